@@ -1,0 +1,32 @@
+# Two commands: `make demo` holds the tables of a generated data set in your hands, `make test` proves the suite.
+
+PYTHON ?= python3
+BIN := .venv/bin
+CORES ?= all
+
+.PHONY: demo test check reference clean
+
+demo: .venv/installed
+	$(BIN)/snakemake --cores $(CORES) all_tables --configfile config/smoke.yaml
+
+test: .venv/installed
+	$(BIN)/python -m pytest
+
+check: .venv/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/snakemake --lint --configfile config/smoke.yaml
+
+# The reference run on real images: make reference DATA=/folder/with/the/data
+reference: .venv/installed
+	$(BIN)/snakemake --cores $(CORES) all_tables --configfile config/released.yaml config/reference_released.yaml --config data_root=$(DATA)
+
+.venv/installed: envs/requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --require-hashes -r envs/requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+clean:
+	rm -rf .venv .snakemake results/smoke

@@ -1,0 +1,24 @@
+# The front door: `snakemake --cores 8 all_tables` (config/paper.yaml), or --configfile config/released.yaml, ...
+# Scientific choices live in config/, declarations in workflow/rules/, code in usaid/ and evaluators/.
+
+if "experiment" not in config:
+
+    configfile: "config/paper.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/denoisers.smk"
+include: "workflow/rules/judges.smk"
+include: "workflow/rules/scores.smk"
+include: "workflow/rules/tables.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        rules.all_tables.input,
+
+
+onsuccess:
+    print(get_summary())

@@ -1,0 +1,1 @@
+"""The judges: image quality, segmentation, classification and detection, and the networks that judge."""

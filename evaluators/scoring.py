@@ -1,0 +1,282 @@
+"""One job of the benchmark: one denoiser on one benchmark, all its sigmas and draws, into one score file."""
+
+import hashlib
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from tqdm import tqdm
+
+from evaluators.benchmarks import BENCHMARKS, make_judge
+from evaluators.judges import Judge
+from usaid import datasets, noise
+from usaid.datasets.base import Dataset, Sample
+from usaid.denoisers import FACTS, build_denoiser, module_of
+from usaid.denoisers.base import Denoiser
+from usaid.devices import pick_device
+from usaid.experiment import hash_of_config
+from usaid.files import sha256_of_file
+from usaid.images import to_unit_range
+from usaid.provenance import provenance_of_run
+from usaid.scores import Journal, Scores, row_key, write_scores
+from usaid.sources import hash_of_sources
+
+PIXELS_PER_BATCH = {"cpu": 1 << 18, "cuda": 1 << 22}
+"""Images of one shape are denoised together up to this many pixels (and at least one image)."""
+
+
+@dataclass
+class Stopwatch:
+    """Wall time by stage, with the GPU's queue emptied before and after each."""
+
+    device: torch.device
+    seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Add the time of the block to stage ``name``."""
+        self._wait()
+        start = time.perf_counter()
+        yield
+        self._wait()
+        self.seconds[name] += time.perf_counter() - start
+
+    def _wait(self) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+
+
+@dataclass(frozen=True)
+class HashedSample:
+    """A sample with the SHA-256 of its pixels, by which journalled rows are recognised."""
+
+    sample: Sample
+    sha256: str
+
+
+def score_images(
+    denoiser: Denoiser,
+    dataset: Dataset,
+    judge: Judge,
+    sigmas: Sequence[float],
+    draws: int,
+    journal: Journal,
+    clock: Stopwatch,
+) -> tuple[list[dict[str, Any]], int]:
+    """Score every image at every sigma and draw; rows that the journal holds are not computed again.
+
+    Returns:
+        The rows in the order (image, sigma, draw), and how many pixels were denoised.
+
+    Raises:
+        UsaidError: an image or target is bad, or the disk is full.
+    """
+    rows: list[dict[str, Any]] = []
+    pixels = 0
+    with tqdm(total=len(dataset) * len(sigmas) * draws, desc=dataset.name, unit="image", disable=None) as progress:
+        for batch in _batches(dataset, PIXELS_PER_BATCH[clock.device.type], clock):
+            keys = [[_row_name(one, s, d) for s in sigmas for d in range(draws)] for one in batch]
+            for sigma, draw in [(s, d) for s in sigmas for d in range(draws)]:
+                missing = [one for one in batch if row_key(_row_name(one, sigma, draw)) not in journal.rows]
+                if missing:
+                    journal.add(_score_batch(denoiser, dataset.name, judge, missing, sigma, draw, clock))
+                    pixels += sum(one.sample.image.shape[0] * one.sample.image.shape[1] for one in missing)
+                progress.update(len(batch))
+            rows += [journal.rows[row_key(name)] for names in keys for name in names]
+    return rows, pixels
+
+
+def _score_batch(
+    denoiser: Denoiser,
+    dataset_name: str,
+    judge: Judge,
+    batch: Sequence[HashedSample],
+    sigma: float,
+    draw: int,
+    clock: Stopwatch,
+) -> list[dict[str, Any]]:
+    samples = [one.sample for one in batch]
+    height, width, _ = samples[0].image.shape
+    with clock.stage("noise"):
+        clean = to_unit_range(np.stack([sample.image for sample in samples]))
+        fields = [noise.gaussian_noise(dataset_name, s.id, sigma, draw, height, width) for s in samples]
+        noisy = (clean + torch.stack(fields)).to(denoiser.device)
+        clean = clean.to(denoiser.device)
+    with clock.stage("denoiser"):
+        denoised = denoiser(clean if denoiser.oracle else noisy, told_sigma=sigma)
+    with clock.stage("judge"), torch.inference_mode():
+        values = {
+            name: value.cpu().tolist()
+            for name, value in judge(denoised, clean, [sample.target for sample in samples]).items()
+        }
+    return [
+        _row_name(one, sigma, draw) | {name: values[name][index] for name in judge.metrics}
+        for index, one in enumerate(batch)
+    ]
+
+
+def _batches(dataset: Dataset, pixels: int, clock: Stopwatch) -> Iterator[list[HashedSample]]:
+    """Consecutive samples of one shape, up to ``pixels`` pixels together."""
+    batch: list[HashedSample] = []
+    for image_id in dataset.ids:
+        with clock.stage("decode"):
+            sample = dataset[image_id]
+            hashed = HashedSample(sample, hashlib.sha256(np.ascontiguousarray(sample.image)).hexdigest())
+        shape = sample.image.shape
+        full = (len(batch) + 1) * shape[0] * shape[1] > pixels
+        if batch and (full or batch[0].sample.image.shape != shape):
+            yield batch
+            batch = []
+        batch.append(hashed)
+    if batch:
+        yield batch
+
+
+def _row_name(one: HashedSample, sigma: float, draw: int) -> dict[str, Any]:
+    return {"image_id": one.sample.id, "image_sha256": one.sha256, "sigma": float(sigma), "draw": draw}
+
+
+def score_to_file(
+    experiment: Mapping[str, Any],
+    benchmark: str,
+    denoiser: str,
+    output: str | Path,
+    judge_file: str | Path,
+    weights: str | Path | None = None,
+) -> None:
+    """Score one denoiser of an experiment on one of its benchmarks and write the score file.
+
+    Rows are journalled in ``<output>.rows.jsonl`` as they come, so a killed job goes on where it was.
+
+    Args:
+        experiment: as :func:`usaid.experiment.checked_experiment` returns it.
+        benchmark: a benchmark of the experiment.
+        denoiser: a denoiser of the experiment.
+        output: the score file.
+        judge_file: NIQE's pristine model, or the classifier's weights.
+        weights: the denoiser's weights, if it has any.
+
+    Raises:
+        UsaidError: bad data, weights or judge file, or a full disk.
+    """
+    start = time.perf_counter()
+    device = pick_device(experiment["device"])
+    config, entry = experiment["benchmarks"][benchmark], experiment["denoisers"][denoiser]
+    dataset = load_dataset(experiment, benchmark)
+    judge = make_judge(benchmark, config, experiment["niqe"], judge_file, device)
+    method = build_denoiser(entry["method"], weights, device, experiment["precision"], entry.get("options"))
+    identity = {
+        "weights_sha256": sha256_of_file(weights) if weights else None,
+        "source_hash": score_source_hash(entry["method"]),
+        "noise_version": noise.VERSION,
+        "precision": experiment["precision"],
+        "metrics": list(judge.metrics),
+        "judge": judge.facts,
+    }
+    fingerprint = identity | {
+        "dataset": dataset.name,
+        "entry": entry,
+        "device": device.type,
+        "torch": str(torch.__version__),
+    }
+    journal = Journal(f"{output}.rows.jsonl", fingerprint)
+    clock = Stopwatch(device)
+    try:
+        rows, pixels = score_images(method, dataset, judge, config["sigmas"], config["draws"], journal, clock)
+    finally:
+        journal.close()
+    seconds = {stage: round(value, 3) for stage, value in clock.seconds.items()}
+    denoising = clock.seconds.get("denoiser", 0.0)
+    provenance = _provenance(experiment, benchmark, denoiser, device) | identity
+    provenance |= {
+        "dataset": dataset_facts(dataset),
+        "deviations": deviations(experiment, denoiser) + judge.deviations,
+        "seconds": seconds | {"total": round(time.perf_counter() - start, 3)},
+        "pixels": pixels,
+        "pixels_per_second": round(pixels / denoising) if denoising and pixels else None,
+    }
+    write_scores(output, Scores(pd.DataFrame(rows), provenance))
+
+
+def write_failure(experiment: Mapping[str, Any], benchmark: str, denoiser: str, output: str | Path, reason: str) -> None:
+    """Write a score file without rows that says why: its cells show a dash and this reason as a footnote."""
+    facts = BENCHMARKS[benchmark]
+    official = datasets.DATASETS[facts.dataset].official_counts[facts.split]
+    provenance = _provenance(experiment, benchmark, denoiser, pick_device("cpu")) | {
+        "failure": " ".join(reason.split()),
+        "dataset": {
+            "name": facts.dataset,
+            "split": facts.split,
+            "n": 0,
+            "n_official": official,
+            "subset": experiment["subsets"].get(f"{facts.dataset}/{facts.split}"),
+            "ids_sha256": None,
+        },
+    }
+    rows = pd.DataFrame({"image_id": [], "image_sha256": [], "sigma": [], "draw": []})
+    write_scores(output, Scores(rows, provenance))
+
+
+def load_dataset(experiment: Mapping[str, Any], benchmark: str) -> Dataset:
+    """The data set of a benchmark as the experiment names it: root folder, split, list of ids."""
+    facts = BENCHMARKS[benchmark]
+    subset = experiment["subsets"].get(f"{facts.dataset}/{facts.split}")
+    return datasets.load(facts.dataset, experiment["data_root"], facts.split, subset)
+
+
+def dataset_facts(dataset: Dataset) -> dict[str, Any]:
+    """What a score file records of the images it was made from."""
+    return {
+        "name": dataset.name,
+        "split": dataset.split,
+        "n": len(dataset),
+        "n_official": dataset.n_official,
+        "subset": dataset.subset,
+        "ids_sha256": hashlib.sha256("\n".join(dataset.ids).encode()).hexdigest(),
+    }
+
+
+def deviations(experiment: Mapping[str, Any], denoiser: str) -> list[str]:
+    """How the experiment differs from the paper's protocol, whatever the judge."""
+    found = list(experiment["notes"])
+    if experiment["data_source"] == "miniature":
+        found.append("images generated by code (miniature), not the paper's data set")
+    if experiment["precision"] != "float32":
+        found.append(f"denoisers computed in {experiment['precision']}")
+    return found
+
+
+def score_source_hash(method: str) -> str:
+    """Hash of the code that a score depends on: this module, the method's, and all they import."""
+    return hash_of_sources(__name__, module_of(method))
+
+
+def _provenance(experiment: Mapping[str, Any], benchmark: str, denoiser: str, device: torch.device) -> dict[str, Any]:
+    entry = experiment["denoisers"][denoiser]
+    facts = FACTS.get(entry["method"])
+    return provenance_of_run(device) | {
+        "experiment": experiment["experiment"],
+        "benchmark": benchmark,
+        "denoiser": denoiser,
+        "title": entry.get("title") or (facts.title if facts else denoiser),
+        "entry": entry,
+        "config_sha256": hash_of_config(experiment),
+        "source_hash": score_source_hash(entry["method"]),
+        "noise_version": noise.VERSION,
+        "precision": experiment["precision"],
+        "metrics": [],
+        "judge": {},
+        "deviations": deviations(experiment, denoiser),
+        "weights_sha256": None,
+        "seconds": {},
+        "pixels": 0,
+        "pixels_per_second": None,
+        "failure": None,
+    }

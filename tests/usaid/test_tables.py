@@ -1,0 +1,405 @@
+"""Tables from score files that were worked out by hand, and LaTeX through a real TeX."""
+
+import math
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from usaid.denoisers.base import Facts
+from usaid.errors import UsaidError
+from usaid.scores import Scores
+from usaid.tables import (
+    NOT_BUILT,
+    ScoresLike,
+    Table,
+    build_facts_table,
+    build_table,
+    built_tables,
+    standalone_document,
+)
+
+KODAK = {"name": "kodak", "split": "all", "n": 2, "n_official": 24, "subset": "two.txt"}
+LIVE = "NIQE with the parameters of the LIVE release (niqe_live)"
+
+
+def scores(columns: Mapping[str, Sequence[Any]], title: str = "Title", sigma: float = 25, **provenance: Any) -> Scores:
+    """Scores of two Kodak images, one draw; a keyword replaces that key of the provenance."""
+    rows = pd.DataFrame({"image_id": ["a", "b"], "sigma": sigma, "draw": 0, **columns})
+    return Scores(rows, facts(title) | provenance)
+
+
+def facts(title: str) -> dict[str, Any]:
+    return {
+        "benchmark": "kodak_quality",
+        "title": title,
+        "dataset": KODAK,
+        "deviations": [],
+        "failure": None,
+        "weights_sha256": None,
+    }
+
+
+def failed(reason: str) -> Scores:
+    rows = pd.DataFrame({"image_id": [], "sigma": [], "draw": []})
+    return Scores(rows, facts("Broken") | {"failure": reason, "dataset": KODAK | {"n": 0}})
+
+
+def quality(psnr: Sequence[float], ssim: Sequence[float], niqe: Sequence[float]) -> dict[str, Sequence[float]]:
+    return {"psnr_rgb_float": psnr, "ssim_skimage7": ssim, "niqe_live": niqe}
+
+
+def small_table() -> Table:
+    """Table VI of two images at sigma 25: means are 32.296, 32.1 and 31.9 dB for the denoisers."""
+    return build_table(
+        6,
+        {
+            "cdncnn_b": scores(
+                quality([32.290, 32.302], [0.88, 0.89], [3.0, 3.2]), "CDnCNN-B", weights_sha256="ab" * 32
+            ),
+            "u_said": scores(quality([32.0, 32.2], [0.87, 0.88], [2.9, 3.1]), "U-SAID", weights_sha256="cd" * 32),
+            "mine_1": scores(quality([31.8, 32.0], [0.88, 0.89], [2.5, 2.7]), "Mine | *1*", deviations=["mine: B&W."]),
+            "clean": scores(quality([math.inf, math.inf], [1.0, 1.0], [2.0, 2.2]), "Clean"),
+        },
+    )
+
+
+def csv_lines(table: Table, path: Path) -> list[str]:
+    table.to_csv(path)
+    return path.read_text(encoding="utf-8").splitlines()
+
+
+def ranks(table: Table) -> dict[tuple[str, str], int | None]:
+    return {(cell.place.method, cell.place.metric): cell.rank for cell in table.cells if cell.ours is not None}
+
+
+def test_csv(tmp_path: Path) -> None:
+    lines = csv_lines(small_table(), tmp_path / "table_6.csv")
+    assert lines[0] == "table,group,method,metric,ours,paper,delta,n,note"
+    assert len(lines) == 1 + 3 * 5 * 3  # the paper's three sigmas, its three methods and two more, three metrics
+    live = "niqe_live (the paper's is niqe_matlab)"
+    assert [line for line in lines if line.startswith("6,25,")] == [
+        "6,25,cdncnn_b,psnr,32.30,32.27,0.03,2,psnr_rgb_float; n = 2 of 24",
+        "6,25,cdncnn_b,ssim,0.8850,0.8812,0.0038,2,ssim_skimage7; n = 2 of 24",
+        f"6,25,cdncnn_b,niqe,3.1000,2.8493,0.2507,2,{live}; n = 2 of 24",
+        "6,25,s_said,psnr,,32.07,,,not in this experiment",
+        "6,25,s_said,ssim,,0.8770,,,not in this experiment",
+        "6,25,s_said,niqe,,2.6006,,,not in this experiment",
+        "6,25,u_said,psnr,32.10,32.17,-0.07,2,psnr_rgb_float; n = 2 of 24",
+        "6,25,u_said,ssim,0.8750,0.8790,-0.0040,2,ssim_skimage7; n = 2 of 24",
+        f"6,25,u_said,niqe,3.0000,2.6355,0.3645,2,{live}; n = 2 of 24",
+        "6,25,mine_1,psnr,31.90,,,2,psnr_rgb_float; not in the paper; n = 2 of 24; mine: B&W",
+        "6,25,mine_1,ssim,0.8850,,,2,ssim_skimage7; not in the paper; n = 2 of 24; mine: B&W",
+        f"6,25,mine_1,niqe,2.6000,,,2,{live}; not in the paper; n = 2 of 24; mine: B&W",
+        "6,25,clean,psnr,inf,,,2,psnr_rgb_float; not in the paper; n = 2 of 24",
+        "6,25,clean,ssim,1.0000,,,2,ssim_skimage7; not in the paper; n = 2 of 24",
+        f"6,25,clean,niqe,2.1000,,,2,{live}; not in the paper; n = 2 of 24",
+    ]
+    assert "6,35,u_said,psnr,,30.50,,,sigma not in this experiment" in lines
+
+
+def test_markdown(tmp_path: Path) -> None:
+    small_table().to_markdown(tmp_path / "table_6.md")
+    lines = (tmp_path / "table_6.md").read_text(encoding="utf-8").splitlines()
+    assert lines[0] == "**Table VI, made again.** Average denoising performance on Kodak."
+    assert lines[2].startswith(
+        r"|  |  | CDnCNN-B | S-SAID<sup>a</sup> | U-SAID | Mine \| \*1\*<sup>b</sup> | Clean | n |"
+    )
+    assert lines[7:10] == [
+        "| σ = 25 | PSNR (dB) | **32.30** (32.27, +0.03) | – (32.07) | <u>32.10</u> (32.17, -0.07) | 31.90 | ∞ | 2 |",
+        "| σ = 25 | SSIM | **0.8850** (0.8812, +0.0038) | – (0.8770) | <u>0.8750</u> (0.8790, -0.0040) | **0.8850** "
+        "| 1.0000 | 2 |",
+        "| σ = 25 | NIQE<sup>c</sup> | 3.1000 (2.8493, +0.2507) | – (2.6006) | <u>3.0000</u> (2.6355, +0.3645) "
+        "| **2.6000** | 2.1000 | 2 |",
+    ]
+    assert [line.rstrip() for line in lines[14:]] == [
+        "Ours (the paper's, ours minus the paper's). **Best** and <u>second best</u> of the compared denoisers.",
+        "n = 2 of 24 images of kodak, split all (subset two.txt); 1 noise draw; "
+        "means of psnr_rgb_float, ssim_skimage7, niqe_live.",
+        "<sup>a</sup> not in this experiment.",
+        "<sup>b</sup> Deviation from the paper: mine: B&W.",
+        "<sup>c</sup> niqe_live (the paper's is niqe_matlab).",
+        "<sup>d</sup> sigma not in this experiment.",
+        "SHA-256 of the weights: CDnCNN-B abababababab, U-SAID cdcdcdcdcdcd.",
+    ]
+
+
+def test_equal_as_printed_is_equal_in_rank_and_lower_niqe_is_better() -> None:
+    columns = {
+        "cdncnn_b": quality([30.001] * 2, [0.9] * 2, [3.0] * 2),
+        "s_said": quality([30.004] * 2, [0.8] * 2, [2.0] * 2),
+        "u_said": quality([29.0] * 2, [0.9] * 2, [2.5] * 2),
+        "mine": quality([28.0] * 2, [0.7] * 2, [2.5] * 2),
+        "noisy": quality([99.0] * 2, [1.0] * 2, [0.1] * 2),
+    }
+    table = build_table(6, {name: scores(values, name) for name, values in columns.items()})
+    assert ranks(table) == {
+        **{("cdncnn_b", "psnr"): 1, ("s_said", "psnr"): 1, ("u_said", "psnr"): 2, ("mine", "psnr"): None},
+        **{("cdncnn_b", "ssim"): 1, ("s_said", "ssim"): 2, ("u_said", "ssim"): 1, ("mine", "ssim"): None},
+        **{("cdncnn_b", "niqe"): None, ("s_said", "niqe"): 1, ("u_said", "niqe"): 2, ("mine", "niqe"): 2},
+        **{("noisy", metric): None for metric in ("psnr", "ssim", "niqe")},
+    }
+
+
+def test_a_denoiser_without_a_rival_is_not_the_best() -> None:
+    columns = quality([30.0] * 2, [0.9] * 2, [3.0] * 2)
+    assert set(ranks(build_table(6, {"u_said": scores(columns), "clean": scores(columns)})).values()) == {None}
+
+
+def test_mean_is_over_images_and_draws() -> None:
+    rows = pd.DataFrame({"image_id": ["a", "a", "b", "b"], "sigma": 25.0, "draw": [0, 1, 0, 1]})
+    rows["psnr_rgb_float"] = [30.0, 31.0, 32.0, 35.0]
+    table = build_table(6, {"u_said": Scores(rows, facts("U-SAID"))})
+    (cell,) = [cell for cell in table.cells if cell.ours is not None]
+    assert (cell.ours, cell.n) == (32.0, 2)
+    assert "2 noise draws" in table.footnotes[0].text
+
+
+def test_failed_evaluator_leaves_the_others(tmp_path: Path) -> None:
+    good = scores(quality([30.0] * 2, [0.9] * 2, [3.0] * 2))
+    table = build_table(6, {"cdncnn_b": good, "s_said": good, "u_said": good, "mine": failed("out of\nmemory.")})
+    lines = csv_lines(table, tmp_path / "table.csv")
+    assert "6,25,mine,psnr,,,,,evaluator failed: out of memory; not in the paper" in lines
+    assert any(line.startswith("6,25,u_said,psnr,30.00,32.17,-2.17,2,") for line in lines)
+    table.to_markdown(tmp_path / "table.md")
+    text = (tmp_path / "table.md").read_text(encoding="utf-8")
+    assert "Broken<sup>a</sup>" in text
+    assert "<sup>a</sup> evaluator failed: out of memory." in text
+
+
+def test_all_evaluators_failed(tmp_path: Path) -> None:
+    lines = csv_lines(build_table(6, {"u_said": failed("no GPU")}), tmp_path / "table.csv")
+    assert "6,25,u_said,psnr,,32.17,,,evaluator failed: no GPU" in lines
+
+
+def test_undefined_values_are_counted_not_hidden(tmp_path: Path) -> None:
+    columns = quality([30.0] * 2, [0.9] * 2, [3.0, math.nan]) | {"top1": [math.nan] * 2}
+    table = build_table(6, {"u_said": scores(columns)})
+    line = next(line for line in csv_lines(table, tmp_path / "t.csv") if line.startswith("6,25,u_said,niqe"))
+    assert line.startswith("6,25,u_said,niqe,3.0000,2.6355,0.3645,1,")
+    assert "niqe_live is undefined for 1 of 2 images" in line
+    nothing = build_table(6, {"u_said": scores(quality([30.0] * 2, [0.9] * 2, [math.nan] * 2))})
+    lines = csv_lines(nothing, tmp_path / "t.csv")
+    assert "6,25,u_said,niqe,,2.6355,,,niqe_live is undefined for every image" in lines
+
+
+def test_metric_that_no_or_only_some_files_have(tmp_path: Path) -> None:
+    only_psnr, both = {"psnr_rgb_float": [30.0] * 2}, {"psnr_rgb_float": [30.0] * 2, "ssim_skimage7": [0.9] * 2}
+    table = build_table(6, {"cdncnn_b": scores(only_psnr), "u_said": scores(both)})
+    lines = csv_lines(table, tmp_path / "table.csv")
+    assert "6,25,u_said,niqe,,2.6355,,,no niqe_matlab or niqe_live or niqe_fitted in the score files" in lines
+    assert "6,25,cdncnn_b,ssim,,0.8812,,,no ssim_skimage7 in its score file" in lines
+
+
+def test_niqe_convention_is_one_for_the_whole_table() -> None:
+    live = {"niqe_live": [3.0] * 2}
+    matlab = {"niqe_matlab": [2.0] * 2}
+
+    def niqe_of_u_said(cdncnn_b: dict[str, list[float]], u_said: dict[str, list[float]]) -> float | None:
+        table = build_table(6, {"cdncnn_b": scores(cdncnn_b), "u_said": scores(u_said)})
+        return next(cell.ours for cell in table.cells if cell.place == ("25", "u_said", "niqe"))
+
+    assert niqe_of_u_said(live, live | matlab) == 3.0
+    assert niqe_of_u_said(live | matlab, live | matlab) == 2.0
+    with pytest.raises(
+        UsaidError, match=r"kodak_quality/cdncnn_b\.parquet and kodak_quality/u_said\.parquet: niqe_live"
+    ):
+        niqe_of_u_said(live, matlab)
+
+
+def test_deviation_about_a_convention_is_about_its_metric_alone(tmp_path: Path) -> None:
+    columns = quality([30.0] * 2, [0.9] * 2, [3.0] * 2)
+    table = build_table(6, {name: scores(columns, deviations=[LIVE, "toy data"]) for name in ("s_said", "u_said")})
+    lines = [line for line in csv_lines(table, tmp_path / "t.csv") if line.startswith("6,25,u_said")]
+    assert [LIVE in line for line in lines] == [False, False, True]
+    assert all(line.rstrip('"').endswith("toy data") for line in lines)
+    texts = [footnote.text for footnote in table.footnotes]
+    assert texts.count(LIVE) == texts.count("Deviation from the paper: toy data") == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"dataset": KODAK | {"subset": "other.txt"}}, r"dataset\.subset is 'two\.txt' in the first and 'other\.txt'"),
+        ({"judge": {"network": "resnet20"}}, "judge"),
+        ({"noise_version": 2}, "noise_version is None in the first and 2 in the second"),
+    ],
+)
+def test_other_provenance_is_refused(change: dict[str, Any], message: str) -> None:
+    columns = quality([30.0] * 2, [0.9] * 2, [3.0] * 2)
+    with pytest.raises(
+        UsaidError, match=rf"kodak_quality/s_said\.parquet and kodak_quality/u_said\.parquet: {message}"
+    ):
+        build_table(6, {"s_said": scores(columns), "u_said": scores(columns, **change)})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"image_id": ["a", "c"]}, r"image '[bc]' at sigma 25, draw 0 is only in the (first|second)"),
+        ({"sigma": [25.0, 15.0]}, r"image 'b' at sigma \d+, draw 0 is only in the (first|second)"),
+        ({"draw": [0, 1]}, r"image 'b' at sigma 25, draw [01] is only in the (first|second)"),
+        ({"image_sha256": ["1", "3"]}, "image 'b' has not the same pixels"),
+    ],
+)
+def test_other_rows_are_refused(change: dict[str, Any], message: str) -> None:
+    columns = {**quality([30.0] * 2, [0.9] * 2, [3.0] * 2), "image_sha256": ["1", "2"]}
+    with pytest.raises(UsaidError, match=message):
+        build_table(6, {"s_said": scores(columns), "u_said": scores(columns | change)})
+
+
+def test_incomplete_double_and_foreign_files_are_refused() -> None:
+    columns = quality([30.0] * 2, [0.9] * 2, [3.0] * 2)
+    with pytest.raises(UsaidError, match=r"kodak_quality/u_said\.parquet: has rows of 2 images, its provenance says 3"):
+        build_table(6, {"u_said": scores(columns, dataset=KODAK | {"n": 3})})
+    with pytest.raises(UsaidError, match="image 'a' at sigma 25, draw 0 is there twice"):
+        build_table(6, {"u_said": scores(columns | {"image_id": ["a", "a"]})})
+    with pytest.raises(UsaidError, match="scores of 'u_said' are of benchmark 'voc_quality'"):
+        build_table(6, {"u_said": scores(columns, benchmark="voc_quality")})
+
+
+def test_differences_in_origin_are_told() -> None:
+    columns = quality([30.0] * 2, [0.9] * 2, [3.0] * 2)
+    old, new = (scores(columns, title, git={"commit": title * 40}) for title in ("e", "f"))
+    texts = [footnote.text for footnote in build_table(6, {"s_said": old, "u_said": new}).footnotes]
+    assert f"Scored with different code: e {'e' * 12}, f {'f' * 12}" in texts
+    assert not any("different device" in text for text in texts)
+
+
+def test_table_1_shows_sigmas_that_the_paper_lacks() -> None:
+    columns = quality([30.0] * 2, [0.9] * 2, [3.0] * 2)
+    table = build_table(1, {"u_said": scores(columns, sigma=50, benchmark="voc_quality")})
+    assert list(table.layout.groups) == ["15", "25", "35", "50"]
+
+
+def test_table_8_is_sigma_25_in_percent(tmp_path: Path) -> None:
+    rows = pd.DataFrame({"image_id": ["a", "b", "a", "b"], "sigma": [15.0, 15.0, 25.0, 25.0], "draw": 0})
+    rows = rows.assign(psnr_rgb_float=29.0, ssim_skimage7=math.nan, top1=[1, 1, 1, 0], top5=[1, 1, 1, 1])
+    table = build_table(8, {"u_said": Scores(rows, facts("U-SAID") | {"benchmark": "cifar100_classification"})})
+    lines = csv_lines(table, tmp_path / "table.csv")
+    assert "8,25,u_said,top1,50.00,58.16,-8.16,2,top1; n = 2 of 24" in lines
+    assert "8,25,noisy,top5,,29.83,,,not in this experiment" in lines
+    assert len(lines) == 1 + 4 * 4
+    table.to_markdown(tmp_path / "table.md")
+    assert "| Top-1 Acc (%) | – (11.99) | – (56.86) | – (57.87) | 50.00 (58.16, -8.16) | 2 |" in (
+        tmp_path / "table.md"
+    ).read_text(encoding="utf-8")
+
+
+def test_table_3(tmp_path: Path) -> None:
+    u_said = Facts("U-SAID", True, True, True, True, "MIT", "Wang et al.")
+    mine = Facts("Mine", True, False, False, False, "GPL-3.0-only", "none")
+    table = build_facts_table({"clean": mine, "mine": mine, "u_said": u_said})
+    lines = csv_lines(table, tmp_path / "table.csv")
+    assert lines[1:5] == [
+        "3,categories,u_said,deep_learning,1,1,0,,",
+        "3,categories,u_said,semantic_aware,1,1,0,,",
+        "3,categories,u_said,segmentation_annotation,1,0,1,,",
+        "3,categories,s_said,deep_learning,,1,,,not in this experiment",
+    ]
+    assert lines[-1] == "3,categories,mine,segmentation_annotation,0,,,,not in the paper"
+    assert len(lines) == 1 + 7 * 3
+    table.to_markdown(tmp_path / "table.md")
+    text = (tmp_path / "table.md").read_text(encoding="utf-8").splitlines()
+    assert text[2] == "|  | Deep learning | Semantic-aware | Segmentation annotation |"
+    assert text[4:6] == [
+        "| U-SAID<sup>a</sup> | ✓ (✓) | ✓ (✓) | ✓ (✗) |",
+        "| S-SAID<sup>b</sup> | – (✓) | – (✓) | – (✓) |",
+    ]
+    assert "<sup>c</sup> none; our implementation: GPL-3.0-only." in [line.rstrip() for line in text]
+
+
+def test_more_footnotes_than_letters() -> None:
+    methods = {f"m{i}": Facts(f"M{i}", True, True, False, False, "MIT", f"citation {i}") for i in range(30)}
+    letters = [letter for letter, _ in build_facts_table(methods).lettered_footnotes if letter]
+    assert letters[:2] == ["a", "b"]
+    assert letters[25:28] == ["z", "aa", "bb"]
+
+
+def test_methods_that_share_a_title_are_told_apart() -> None:
+    columns = quality([30.0] * 2, [0.9] * 2, [3.0] * 2)
+    table = build_table(6, {"u_said": scores(columns, "U-SAID"), "u_said_2": scores(columns, "U-SAID")})
+    assert [*table.layout.methods.values()][2:] == ["U-SAID (u_said)", "U-SAID (u_said_2)"]
+
+
+def test_tables_that_are_not_built() -> None:
+    assert sorted([*built_tables(), *NOT_BUILT]) == list(range(1, 11))
+    with pytest.raises(UsaidError, match=r"Table V .* is not built yet"):
+        build_table(5, {})
+    with pytest.raises(UsaidError, match="table 3 is not made from scores"):
+        build_table(3, {})
+
+
+def test_a_failing_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text("old")
+
+    def full_disk(*_: object, **__: object) -> None:
+        raise OSError("disk is full")
+
+    monkeypatch.setattr(Path, "write_text", full_disk)
+    with pytest.raises(OSError, match="disk is full"):
+        small_table().to_csv(path)
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+AWKWARD = r"50% _net_ & #1 {σλο=é} ~^\ $x$ <a|b> 网 İ \"q\""
+
+
+def test_tex_marks_and_escapes(tmp_path: Path) -> None:
+    columns = quality([30.0] * 2, [0.9] * 2, [3.0] * 2)
+    better = quality([math.inf] * 2, [0.95] * 2, [2.0] * 2)
+    mine = scores(better, "Mine with a long title", deviations=[AWKWARD])
+    table = build_table(6, {"u_said": scores(columns), "mine": mine})
+    table.to_tex(tmp_path / "table.tex")
+    text = (tmp_path / "table.tex").read_text(encoding="utf-8")
+    assert text.startswith(r"% Table VI of U-SAID, made again. Needs \usepackage{amssymb,booktabs,graphicx,xcolor}.")
+    assert r"\usaidsecond{0.9000} \usaidpaper{0.8790} & \usaidbest{0.9500}" in text
+    assert r"\usaidbest{$\infty$}" in text
+    assert (
+        r"50\% \_net\_ \& \#1 \{$\sigma$$\lambda$[U+03BF]=\'{e}\} \textasciitilde{}\textasciicircum{}\textbackslash{}"
+        in text
+    )
+    assert "[U+7F51]" in text
+    assert r"& \shortstack{Mine with a long \\ title\textsuperscript{b}} \\" in text
+
+
+@dataclass(frozen=True)
+class Other:
+    """Scores of another class than the suite's own are as good."""
+
+    rows: pd.DataFrame
+    provenance: dict[str, Any]
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex on this machine")
+def test_tables_compile_without_overfull_boxes(tmp_path: Path) -> None:
+    for name, table in awkward_tables().items():
+        table.to_tex(tmp_path / name)
+    (tmp_path / "all.tex").write_text(standalone_document(sorted(awkward_tables())), encoding="utf-8")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "all.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout[-2000:]
+    log = (tmp_path / "all.log").read_text(encoding="utf-8", errors="replace")
+    assert [float(points) for points in re.findall(r"Overfull \\hbox \(([\d.]+)pt", log) if float(points) > 10] == []
+
+
+def awkward_tables() -> dict[str, Table]:
+    """File name -> table: a usual one, one with eight denoisers and names to break LaTeX, a failed one, Table III."""
+    columns = quality([30.0] * 2, [0.9] * 2, [3.0] * 2)
+    own: dict[str, ScoresLike] = {f"own_{i}": Other(scores(columns).rows, facts(f"{AWKWARD} {i}")) for i in range(6)}
+    path = scores(columns, deviations=["weights from /a/very/long/path/" + "without_any_blank/" * 12])
+    method = Facts(AWKWARD, True, True, False, False, AWKWARD, AWKWARD)
+    return {
+        "small.tex": small_table(),
+        "wide.tex": build_table(6, own | {"u_said": path, "broken": failed(AWKWARD)}),
+        "failed.tex": build_table(6, {"u_said": failed("no GPU")}),
+        "facts.tex": build_facts_table({"u_said": method, "mine": method}),
+    }

@@ -1,0 +1,42 @@
+"""Weights from files that cannot run code: safetensors, or torch checkpoints loaded with ``weights_only=True``."""
+
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from usaid.errors import UsaidError
+from usaid.files import sha256_of_file
+
+
+def load_state(path: str | Path, sha256: str | None = None) -> dict[str, Tensor]:
+    """Read the tensors of a ``.safetensors`` or torch (``.pth``, ``.pt``) file, on the CPU.
+
+    Args:
+        path: the file.
+        sha256: its expected hash; None: not checked.
+
+    Raises:
+        UsaidError: missing file, other hash, unreadable file, or content that is no dictionary of tensors.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UsaidError(f"{path}: weights are missing; train or fetch them, or correct the key that names them")
+    if sha256 is not None and (found := sha256_of_file(path)) != sha256:
+        raise UsaidError(f"{path}: SHA-256 is {found}, expected {sha256}; fetch the file again or correct the key")
+    try:
+        if path.suffix == ".safetensors":
+            state = load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # unpickling and safetensors raise anything; their common base is Exception
+        raise UsaidError(f"{path}: not a readable weights file ({first_line(error)})") from None
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise UsaidError(f"{path}: holds no dictionary of tensors; give the state_dict, not a whole model")
+    return dict(state)
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an exception's message, for one-line errors."""
+    return (str(error).splitlines() or [type(error).__name__])[0]

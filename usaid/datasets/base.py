@@ -1,0 +1,171 @@
+"""What every data set reader offers: ids in order, and (id, image, target) for each."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from usaid.errors import UsaidError
+from usaid.images import open_image, read_rgb
+
+_CURE = "see `usaid data status`, or name a subset list of the ids that are on disk"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image of a data set.
+
+    Attributes:
+        id: the data set's own name of the image, without folder or suffix.
+        image: uint8 (H, W, 3), RGB.
+        target: what a judge compares with; its type is the reader's (mask, class index, boxes, or None).
+    """
+
+    id: str
+    image: np.ndarray
+    target: Any
+
+
+class Dataset(ABC):
+    """One split of a data set on disk, in its official layout below ``data_root``.
+
+    Attributes:
+        name: the data set's name in configs and in the noise key, e.g. ``"voc2012"``.
+        title: its name in tables.
+        official_counts: number of images of each official split, e.g. ``{"train": 1464, "val": 1449}``.
+        folders: where each split's images lie, below ``data_root``.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    official_counts: ClassVar[dict[str, int]]
+    folders: ClassVar[dict[str, str]]
+
+    def __init__(self, data_root: str | Path, split: str, subset: str | Path | None = None) -> None:
+        """Find the ids of a split.
+
+        Args:
+            data_root: folder that holds the data set's official folder.
+            split: one of ``official_counts``.
+            subset: text file with one id a line (relative to ``data_root`` or absolute); None: the whole split.
+
+        Raises:
+            UsaidError: unknown split, split list or subset list missing, or a listed id that the split lacks.
+        """
+        self.data_root = Path(data_root)
+        if split not in self.official_counts:
+            raise UsaidError(f"{self.name}: no split {split!r}; one of {', '.join(self.official_counts)}")
+        self.split = split
+        self.subset = str(subset) if subset is not None else None
+        ids = self.find_ids()
+        if subset is not None:
+            ids = self.choose(ids, read_id_list(self.data_root / subset))
+        self.ids: tuple[str, ...] = tuple(ids)
+        if not self.ids:
+            raise UsaidError(
+                f"{self.name}: split {split!r} has no image below {self.data_root}; see `usaid data status`"
+            )
+
+    @property
+    def folder(self) -> Path:
+        """Folder that holds the split's images."""
+        return self.data_root / self.folders[self.split]
+
+    @property
+    def n_official(self) -> int:
+        """Number of images of the official split: the second number of "n = ... of ..."."""
+        return self.official_counts[self.split]
+
+    @abstractmethod
+    def find_ids(self) -> Sequence[str]:
+        """Ids of the whole split, in official order, as far as lists or folders on disk tell."""
+
+    @abstractmethod
+    def __getitem__(self, image_id: str) -> Sample:
+        """Decode one image and its target.
+
+        Raises:
+            UsaidError: missing or undecodable file, mask of another size than the image, label out of range.
+        """
+
+    def files(self, image_id: str) -> tuple[Path, ...]:
+        """Files that hold one image and its target; none where a file that ``find_ids`` reads holds them all."""
+        return ()
+
+    def ids_on_disk(self) -> list[str]:
+        """Those of ``ids`` whose image and target files exist; nothing is decoded."""
+        return [image_id for image_id in self.ids if all(path.is_file() for path in self.files(image_id))]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __iter__(self) -> Iterator[Sample]:
+        return (self[image_id] for image_id in self.ids)
+
+    def choose(self, ids: Sequence[str], wanted: Sequence[str]) -> list[str]:
+        """The ids of ``wanted``, in the order of the split."""
+        unknown = sorted(set(wanted) - set(ids))
+        if unknown:
+            raise UsaidError(f"{self.subset}: id {unknown[0]!r} is not in split {self.split!r} of {self.name}")
+        chosen = set(wanted)
+        return [image_id for image_id in ids if image_id in chosen]
+
+
+def read_id_list(path: Path) -> list[str]:
+    """Ids of a text file with one id a line; blank lines are skipped.
+
+    Raises:
+        UsaidError: the list is missing or empty.
+    """
+    try:
+        ids = [line.strip() for line in path.read_text().splitlines() if line.strip()]
+    except FileNotFoundError:
+        raise UsaidError(f"{path}: list of ids is missing; put it there or correct the key that names it") from None
+    if not ids:
+        raise UsaidError(f"{path}: list of ids is empty")
+    return ids
+
+
+def read_image(path: Path) -> np.ndarray:
+    """Decode an image of a data set to uint8 (H, W, 3), RGB.
+
+    Raises:
+        UsaidError: the file is missing or does not decode.
+    """
+    require_file(path, _CURE)
+    return read_rgb(path)
+
+
+def read_mask(path: Path, image: np.ndarray, modes: Collection[str]) -> np.ndarray:
+    """Decode the mask of an image without converting its values: palette indices stay indices.
+
+    Args:
+        path: mask file.
+        image: (H, W, 3), the image that the mask labels.
+        modes: Pillow modes that the data set's masks are stored in, e.g. ``("P", "L")``.
+
+    Returns:
+        uint8 (H, W), or (H, W, 3) for mode ``"RGB"``.
+
+    Raises:
+        UsaidError: missing or undecodable file, another mode, or another size than the image.
+    """
+    require_file(path, _CURE)
+    mask = open_image(path)
+    if mask.mode not in modes:
+        raise UsaidError(f"{path}: mask has mode {mask.mode}, not {' or '.join(modes)}; copy the official mask again")
+    height, width = image.shape[:2]
+    if mask.size != (width, height):
+        raise UsaidError(
+            f"{path}: mask is {mask.width}x{mask.height} pixels, its image {width}x{height}; copy both from one release"
+        )
+    return np.array(mask)
+
+
+def require_file(path: Path, cure: str) -> None:
+    """Raise a UsaidError that names a missing file of a data set and says how to go on."""
+    if not path.is_file():
+        raise UsaidError(f"{path}: missing; {cure}")

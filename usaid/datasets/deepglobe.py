@@ -1,0 +1,76 @@
+"""DeepGlobe Land Cover: satellite images with 7 classes of land (Table VII)."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from usaid.datasets.base import Dataset, Sample, read_id_list, read_image, read_mask
+from usaid.errors import UsaidError
+
+UNKNOWN = 6
+"""Class index of pixels of no known land cover: a class of the masks, left out of the mean IoU."""
+
+_UNDEFINED = 255
+_COLOURS = {
+    "urban": (0, 255, 255),
+    "agriculture": (255, 255, 0),
+    "rangeland": (255, 0, 255),
+    "forest": (0, 255, 0),
+    "water": (0, 0, 255),
+    "barren": (255, 255, 255),
+    "unknown": (0, 0, 0),
+}
+
+
+class DeepGlobe(Dataset):
+    """Reads the image and mask pairs of ``deepglobe/land-train``.
+
+    ``Sample.target`` is the uint8 (H, W) mask of class indices 0-6 in the order of ``class_names``; 6 is "unknown".
+    The colour channels of the stored masks are binarised at 128 first, as the challenge prescribes.
+
+    The official validation masks were never released. The suite's splits are GLNet's 454/207/142 images of the 803
+    training images: put their ids, one a line, at ``deepglobe/{train,val,test}.txt``. **Without these lists each
+    split holds every image on disk**, so an experiment has to name a subset list for each split to keep them apart.
+
+    Source: Demir et al., "DeepGlobe 2018", CVPR Workshops 2018; splits: Chen et al., "Collaborative Global-Local
+    Networks", CVPR 2019.
+    """
+
+    name = "deepglobe"
+    title = "DeepGlobe"
+    official_counts: ClassVar[dict[str, int]] = {"train": 454, "val": 207, "test": 142}
+    folders: ClassVar[dict[str, str]] = dict.fromkeys(("train", "val", "test"), "deepglobe/land-train")
+    class_names: ClassVar[tuple[str, ...]] = tuple(_COLOURS)
+
+    def find_ids(self) -> Sequence[str]:
+        split_list = self.folder.parent / f"{self.split}.txt"
+        if split_list.is_file():
+            return read_id_list(split_list)
+        return sorted(path.name.removesuffix("_sat.jpg") for path in self.folder.glob("*_sat.jpg"))
+
+    def files(self, image_id: str) -> tuple[Path, ...]:
+        return self.folder / f"{image_id}_sat.jpg", self.folder / f"{image_id}_mask.png"
+
+    def __getitem__(self, image_id: str) -> Sample:
+        image_path, mask_path = self.files(image_id)
+        image = read_image(image_path)
+        classes = classes_of_colours(read_mask(mask_path, image, modes=("RGB",)))
+        if (classes == _UNDEFINED).any():
+            raise UsaidError(f"{mask_path}: mask colour red (255, 0, 0) is no class; copy the official mask again")
+        return Sample(image_id, image, classes)
+
+
+def classes_of_colours(mask: np.ndarray) -> np.ndarray:
+    """uint8 (H, W, 3) mask colours -> uint8 (H, W) class indices, 255 where the colour is of no class."""
+    return _CLASS_OF_CODE[_code(mask)]
+
+
+def _code(colours: np.ndarray) -> np.ndarray:
+    """Colours (..., 3), each channel binarised at 128, as the numbers 0-7 that their bits R, G, B spell."""
+    return (colours >= 128) @ np.array([4, 2, 1])
+
+
+_CLASS_OF_CODE = np.full(8, _UNDEFINED, dtype=np.uint8)
+_CLASS_OF_CODE[_code(np.array(list(_COLOURS.values())))] = np.arange(len(_COLOURS))

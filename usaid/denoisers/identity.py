@@ -1,0 +1,18 @@
+"""The two reference columns of every table: the noisy image as it is, and the clean image."""
+
+import torch
+
+from usaid.denoisers.base import Denoiser
+
+
+class Noisy(Denoiser):
+    """Returns its input: what every denoiser has to beat."""
+
+    def __call__(self, noisy: torch.Tensor, told_sigma: float | None = None) -> torch.Tensor:
+        return noisy
+
+
+class Clean(Noisy):
+    """Returns the clean image, which it is handed in place of the noisy one: the ceiling of every judge."""
+
+    oracle = True

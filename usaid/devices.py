@@ -1,0 +1,37 @@
+"""The device a run uses, and what makes the CPU fast on large images."""
+
+import ctypes
+import sys
+
+import torch
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """``auto``: the GPU if there is one, else the CPU; any other name as torch takes it."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
+
+
+def keep_freed_memory() -> None:
+    """Let the C allocator keep freed blocks instead of handing them back to the kernel (glibc only; else nothing).
+
+    A 64-channel activation of a Kodak image is 100 MB. By default glibc maps such a block anew for every layer, and
+    the kernel clears each page of it: that takes as long as a third of the convolutions themselves
+    (``benchmarks/denoiser_inference.py`` measures it).
+    """
+    if sys.platform != "linux":
+        return
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, 1 << 30)
+        mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+def device_description(device: torch.device) -> str:
+    """Human-readable name of the device, for provenance."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"cpu, {torch.get_num_threads()} threads, {torch.backends.cpu.get_cpu_capability()}"

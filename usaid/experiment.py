@@ -1,0 +1,152 @@
+"""An experiment: a YAML file that says which denoisers meet which benchmarks, checked before anything runs."""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import yaml
+
+from usaid.denoisers import MODULES
+from usaid.errors import UsaidError
+
+
+def read_experiment(*paths: str | Path) -> dict[str, Any]:
+    """Read experiment files (later ones override earlier ones, key by key, as Snakemake does) and check them.
+
+    Raises:
+        UsaidError: missing file, not YAML, or as :func:`checked_experiment`.
+    """
+    config: dict[str, Any] = {}
+    for path in paths:
+        try:
+            content = yaml.safe_load(Path(path).read_text())
+        except FileNotFoundError:
+            raise UsaidError(f"{path}: no such experiment file; config/ has some") from None
+        except yaml.YAMLError as error:
+            raise UsaidError(f"{path}: not YAML ({' '.join(str(error).split())})") from None
+        if not isinstance(content, dict):
+            raise UsaidError(f"{path}: must be a mapping of keys to values")
+        _override(config, content)
+    return checked_experiment(config, source=", ".join(map(str, paths)))
+
+
+def checked_experiment(config: Mapping[str, Any], source: str = "experiment") -> dict[str, Any]:
+    """Check an experiment against its JSON Schema and fill in the defaults.
+
+    Args:
+        config: the parsed YAML.
+        source: what to call it in an error.
+
+    Returns:
+        A copy with every default filled in.
+
+    Raises:
+        UsaidError: an unknown key or a wrong value; one line with the key, the value and what is allowed.
+    """
+    checked: dict[str, Any] = json.loads(json.dumps(config))
+    errors = list(jsonschema.Draft202012Validator(_schema()).iter_errors(checked))
+    if errors:
+        raise UsaidError(f"{source}: {_one_line(max(errors, key=lambda error: len(error.absolute_path)))}")
+    _fill_defaults(checked, _schema())
+    for name, entry in checked["denoisers"].items():
+        _check_denoiser(f"{source}: denoisers.{name}", entry)
+    return checked
+
+
+def _override(config: dict[str, Any], changes: Mapping[str, Any]) -> None:
+    for key, value in changes.items():
+        if isinstance(value, dict) and isinstance(config.get(key), dict):
+            _override(config[key], value)
+        else:
+            config[key] = value
+
+
+def hash_of_config(config: Mapping[str, Any]) -> str:
+    """SHA-256 of an experiment or a part of one, independent of the order of keys."""
+    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
+
+
+@cache
+def _schema() -> dict[str, Any]:
+    schema: dict[str, Any] = yaml.safe_load(files("usaid").joinpath("schemas/experiment.schema.yaml").read_text())
+    return schema
+
+
+def _check_denoiser(place: str, entry: Mapping[str, Any]) -> None:
+    """What the schema cannot say of a denoiser's entry."""
+    method = entry["method"]
+    if ":" in method:
+        return
+    if method not in MODULES:
+        allowed = f"one of {', '.join(MODULES)}, or your own as module:Class"
+        raise UsaidError(f"{place}.method = {method!r}: must be {allowed}")
+    network = MODULES[method] == "usaid.denoisers.dncnn"
+    if network and not {"weights", "train"} & entry.keys():
+        raise UsaidError(f"{place}: method {method!r} needs 'weights' or 'train'")
+    if "train" in entry and method != "cdncnn_b":
+        raise UsaidError(f"{place}.train: only cdncnn_b can be trained so far; give 'weights'")
+
+
+def _fill_defaults(value: Any, schema: Mapping[str, Any]) -> None:
+    schema = _resolved(schema)
+    if not isinstance(value, dict):
+        return
+    for key, part in schema.get("properties", {}).items():
+        if key not in value and "default" in _resolved(part):
+            value[key] = json.loads(json.dumps(_resolved(part)["default"]))
+        if key in value:
+            _fill_defaults(value[key], part)
+    if isinstance(schema.get("additionalProperties"), dict):
+        for key in value.keys() - schema.get("properties", {}).keys():
+            _fill_defaults(value[key], schema["additionalProperties"])
+
+
+def _resolved(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    reference = schema.get("$ref")
+    resolved: Mapping[str, Any] = _schema()["$defs"][reference.split("/")[-1]] if reference else schema
+    return resolved
+
+
+def _one_line(error: jsonschema.ValidationError) -> str:
+    """Key, value and what is allowed, for one error of the schema."""
+    key = ".".join(str(part) for part in error.absolute_path) or "(top level)"
+    rule, limit = error.validator, error.validator_value
+    if rule == "additionalProperties":
+        allowed = sorted(error.schema.get("properties", {}))
+        patterns = list(error.schema.get("patternProperties", {}))
+        unknown = sorted(k for k in error.instance if k not in allowed and not any(re.search(p, k) for p in patterns))
+        return f"unknown key {_join(key, unknown[0])!r}; allowed: {', '.join(allowed + patterns)}"
+    if rule == "required":
+        missing = next(name for name in limit if name not in error.instance)
+        return f"key {_join(key, missing)!r} is missing"
+    value = json.dumps(error.instance)
+    if rule == "oneOf":
+        return f"{key}: give either 'checkpoint' with 'mean' and 'std', or 'train'"
+    if rule == "not":
+        return f"{key}: give either 'weights' or 'train', not both"
+    if rule == "dependentRequired":
+        return f"{key}: 'sha256' needs 'weights'"
+    allowed_text = {
+        "enum": lambda: f"one of {', '.join(map(str, limit))}",
+        "type": lambda: f"of type {limit}",
+        "minimum": lambda: f">= {limit}",
+        "maximum": lambda: f"<= {limit}",
+        "exclusiveMinimum": lambda: f"> {limit}",
+        "minItems": lambda: f"a list of at least {limit}",
+        "maxItems": lambda: f"a list of at most {limit}",
+        "minProperties": lambda: "not empty",
+        "minLength": lambda: "not empty",
+        "uniqueItems": lambda: "without repeated values",
+        "pattern": lambda: f"like {limit}",
+    }[str(rule)]()
+    return f"{key} = {value}: must be {allowed_text}"
+
+
+def _join(key: str, name: str) -> str:
+    return name if key == "(top level)" else f"{key}.{name}"

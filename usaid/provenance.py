@@ -1,0 +1,54 @@
+"""Where a result comes from: commit, package versions, machine."""
+
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from usaid.devices import device_description
+
+PACKAGES = ("torch", "numpy", "scipy", "pandas", "pyarrow", "pillow", "safetensors", "snakemake")
+
+
+def provenance_of_run(device: torch.device) -> dict[str, Any]:
+    """Facts about this run that do not depend on what it computes, as JSON-able values.
+
+    Returns:
+        ``git`` (commit, dirty), ``packages`` (name -> version), ``python``, ``platform`` and ``device``.
+    """
+    return {
+        "git": git_state(),
+        "packages": {name: found for name in PACKAGES if (found := _version(name))},
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "device": device_description(device),
+    }
+
+
+def git_state(folder: str | Path | None = None) -> dict[str, Any]:
+    """Commit of the checkout that the code runs from, and whether files differ from it.
+
+    Returns:
+        ``{"commit": 40 digits or None, "dirty": bool or None}``; None outside a checkout.
+    """
+    folder = folder or Path(__file__).parent
+
+    def git(*arguments: str) -> str | None:
+        try:
+            done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=30)
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    status = git("status", "--porcelain", "--", ":/", ":(exclude,top)results")
+    return {"commit": git("rev-parse", "HEAD"), "dirty": None if status is None else bool(status)}
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,153 @@
+"""Every number that the paper prints in Tables I-X, in the words of our own tables."""
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib import resources
+from typing import Any, NamedTuple
+
+import yaml
+
+
+class Published(NamedTuple):
+    """One number of the paper.
+
+    Attributes:
+        table: number of the table, 1 to 10.
+        group: the sigma (``"25"``), data set (``"isic2018"``, in Table X ``"voc"``, ``"kodak"``, ``"cifar100"``), K
+            (``"21"``) or setting and sigma (``"median_sigma/25"``); ``"categories"`` in Table III.
+        metric: ``"psnr"``, ``"miou"``, ...; a category in Table III; ``"miou_mean"``, ``"miou_variance"``,
+            ``"miou_p_value"``, ... in Table X.
+        method: ``"noisy"``, ``"cdncnn_b"``, ...; for a p-value the two, ``"u_said_vs_cdncnn_b"``.
+        value: as printed: dB, percent for accuracies and Table X's mIoU, a fraction for the other mIoU and mAP. Table
+            X's mIoU variances are of the fraction. A category is 1.0 or 0.0.
+    """
+
+    table: int
+    group: str
+    metric: str
+    method: str
+    value: float
+
+
+def all_published() -> list[Published]:
+    """Every number of Tables I-X, each once, in the order of print (as transcribed in ``published.yaml``)."""
+    return list(_entries())
+
+
+def published(table: int, group: str, metric: str, method: str) -> float | None:
+    """The number that the paper prints in one cell, in the vocabulary of :class:`Published`; None: no such cell."""
+    return _values().get((table, group, metric, method))
+
+
+def paper_methods(table: int) -> tuple[str, ...]:
+    """The methods of a table, in the order of its columns (of its rows in Tables III and IV)."""
+    return tuple(dict.fromkeys(entry.method for entry in _entries() if entry.table == table))
+
+
+def paper_groups(table: int) -> tuple[str, ...]:
+    """The groups of a table, in the order of print."""
+    return tuple(dict.fromkeys(entry.group for entry in _entries() if entry.table == table))
+
+
+def paper_caption(table: int) -> str:
+    """What a table shows, in one phrase without a final stop."""
+    return _tables()[table]["caption"]
+
+
+def paper_notes(table: int) -> str | None:
+    """Where the print of a table is ambiguous or contradicts itself; None: nowhere that we know."""
+    return _tables()[table].get("notes")
+
+
+def higher_is_better(table: int, metric: str) -> bool:
+    """Whether the larger value of a metric is the better one (Tables I, II and IV-IX).
+
+    Raises:
+        KeyError: the table says nothing about this metric.
+    """
+    return _tables()[table]["better"][metric] == "higher"
+
+
+@cache
+def _tables() -> dict[int, dict[str, Any]]:
+    """The transcription: number of the table -> its caption, columns, rows, notes."""
+    text = resources.files("usaid").joinpath("published.yaml").read_text(encoding="utf-8")
+    return {int(name.removeprefix("table_")): table for name, table in yaml.safe_load(text).items()}
+
+
+@cache
+def _entries() -> tuple[Published, ...]:
+    return tuple(entry for number, table in _tables().items() for entry in _read_table(number, table))
+
+
+@cache
+def _values() -> dict[tuple[int, str, str, str], float]:
+    return {entry[:4]: entry.value for entry in _entries()}
+
+
+def _read_table(number: int, table: Mapping[str, Any]) -> Iterator[Published]:
+    """The entries of one table of ``published.yaml``."""
+    cells = {
+        2: _cells_by_k,
+        3: _cells_by_category,
+        4: _cells_by_setting,
+        8: _cells_at_sigma_25,
+        10: _cells_over_draws,
+    }.get(number, _cells_by_group)
+    for group, metric, method, value in cells(table):
+        yield Published(number, str(group), metric, method, float(value))
+
+
+_Cells = Iterator[tuple[object, str, str, float]]
+"""(group, metric, method, value) of each cell of one table."""
+
+
+def _cells_by_group(table: Mapping[str, Any]) -> _Cells:
+    """Tables I, V, VI, VII and IX: rows are sigma or data set, then metric; columns are methods."""
+    for group, metrics in table["rows"].items():
+        for metric, values in metrics.items():
+            for method, value in zip(table["columns"], values, strict=True):
+                yield group, metric, method, value
+
+
+def _cells_by_k(table: Mapping[str, Any]) -> _Cells:
+    """Table II: rows are metrics, columns are numbers of classes K."""
+    for metric, values in table["rows"].items():
+        for k, value in zip(table["columns"], values, strict=True):
+            yield k, metric, "u_said", value
+
+
+def _cells_by_category(table: Mapping[str, Any]) -> _Cells:
+    """Table III: rows are methods, columns are categories."""
+    for method, values in table["rows"].items():
+        for category, value in zip(table["columns"], values, strict=True):
+            yield "categories", category, method, value
+
+
+def _cells_by_setting(table: Mapping[str, Any]) -> _Cells:
+    """Table IV: rows are setting, then method; columns are sigmas with two metrics each."""
+    for setting, methods in table["rows"].items():
+        for method, sigmas in methods.items():
+            for sigma, metrics in sigmas.items():
+                for metric, value in metrics.items():
+                    yield f"{setting}/{sigma}", metric, method, value
+
+
+def _cells_at_sigma_25(table: Mapping[str, Any]) -> _Cells:
+    """Table VIII: rows are metrics, columns are methods; the sigma stands in the caption."""
+    for metric, values in table["rows"].items():
+        for method, value in zip(table["columns"], values, strict=True):
+            yield 25, metric, method, value
+
+
+def _cells_over_draws(table: Mapping[str, Any]) -> _Cells:
+    """Table X: rows are data set and metric, then mean or variance; p-values stand in the text."""
+    for row, statistics in table["rows"].items():
+        group, metric = row.removesuffix("_percent").split("_", 1)
+        for statistic, values in statistics.items():
+            for method, value in zip(table["columns"], values, strict=True):
+                yield group, f"{metric}_{statistic}", method, value
+    for row, p_values in table["p_values"].items():
+        group, metric = row.split("_", 1)
+        for pair, value in p_values.items():
+            yield group, f"{metric}_p_value", pair, value

@@ -1,0 +1,135 @@
+"""Builds a table: our numbers beside the paper's, in the paper's layout, ranked and annotated."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from usaid.errors import UsaidError
+from usaid.published import higher_is_better, paper_caption, paper_groups, paper_methods, published
+from usaid.tables.cells import Cell, Layout, Mark, Place, Table
+from usaid.tables.comparable import ScoresLike, check_comparable
+from usaid.tables.footnotes import footnotes_of_means, grouped_by_text, notes_on_print
+from usaid.tables.means import NOT_IN_EXPERIMENT, Means, Missing, one_line, sigma_name
+from usaid.tables.numbers import as_printed
+from usaid.tables.specs import CATEGORIES, FACTS_TABLE, NOT_BUILT, REFERENCES, SCORE_TABLES, TITLES, Metric, TableSpec
+
+if TYPE_CHECKING:
+    from usaid.denoisers.base import Facts
+
+NOT_IN_PAPER = "not in the paper"
+
+
+def build_table(number: int, scores: Mapping[str, ScoresLike]) -> Table:
+    """Make a table of means over images.
+
+    The columns are ``noisy``, the paper's methods, every other denoiser in the order of ``scores``, and ``clean``.
+
+    Args:
+        number: the paper's number, one of :func:`usaid.tables.built_tables` except Table III's.
+        scores: denoiser -> its scores on the table's benchmark. The paper's methods that are missing get dashes.
+
+    Raises:
+        UsaidError: the table is not built from scores, or the scores do not belong in one table.
+    """
+    spec = _spec(number)
+    check_comparable(spec.benchmark, scores)
+    means = Means(spec, scores)
+    layout = Layout(_groups(number, means), spec.metrics, _titles(number, scores))
+    places = [Place(g, m, metric.name) for g in layout.groups for m in layout.methods for metric in spec.metrics]
+    missing = {place: reason for place in places if (reason := means.why_missing(place)) is not None}
+    cells = [_cell(number, place, means, missing.get(place)) for place in places]
+    footnotes = footnotes_of_means(number, means, missing.values(), layout.methods)
+    return Table(number, paper_caption(number), tuple(_ranked(number, cells, spec.metrics)), layout, tuple(footnotes))
+
+
+def build_facts_table(facts: Mapping[str, "Facts"]) -> Table:
+    """Make Table III (categories of the compared methods) from the facts of the methods.
+
+    Args:
+        facts: method -> its facts; ``noisy`` and ``clean`` are left out. The paper's methods that are missing get
+            dashes.
+    """
+    number = FACTS_TABLE
+    (group,) = paper_groups(number)
+    names = dict.fromkeys([*paper_methods(number), *(name for name in facts if name not in REFERENCES)])
+    titles = _distinct({name: facts[name].title if name in facts else TITLES[name] for name in names})
+    cells = [_category(group, name, metric, facts.get(name)) for name in names for metric in CATEGORIES]
+    sources = [(_source(facts.get(name)), Mark(method=name)) for name in names]
+    layout = Layout({group: group}, CATEGORIES, titles, rows="methods")
+    footnotes = [*grouped_by_text(sources), *notes_on_print(number)]
+    return Table(number, paper_caption(number), tuple(cells), layout, tuple(footnotes))
+
+
+def _spec(number: int) -> TableSpec:
+    if number in NOT_BUILT:
+        raise UsaidError(NOT_BUILT[number])
+    if number not in SCORE_TABLES:
+        raise UsaidError(f"table {number} is not made from scores; those that are: {', '.join(map(str, SCORE_TABLES))}")
+    return SCORE_TABLES[number]
+
+
+def _groups(number: int, means: Means) -> dict[str, str]:
+    """The sigmas of the paper and of the experiment, ascending: name -> title."""
+    one, paper = means.spec.sigma, [float(group) for group in paper_groups(number)]
+    sigmas = sorted({*paper, *means.sigmas}) if one is None else [one]
+    return {sigma_name(sigma): f"σ = {sigma_name(sigma)}" for sigma in sigmas}
+
+
+def _titles(number: int, scores: Mapping[str, ScoresLike]) -> dict[str, str]:
+    """The columns in order: name -> title."""
+    names = dict.fromkeys([*paper_methods(number), *scores])
+    first, last = [name for name in names if name == "noisy"], [name for name in names if name == "clean"]
+    order = [*first, *(name for name in names if name not in REFERENCES), *last]
+    return _distinct({name: scores[name].provenance["title"] if name in scores else TITLES[name] for name in order})
+
+
+def _distinct(titles: Mapping[str, str]) -> dict[str, str]:
+    """The titles on one line each, with the name behind those that two methods share."""
+    lines = {name: one_line(title) for name, title in titles.items()}
+    everything = list(lines.values())
+    return {name: f"{line} ({name})" if everything.count(line) > 1 else line for name, line in lines.items()}
+
+
+def _cell(number: int, place: Place, means: Means, missing: Missing | None) -> Cell:
+    paper = published(number, place.group, place.metric, place.method)
+    remarks = [NOT_IN_PAPER] if paper is None else []
+    if missing is not None:
+        return Cell(place, None, paper, note="; ".join([missing.reason, *remarks]))
+    mean, dataset = means.values[place], means.judged[place.method].provenance["dataset"]
+    if dataset["n"] != dataset["n_official"]:
+        remarks.append(f"n = {dataset['n']} of {dataset['n_official']}")
+    if undefined := means.undefined_text(place):
+        remarks.append(undefined)
+    deviations = means.deviations(place.method, place.metric) + means.deviations(place.method, None)
+    note = "; ".join([means.convention_text(place.metric), *remarks, *deviations])
+    return Cell(place, mean.value, paper, mean.n, note)
+
+
+def _category(group: str, method: str, metric: Metric, facts: "Facts | None") -> Cell:
+    ours = None if facts is None else float(getattr(facts, metric.name))
+    paper = published(FACTS_TABLE, group, metric.name, method)
+    notes = [NOT_IN_EXPERIMENT] * (ours is None) + [NOT_IN_PAPER] * (paper is None)
+    return Cell(Place(group, method, metric.name), ours, paper, note="; ".join(notes))
+
+
+def _source(facts: "Facts | None") -> str:
+    """Citation and licence of a method, as the footnote of its row."""
+    return NOT_IN_EXPERIMENT if facts is None else f"{facts.citation}; our implementation: {facts.licence}"
+
+
+def _ranked(number: int, cells: Sequence[Cell], metrics: Sequence[Metric]) -> list[Cell]:
+    """The cells with best and second best ranked, for each group and metric; equal as printed is equal in rank.
+
+    Noisy and clean do not compete, and nothing is ranked where fewer than two denoisers have a value.
+    """
+    digits = {metric.name: metric.digits for metric in metrics}
+    rivals: dict[tuple[str, str], dict[Place, float]] = {}
+    for place, ours in ((cell.place, cell.ours) for cell in cells):
+        if ours is not None and place.method not in REFERENCES:
+            rivals.setdefault((place.group, place.metric), {})[place] = as_printed(ours, digits[place.metric])
+    ranks: dict[Place, int] = {}
+    for (_, metric), values in rivals.items():
+        order = sorted(set(values.values()), reverse=higher_is_better(number, metric))
+        if len(values) > 1:
+            ranks |= {place: order.index(value) + 1 for place, value in values.items() if value in order[:2]}
+    return [replace(cell, rank=ranks.get(cell.place)) for cell in cells]

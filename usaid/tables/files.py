@@ -1,0 +1,76 @@
+"""From score files to table files, and the page that lists the tables."""
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from usaid.denoisers import FACTS
+from usaid.errors import UsaidError
+from usaid.files import written_atomically
+from usaid.scores import Scores, read_scores
+from usaid.tables.build import build_facts_table, build_table
+from usaid.tables.cells import Table
+from usaid.tables.specs import FACTS_TABLE, NOT_BUILT, ROMAN, SCORE_TABLES
+
+
+def make_table(number: int, score_files: Iterable[str | Path]) -> Table:
+    """Make one of the paper's tables.
+
+    Args:
+        number: the paper's number.
+        score_files: one for each denoiser, all of the table's benchmark; none for Table III.
+
+    Raises:
+        UsaidError: a table that is not built yet, a score file of another benchmark, or two of one denoiser.
+    """
+    if number in NOT_BUILT:
+        raise UsaidError(NOT_BUILT[number])
+    if number == FACTS_TABLE:
+        return build_facts_table(FACTS)
+    if number not in SCORE_TABLES:
+        raise UsaidError(f"table {number}: the paper has tables 1 to 10")
+    scores: dict[str, Scores] = {}
+    for path in score_files:
+        read = read_scores(path)
+        benchmark, denoiser = read.provenance["benchmark"], read.provenance["denoiser"]
+        if benchmark != SCORE_TABLES[number].benchmark:
+            wanted = SCORE_TABLES[number].benchmark
+            raise UsaidError(f"{path}: scores of {benchmark}; Table {ROMAN[number]} is made from {wanted}")
+        if denoiser in scores:
+            raise UsaidError(f"{path}: a second score file of {denoiser}; give one for each denoiser")
+        scores[denoiser] = read
+    return build_table(number, scores)
+
+
+def write_table(number: int, score_files: Iterable[str | Path], folder: str | Path) -> None:
+    """Write ``table_<number>.csv``, ``.tex`` and ``.md`` to a folder.
+
+    Raises:
+        UsaidError: as :func:`make_table`.
+    """
+    table, stem = make_table(number, score_files), Path(folder) / f"table_{number}"
+    table.to_csv(stem.with_suffix(".csv"))
+    table.to_tex(stem.with_suffix(".tex"))
+    table.to_markdown(stem.with_suffix(".md"))
+
+
+def write_index(path: str | Path, tables: Sequence[str | Path], experiment: str) -> None:
+    """Write a Markdown page with an experiment's tables one below the other, and those that are not built yet."""
+    sections = [f"# Tables of experiment `{experiment}`"]
+    for table in sorted((Path(table).with_suffix(".md") for table in tables), key=_number):
+        sections.append(f"{table.read_text().strip()}\n\n[CSV]({table.stem}.csv) · [LaTeX]({table.stem}.tex)")
+    sections.append("## Not built yet\n\n" + "\n".join(f"- {text}" for text in NOT_BUILT.values()))
+    with written_atomically(path) as temporary:
+        temporary.write_text("\n\n".join(sections) + "\n")
+
+
+def write_provenance(path: str | Path, score_files: Iterable[str | Path]) -> None:
+    """Write the provenance of score files as one JSON file: ``<benchmark>/<denoiser>`` -> provenance."""
+    found = [read_scores(score_file).provenance for score_file in score_files]
+    collected = {f"{one['benchmark']}/{one['denoiser']}": one for one in found}
+    with written_atomically(path) as temporary:
+        temporary.write_text(json.dumps(collected, indent=1, sort_keys=True) + "\n")
+
+
+def _number(path: Path) -> int:
+    return int(path.stem.removeprefix("table_"))

@@ -1,0 +1,114 @@
+"""What stands below a table of means: n, conventions, missing cells, deviations and where the numbers come from."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from usaid.published import paper_notes
+from usaid.tables.cells import Footnote, Mark, Place
+from usaid.tables.means import Means, Missing
+
+Marked = Iterable[tuple[str, Mark | Place]]
+"""Text of a footnote and one of the things that it is about."""
+
+
+def footnotes_of_means(
+    number: int, means: Means, missing: Iterable[Missing], titles: Mapping[str, str]
+) -> list[Footnote]:
+    """The footnotes of a table of means over images, in order.
+
+    Args:
+        number: the table.
+        means: what it shows.
+        missing: the reasons of its dashes.
+        titles: method -> title.
+    """
+    dashes = [(one.reason, one.mark) for one in missing]
+    marked = [*dashes, *_conventions(means), *_undefined(means), *_deviations_of_some(means)]
+    marked.sort(key=lambda pair: _reading_order(pair[1], list(titles)))
+    shared = [f"Deviation from the paper: {text}" for text in _deviations_of_all(means)]
+    general = [*shared, *_origins(means, titles), *_weights(means, titles)]
+    return [
+        *map(Footnote, _sample(means)),
+        *grouped_by_text(marked),
+        *map(Footnote, general),
+        *notes_on_print(number),
+    ]
+
+
+def grouped_by_text(marked: Marked) -> list[Footnote]:
+    """One footnote for each text, with all its marks."""
+    marks: dict[str, dict[Mark | Place, None]] = {}
+    for text, mark in marked:
+        marks.setdefault(text, {})[mark] = None
+    return [Footnote(text, tuple(places)) for text, places in marks.items()]
+
+
+def notes_on_print(number: int) -> list[Footnote]:
+    """Where the print of the paper's table is ambiguous."""
+    notes = paper_notes(number)
+    return [] if notes is None else [Footnote(f"On the print: {notes.strip().removesuffix('.')}")]
+
+
+def _reading_order(mark: Mark | Place, methods: list[str]) -> tuple[bool, bool, int]:
+    """Headings of columns from left to right, then metrics, groups and single cells."""
+    return (mark.group is not None, mark.metric is not None, methods.index(mark.method) if mark.method else 0)
+
+
+def _sample(means: Means) -> Iterable[str]:
+    """``n = ... of ...``, the draws, and the conventions."""
+    for one in list(means.judged.values())[:1]:
+        dataset, draws = one.provenance["dataset"], one.rows["draw"].nunique()
+        subset = f" (subset {dataset['subset']})" if dataset["subset"] else ""
+        images = f"n = {dataset['n']} of {dataset['n_official']} images of {dataset['name']}, split {dataset['split']}"
+        columns = ", ".join(column for column in means.conventions.values() if column)
+        yield f"{images}{subset}; {draws} noise draw{'s' * (draws != 1)}; means of {columns}"
+
+
+def _conventions(means: Means) -> Marked:
+    """Metrics whose convention is not the paper's; a deviation that names the convention says it better."""
+    for metric, column in means.conventions.items():
+        told = {text: None for method in means.judged for text in means.deviations(method, metric)}
+        if not told and column not in (None, means.metrics[metric].conventions[0]):
+            told = {means.convention_text(metric): None}
+        yield from ((text, Mark(metric=metric)) for text in told)
+
+
+def _undefined(means: Means) -> Marked:
+    for place, mean in means.values.items():
+        if mean.n and (text := means.undefined_text(place)):
+            yield text, place
+
+
+def _deviations_of_all(means: Means) -> list[str]:
+    by_method = [means.deviations(method, None) for method in means.judged]
+    return [text for text in by_method[0] if all(text in texts for texts in by_method)] if by_method else []
+
+
+def _deviations_of_some(means: Means) -> Marked:
+    common = _deviations_of_all(means)
+    for method in means.judged:
+        for text in means.deviations(method, None):
+            if text not in common:
+                yield f"Deviation from the paper: {text}", Mark(method=method)
+
+
+def _origins(means: Means, titles: Mapping[str, str]) -> Iterable[str]:
+    """Provenance that may differ between the score files of a table, but not silently."""
+    for what, read in _ORIGINS.items():
+        found = {titles[name]: read(one.provenance) for name, one in means.judged.items()}
+        if len(set(found.values())) > 1:
+            yield f"Scored with different {what}: {', '.join(f'{title} {value}' for title, value in found.items())}"
+
+
+_ORIGINS: dict[str, Callable[[Mapping[str, Any]], str]] = {
+    "experiments": lambda provenance: str(provenance.get("experiment")),
+    "code": lambda provenance: str(provenance.get("git", {}).get("commit"))[:12],
+    "device": lambda provenance: str(provenance.get("device")),
+    "precision": lambda provenance: str(provenance.get("precision")),
+}
+
+
+def _weights(means: Means, titles: Mapping[str, str]) -> Iterable[str]:
+    hashes: dict[str, Any] = {titles[name]: one.provenance["weights_sha256"] for name, one in means.judged.items()}
+    if known := [f"{title} {digest[:12]}" for title, digest in hashes.items() if digest]:
+        yield f"SHA-256 of the weights: {', '.join(known)}"

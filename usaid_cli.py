@@ -1,0 +1,133 @@
+"""The `usaid` command: everything that a rule of the workflow does, without the workflow."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from usaid import __version__
+from usaid.errors import UsaidError
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; a :class:`UsaidError` is one line on stderr and exit status 1."""
+    options = build_parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except UsaidError as error:
+        sys.exit(f"error: {error}")
+    except BrokenPipeError:
+        sys.exit(1)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser; each subcommand's function is its ``run`` default."""
+    parser = argparse.ArgumentParser(prog="usaid", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"usaid {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_denoise(commands)
+    _add_data(commands)
+    _add_score(commands)
+    _add_table(commands)
+    return parser
+
+
+def _add_denoise(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser("denoise", help="denoise an image, or every image of a folder")
+    parser.add_argument("input", type=Path, metavar="IN", help="image file or folder of images")
+    parser.add_argument("output", type=Path, metavar="OUT", help="PNG file, or folder that gets one PNG an image")
+    parser.add_argument("--method", default="u_said", help="cdncnn_b, s_said, u_said (default), or module:Class")
+    parser.add_argument("--weights", type=Path, help="the network's weights (.safetensors or the released .pth)")
+    parser.add_argument("--told-sigma", type=float, help="noise level told to a non-blind method (0-255 scale)")
+    parser.add_argument("--add-noise", type=float, metavar="SIGMA", help="first add Gaussian noise, as a demonstration")
+    parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1, ...")
+    parser.add_argument("--precision", default="float32", choices=["float32", "bfloat16"])
+    parser.set_defaults(run=_denoise)
+
+
+def _denoise(options: argparse.Namespace) -> None:
+    from usaid.denoisers import build_denoiser
+    from usaid.denoising import denoise_files
+    from usaid.devices import keep_freed_memory, pick_device
+
+    keep_freed_memory()
+    device = pick_device(options.device)
+    denoiser = build_denoiser(options.method, options.weights, device, options.precision)
+    written = denoise_files(denoiser, options.input, options.output, options.told_sigma, options.add_noise)
+    print(f"{len(written)} image{'s' if len(written) != 1 else ''} written to {options.output}")
+
+
+def _add_data(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    data = commands.add_parser("data", help="look for, fetch or generate data sets").add_subparsers(
+        required=True, metavar="COMMAND"
+    )
+    status = data.add_parser("status", help="what is there, how much of it, and the cure for what is missing")
+    status.add_argument("--data-root", type=Path, default=Path("data"))
+    status.set_defaults(run=_data_status)
+    fetch = data.add_parser("fetch", help="download, check and unpack")
+    fetch.add_argument("name", help="a data set, released (the authors' checkpoints), niqe_live or niqe_matlab (parameters)")
+    fetch.add_argument("--data-root", type=Path, default=Path("data"))
+    fetch.set_defaults(run=_data_fetch)
+    miniature = data.add_parser("miniature", help="write small generated versions of all six data sets")
+    miniature.add_argument("directory", type=Path, metavar="DIR")
+    miniature.set_defaults(run=_data_miniature)
+
+
+def _data_status(options: argparse.Namespace) -> None:
+    from usaid.datasets import format_status, status
+
+    print(format_status(status(options.data_root)))
+
+
+def _data_fetch(options: argparse.Namespace) -> None:
+    from usaid.download import fetch
+
+    fetch(options.name, options.data_root)
+
+
+def _data_miniature(options: argparse.Namespace) -> None:
+    from usaid.datasets.miniature import write_miniature
+
+    write_miniature(options.directory)
+
+
+def _add_score(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser("score", help="score one denoiser of an experiment on one of its benchmarks")
+    parser.add_argument("experiment", type=Path, nargs="+", metavar="YAML", help="experiment; later files override")
+    parser.add_argument("--benchmark", required=True)
+    parser.add_argument("--denoiser", required=True)
+    parser.add_argument("--weights", type=Path, help="the denoiser's weights")
+    parser.add_argument("--judge-file", type=Path, required=True, help="NIQE's parameters or the classifier's weights")
+    parser.add_argument("--output", type=Path, required=True, help="score file (Parquet)")
+    parser.set_defaults(run=_score)
+
+
+def _score(options: argparse.Namespace) -> None:
+    from evaluators.scoring import score_to_file
+    from usaid.devices import keep_freed_memory
+    from usaid.experiment import read_experiment
+
+    keep_freed_memory()
+    experiment = read_experiment(*options.experiment)
+    for key, name in (("benchmarks", options.benchmark), ("denoisers", options.denoiser)):
+        if name not in experiment[key]:
+            raise UsaidError(f"{name!r} is not among the experiment's {key}: {', '.join(experiment[key])}")
+    score_to_file(experiment, options.benchmark, options.denoiser, options.output, options.judge_file, options.weights)
+
+
+def _add_table(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser("table", help="make one of the paper's tables from score files")
+    parser.add_argument("number", type=int)
+    parser.add_argument("scores", type=Path, nargs="*", help="score files, one for each denoiser")
+    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder for the .csv, .tex and .md")
+    parser.set_defaults(run=_table)
+
+
+def _table(options: argparse.Namespace) -> None:
+    from usaid.tables.files import write_table
+
+    write_table(options.number, options.scores, options.output)
+
+
+if __name__ == "__main__":
+    main()

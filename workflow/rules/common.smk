@@ -1,0 +1,115 @@
+# What the rules share: the checked experiment, its folders, and the functions that find their inputs.
+
+import sys
+from pathlib import Path
+
+from evaluators.benchmarks import BENCHMARKS
+from evaluators.scoring import score_source_hash
+from usaid.errors import UsaidError
+from usaid.experiment import checked_experiment
+from usaid.scores import read_scores
+from usaid.sources import hash_of_sources
+from usaid.tables import NOT_BUILT, built_tables
+
+try:
+    config.update(checked_experiment(config))
+except UsaidError as error:
+    sys.exit(f"error: {error}")
+
+ROOT = Path(workflow.basedir)
+DATA = config["data_root"].rstrip("/")
+RESULTS = f"results/{config['experiment']}"
+TABLES_OF_SCORES = {
+    str(table): name for name in config["benchmarks"] for table in BENCHMARKS[name].tables
+}
+
+
+wildcard_constraints:
+    dataset="|".join({benchmark.dataset for benchmark in BENCHMARKS.values()}),
+    benchmark="|".join(config["benchmarks"]),
+    denoiser="|".join(config["denoisers"]),
+    table="|".join(str(number) for number in built_tables()),
+
+
+def get_names(key):
+    """A regular expression for the denoisers whose entry has a key; one that matches nothing if there are none."""
+    return "|".join(name for name, entry in config["denoisers"].items() if key in entry) or "(?!)"
+
+
+def get_subset(dataset):
+    """The lists of ids that the experiment names for a data set."""
+    return {key: value for key, value in config["subsets"].items() if key.split("/")[0] == dataset}
+
+
+def get_weights(wildcards):
+    """The weights a denoiser needs, if any."""
+    entry = config["denoisers"][wildcards.denoiser]
+    return [f"{RESULTS}/weights/{wildcards.denoiser}.safetensors"] if {"weights", "train"} & entry.keys() else []
+
+
+def get_data(wildcards):
+    """The record that a benchmark's data set is there."""
+    return f"{RESULTS}/data/{BENCHMARKS[wildcards.benchmark].dataset}.json"
+
+
+def get_judge_path(wildcards):
+    """Where a benchmark's judge finds what it needs from disk: a classifier's weights or NIQE's pristine model."""
+    classifier = config["benchmarks"][wildcards.benchmark].get("classifier")
+    if classifier is None:
+        return NIQE_FILES[config["niqe"]]
+    if "train" in classifier:
+        return f"{RESULTS}/weights/cifar100_{classifier['network']}.safetensors"
+    return f"{DATA}/{classifier['checkpoint']}"
+
+
+def get_judge_file(wildcards):
+    """The same as an input; a checkpoint that is not there fails its own scores only, not the whole workflow."""
+    path = get_judge_path(wildcards)
+    given = "checkpoint" in config["benchmarks"][wildcards.benchmark].get("classifier", {})
+    return [] if given and not Path(path).exists() else [path]
+
+
+def get_score_settings(wildcards):
+    """All of the experiment that one score file depends on: a change of anything else does not rerun it."""
+    shared = {key: config[key] for key in ("data_root", "data_source", "niqe", "device", "precision", "notes")}
+    return shared | {
+        "benchmark": config["benchmarks"][wildcards.benchmark],
+        "denoiser": config["denoisers"][wildcards.denoiser],
+        "subset": get_subset(BENCHMARKS[wildcards.benchmark].dataset),
+    }
+
+
+def get_score_code(wildcards):
+    """Hash of the code that one score file depends on."""
+    return score_source_hash(config["denoisers"][wildcards.denoiser]["method"])
+
+
+def get_scores_of(table):
+    """The score files of a table, one for each denoiser of the experiment; none for Table III."""
+    benchmark = TABLES_OF_SCORES.get(table)
+    return [f"{RESULTS}/scores/{benchmark}/{name}.parquet" for name in config["denoisers"]] if benchmark else []
+
+
+def get_tables():
+    """The tables that this experiment can make: those whose benchmark it has, and Table III, which needs none."""
+    return [f"{RESULTS}/tables/table_{n}.csv" for n in built_tables() if n == 3 or str(n) in TABLES_OF_SCORES]
+
+
+def get_failures():
+    """Score files that say why they have no rows."""
+    files = Path(RESULTS, "scores").glob("*/*.parquet")
+    return {file: reason for file in sorted(files) if (reason := read_scores(file).provenance["failure"])}
+
+
+def get_summary():
+    """What to tell the user at the end."""
+    lines = [f"Tables: {RESULTS}/tables/index.md"]
+    lines += [f"Failed: {file.parent.name} x {file.stem}: {reason}" for file, reason in get_failures().items()]
+    lines += [f"Not built yet: {text}" for text in NOT_BUILT.values()]
+    return "\n".join(lines)
+
+
+# A failed score file is no result: it is forgotten when a run starts, so that the job is tried again.
+if workflow.is_main_process:
+    for failed in get_failures():
+        failed.unlink()

@@ -1,0 +1,40 @@
+# Weights of the denoisers: imported from checkpoints, or trained.
+
+
+rule import_weights:
+    input:
+        checkpoint=lambda wildcards: f"{DATA}/{config['denoisers'][wildcards.denoiser]['weights']}",
+    output:
+        f"{RESULTS}/weights/{{denoiser}}.safetensors",
+    wildcard_constraints:
+        denoiser=get_names("weights"),
+    log:
+        f"{RESULTS}/logs/weights/{{denoiser}}.log",
+    params:
+        entry=lambda wildcards: config["denoisers"][wildcards.denoiser],
+        code=hash_of_sources("usaid.checkpoints", "usaid.denoisers.dncnn"),
+    conda:
+        "../../envs/suite.yaml"
+    script:
+        "../scripts/import_weights.py"
+
+
+rule train_denoiser:
+    input:
+        data=f"{RESULTS}/data/voc2012.json",
+    output:
+        weights=f"{RESULTS}/weights/{{denoiser}}.safetensors",
+        curve=f"{RESULTS}/weights/{{denoiser}}.csv",
+    wildcard_constraints:
+        denoiser=get_names("train"),
+    log:
+        f"{RESULTS}/logs/weights/{{denoiser}}.log",
+    params:
+        recipe=lambda wildcards: config["denoisers"][wildcards.denoiser]["train"],
+        subsets=get_subset("voc2012"),
+        code=hash_of_sources("usaid.training"),
+    threads: 8
+    conda:
+        "../../envs/suite.yaml"
+    script:
+        "../scripts/train_denoiser.py"

@@ -1,0 +1,60 @@
+# The paper's tables: CSV, LaTeX and Markdown, ours beside the printed numbers.
+
+
+rule table:
+    input:
+        scores=lambda wildcards: get_scores_of(wildcards.table),
+    output:
+        csv=f"{RESULTS}/tables/table_{{table}}.csv",
+        tex=f"{RESULTS}/tables/table_{{table}}.tex",
+        md=f"{RESULTS}/tables/table_{{table}}.md",
+    log:
+        f"{RESULTS}/logs/tables/table_{{table}}.log",
+    params:
+        code=hash_of_sources("usaid.tables.files"),
+    conda:
+        "../../envs/suite.yaml"
+    script:
+        "../scripts/table.py"
+
+
+rule index:
+    input:
+        tables=get_tables(),
+        scores=[path for table in TABLES_OF_SCORES for path in get_scores_of(table)],
+    output:
+        index=f"{RESULTS}/tables/index.md",
+        provenance=f"{RESULTS}/tables/provenance.json",
+    log:
+        f"{RESULTS}/logs/tables/index.log",
+    params:
+        code=hash_of_sources("usaid.tables.files"),
+    conda:
+        "../../envs/suite.yaml"
+    script:
+        "../scripts/index.py"
+
+
+rule all_tables:
+    input:
+        f"{RESULTS}/tables/index.md",
+
+
+rule table_1:
+    input:
+        f"{RESULTS}/tables/table_1.csv",
+
+
+rule table_3:
+    input:
+        f"{RESULTS}/tables/table_3.csv",
+
+
+rule table_6:
+    input:
+        f"{RESULTS}/tables/table_6.csv",
+
+
+rule table_8:
+    input:
+        f"{RESULTS}/tables/table_8.csv",

@@ -1,0 +1,8 @@
+"""Write the page that lists the tables, and the provenance of all scores in them."""
+
+from usaid.jobs import job
+from usaid.tables.files import write_index, write_provenance
+
+with job(snakemake.log[0]):
+    write_index(snakemake.output.index, snakemake.input.tables, snakemake.config["experiment"])
+    write_provenance(snakemake.output.provenance, snakemake.input.scores)

@@ -1,0 +1,9 @@
+"""Make one of the paper's tables from score files."""
+
+from pathlib import Path
+
+from usaid.jobs import job
+from usaid.tables.files import write_table
+
+with job(snakemake.log[0]):
+    write_table(int(snakemake.wildcards.table), snakemake.input.get("scores", []), Path(snakemake.output.csv).parent)

@@ -1,0 +1,18 @@
+"""Train a denoiser on clean VOC 2012 images."""
+
+from pathlib import Path
+
+from usaid import datasets
+from usaid.devices import pick_device
+from usaid.jobs import job
+from usaid.training import Recipe, train_mse_denoiser
+
+with job(snakemake.log[0], snakemake.threads):
+    subset = snakemake.config["subsets"].get("voc2012/train")
+    train_mse_denoiser(
+        datasets.load("voc2012", snakemake.config["data_root"], "train", subset),
+        Recipe(**snakemake.params.recipe),
+        Path(snakemake.output.weights),
+        pick_device(snakemake.config["device"]),
+        log=Path(snakemake.output.curve),
+    )
