@@ -1,16 +1,17 @@
 """The CIFAR ResNets (He et al. 2016, section 4.2) that judge denoised images in Tables VIII and X, and their checkpoints."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from usaid.checkpoints import load_state
 from usaid.errors import UsaidError
-from usaid.training import read_training_facts
 
 
 class BasicBlock(nn.Module):
@@ -157,8 +158,7 @@ def load_classifier(
     _check_state(state, network.state_dict(), f"{checkpoint}: not a checkpoint of ResNet-{depth}")
     network.load_state_dict(state)
     if mean is None or std is None:
-        facts = read_training_facts(checkpoint)
-        mean, std = facts["mean"], facts["std"]
+        mean, std = _stored_normalisation(checkpoint)
     return Classifier(network, mean, std, torch.device(device))
 
 
@@ -170,3 +170,13 @@ def _check_state(state: Mapping[str, Tensor], expected: Mapping[str, Tensor], co
             raise UsaidError(f"{complaint}: {key!r} has shape {tuple(state[key].shape)}, not {tuple(value.shape)}")
     if unknown := [key for key in state if key not in expected]:
         raise UsaidError(f"{complaint}: key {unknown[0]!r} does not belong to it")
+
+
+def _stored_normalisation(checkpoint: Path) -> tuple[Sequence[float], Sequence[float]]:
+    """Mean and std in the metadata of a file that this suite trained."""
+    try:
+        with safe_open(checkpoint, framework="pt") as file:
+            training = json.loads(file.metadata()["training"])
+            return training["mean"], training["std"]
+    except (OSError, SafetensorError, KeyError, TypeError):  # no safetensors file, or no such metadata
+        raise UsaidError(f"{checkpoint}: does not say how images are normalised; give 'mean' and 'std'") from None

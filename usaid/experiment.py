@@ -54,6 +54,11 @@ def checked_experiment(config: Mapping[str, Any], source: str = "experiment") ->
     if errors:
         raise UsaidError(f"{source}: {_one_line(max(errors, key=lambda error: len(error.absolute_path)))}")
     _fill_defaults(checked, _schema())
+    if checked["data_source"] == "miniature" and not checked["data_root"].startswith("results/"):
+        raise UsaidError(
+            f"{source}: data_root = {json.dumps(checked['data_root'])}: must lie below results/ with data_source "
+            "miniature, so that generated files never meet real ones"
+        )
     for name, entry in checked["denoisers"].items():
         _check_denoiser(f"{source}: denoisers.{name}", entry)
     return checked

@@ -11,14 +11,13 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from tqdm import tqdm
 
 from usaid.datasets.base import Sample
 from usaid.denoisers.dncnn import DnCNN
-from usaid.devices import device_description, keep_freed_memory
+from usaid.devices import device_description
 from usaid.errors import UsaidError
 from usaid.files import written_atomically
 
@@ -68,7 +67,6 @@ def fit(
         UsaidError: the loss or a weight stops being finite (names the step), the checkpoint is unreadable or of another
             run (names the differing keys), or the GPU's memory is too small for the batch.
     """
-    keep_freed_memory()
     network.train()
     done = _load_checkpoint(checkpoint, fingerprint, network, optimizer)
     if log is not None:
@@ -221,20 +219,6 @@ def write_weights(network: nn.Module, path: Path, facts: Mapping[str, Any]) -> N
     state = {key: value.cpu().contiguous() for key, value in network.state_dict().items()}
     with written_atomically(path) as temporary:
         save_file(state, temporary, metadata={"training": json.dumps(facts)})
-
-
-def read_training_facts(path: Path) -> dict[str, Any]:
-    """The facts that :func:`write_weights` stored.
-
-    Raises:
-        UsaidError: missing or unreadable file, or one without such facts.
-    """
-    try:
-        with safe_open(path, framework="pt") as file:
-            facts: dict[str, Any] = json.loads(file.metadata()["training"])
-            return facts
-    except (OSError, SafetensorError, KeyError, TypeError) as error:
-        raise UsaidError(f"{path}: holds no facts about its training ({type(error).__name__}); train it here") from None
 
 
 def checkpoint_beside(weights: Path) -> Path:

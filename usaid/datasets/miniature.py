@@ -259,10 +259,10 @@ def cifar_images(rng: Generator, kinds: list[int]) -> Iterator[Array]:
     canvas = scenes.dead_leaves(rng, (canvas_side, canvas_side), scenes.scene_tone(rng)).light
     for kind in kinds:
         top, left = rng.integers(0, canvas_side - side, 2)
-        tint = scenes.natural_colours(rng, 1, np.ones(3), spread=0.6)
+        tint = scenes.natural_colours(rng, 1, np.ones(3), spread=0.4)
         scene = scenes.Scene(canvas[top : top + side, left : left + side] * tint, rng)
-        y, x = rng.uniform(12.5, 18.5, 2)
-        pose = scenes.Pose(y, x, rng.uniform(10, 15), rng.normal(0, 0.2), rng.uniform(0.85, 1.15))
+        y, x = rng.uniform(13, 18, 2)
+        pose = scenes.Pose(y, x, rng.uniform(11, 16), rng.normal(0, 0.2), rng.uniform(0.85, 1.15))
         scene.add_object(scenes.KINDS[kind], pose, owner=1)
         yield scene.photograph(blur=0.4)
 

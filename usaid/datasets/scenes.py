@@ -32,7 +32,7 @@ SMALLEST_LEAF = 2.0
 PIXELS_PER_LEAF = 120
 LEAF_CONTRAST = (0.0, 0.2)
 LEAF_GRAIN = (0.03, 0.3)
-OBJECT_CONTRAST = (0.15, 0.35)
+OBJECT_CONTRAST = (0.2, 0.4)
 OBJECT_GRAIN = 0.06
 
 
@@ -105,7 +105,7 @@ def checks(u: Array, v: Array) -> Array:
 
 def dots(u: Array, v: Array) -> Array:
     """Bright dots on a square lattice."""
-    return np.clip(1.5 * (np.cos(2 * math.pi * u / 0.6) + np.cos(2 * math.pi * v / 0.6)) - 0.6, -1, 1)
+    return np.clip(1.5 * (np.cos(2 * math.pi * u / 0.55) + np.cos(2 * math.pi * v / 0.55)) - 0.8, -1, 1)
 
 
 def ripples(u: Array, v: Array) -> Array:

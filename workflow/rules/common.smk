@@ -4,7 +4,9 @@ import sys
 from pathlib import Path
 
 from evaluators.benchmarks import BENCHMARKS
+from evaluators.niqe import PRISTINE_MODELS
 from evaluators.scoring import score_source_hash
+from usaid.datasets import DATASETS
 from usaid.errors import UsaidError
 from usaid.experiment import checked_experiment
 from usaid.scores import read_scores
@@ -25,7 +27,7 @@ TABLES_OF_SCORES = {
 
 
 wildcard_constraints:
-    dataset="|".join({benchmark.dataset for benchmark in BENCHMARKS.values()}),
+    source="|".join([*DATASETS, "released", "niqe_live", "niqe_matlab"]),
     benchmark="|".join(config["benchmarks"]),
     denoiser="|".join(config["denoisers"]),
     table="|".join(str(number) for number in built_tables()),
@@ -52,21 +54,39 @@ def get_data(wildcards):
     return f"{RESULTS}/data/{BENCHMARKS[wildcards.benchmark].dataset}.json"
 
 
+def get_checkpoint(denoiser):
+    """Where the checkpoint lies that a denoiser's weights are imported from."""
+    return f"{DATA}/{config['denoisers'][denoiser]['weights']}"
+
+
+def get_checkpoint_source(wildcards):
+    """What the import waits for: the record that the released checkpoints are there, or the user's own file."""
+    path = get_checkpoint(wildcards.denoiser)
+    return f"{RESULTS}/data/released.json" if path.startswith(f"{DATA}/released/") else path
+
+
 def get_judge_path(wildcards):
     """Where a benchmark's judge finds what it needs from disk: a classifier's weights or NIQE's pristine model."""
     classifier = config["benchmarks"][wildcards.benchmark].get("classifier")
     if classifier is None:
-        return NIQE_FILES[config["niqe"]]
+        own = config["niqe"] == "niqe_fitted"
+        return f"{RESULTS}/weights/niqe_fitted.npz" if own else f"{DATA}/{PRISTINE_MODELS[config['niqe']][1]}"
     if "train" in classifier:
         return f"{RESULTS}/weights/cifar100_{classifier['network']}.safetensors"
     return f"{DATA}/{classifier['checkpoint']}"
 
 
-def get_judge_file(wildcards):
-    """The same as an input; a checkpoint that is not there fails its own scores only, not the whole workflow."""
+def get_judge_source(wildcards):
+    """What the scores wait for: the judge's file, or the record that it is there.
+
+    A classifier's checkpoint that is not there is no input: it fails its own scores only, not the whole workflow.
+    """
     path = get_judge_path(wildcards)
-    given = "checkpoint" in config["benchmarks"][wildcards.benchmark].get("classifier", {})
-    return [] if given and not Path(path).exists() else [path]
+    if path.startswith(f"{RESULTS}/"):
+        return path
+    if "classifier" in config["benchmarks"][wildcards.benchmark]:
+        return [path] if Path(path).exists() else []
+    return f"{RESULTS}/data/{config['niqe']}.json"
 
 
 def get_score_settings(wildcards):

@@ -1,47 +1,34 @@
-# Data sets: generated (miniature), fetched and checksummed, or placed by hand.
+# Data sets and checkpoints: generated (miniature), fetched and checksummed, or placed by hand.
+# No file of an official data_root is ever an output of a rule: Snakemake deletes outputs before it makes them again,
+# and these may be the only copy. What a rule gives instead is a record, in results/, that they are there.
 
 
-rule miniature:
-    output:
-        f"{DATA}/miniature.json",
-    log:
-        f"{RESULTS}/logs/miniature.log",
-    params:
-        code=hash_of_sources("usaid.datasets.miniature"),
-    conda:
-        "../../envs/suite.yaml"
-    script:
-        "../scripts/miniature.py"
+if config["data_source"] == "miniature":
+
+    rule miniature:
+        output:
+            f"{DATA}/miniature.json",
+        log:
+            f"{RESULTS}/logs/miniature.log",
+        params:
+            code=hash_of_sources("usaid.datasets.miniature"),
+        conda:
+            "../../envs/suite.yaml"
+        script:
+            "../scripts/miniature.py"
 
 
 rule data:
     input:
-        generated=f"{DATA}/miniature.json" if config["data_source"] == "miniature" else [],
+        generated=rules.miniature.output if config["data_source"] == "miniature" else [],
     output:
-        f"{RESULTS}/data/{{dataset}}.json",
+        f"{RESULTS}/data/{{source}}.json",
     log:
-        f"{RESULTS}/logs/data/{{dataset}}.log",
+        f"{RESULTS}/logs/data/{{source}}.log",
     params:
         data_root=lambda wildcards: DATA,
-        subsets=lambda wildcards: get_subset(wildcards.dataset),
+        subsets=lambda wildcards: get_subset(wildcards.source),
     conda:
         "../../envs/suite.yaml"
     script:
         "../scripts/data.py"
-
-
-rule fetch:
-    output:
-        f"{DATA}/{{folder}}/{{file}}",
-    wildcard_constraints:
-        folder="released|niqe",
-        file="[^/]+",
-    log:
-        f"{RESULTS}/logs/fetch/{{folder}}/{{file}}.log",
-    params:
-        name=lambda wildcards: "released" if wildcards.folder == "released" else config["niqe"],
-        data_root=lambda wildcards: DATA,
-    conda:
-        "../../envs/suite.yaml"
-    script:
-        "../scripts/fetch.py"

@@ -3,7 +3,7 @@
 
 rule import_weights:
     input:
-        checkpoint=lambda wildcards: f"{DATA}/{config['denoisers'][wildcards.denoiser]['weights']}",
+        get_checkpoint_source,
     output:
         f"{RESULTS}/weights/{{denoiser}}.safetensors",
     wildcard_constraints:
@@ -11,7 +11,8 @@ rule import_weights:
     log:
         f"{RESULTS}/logs/weights/{{denoiser}}.log",
     params:
-        entry=lambda wildcards: config["denoisers"][wildcards.denoiser],
+        checkpoint=lambda wildcards: get_checkpoint(wildcards.denoiser),
+        sha256=lambda wildcards: config["denoisers"][wildcards.denoiser].get("sha256"),
         code=hash_of_sources("usaid.checkpoints", "usaid.denoisers.dncnn"),
     conda:
         "../../envs/suite.yaml"

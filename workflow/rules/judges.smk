@@ -1,18 +1,11 @@
 # What the judges need: NIQE's pristine model, and networks trained on clean images.
 
-from evaluators.niqe import PRISTINE_MODELS
-
-NIQE_FILES = {
-    **{name: f"{DATA}/{place}" for name, (_, place) in PRISTINE_MODELS.items()},
-    "niqe_fitted": f"{RESULTS}/weights/niqe_fitted.npz",
-}
-
 
 rule fit_niqe:
     input:
         data=f"{RESULTS}/data/voc2012.json",
     output:
-        NIQE_FILES["niqe_fitted"],
+        f"{RESULTS}/weights/niqe_fitted.npz",
     log:
         f"{RESULTS}/logs/weights/niqe_fitted.log",
     params:

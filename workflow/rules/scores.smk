@@ -4,7 +4,7 @@
 rule score:
     input:
         data=get_data,
-        judge=get_judge_file,
+        judge=get_judge_source,
         weights=get_weights,
     output:
         f"{RESULTS}/scores/{{benchmark}}/{{denoiser}}.parquet",

@@ -16,4 +16,4 @@ def import_weights(checkpoint: str, sha256: str | None, output: str) -> None:
 
 
 with job(snakemake.log[0]):
-    import_weights(snakemake.input.checkpoint, snakemake.params.entry.get("sha256"), snakemake.output[0])
+    import_weights(snakemake.params.checkpoint, snakemake.params.sha256, snakemake.output[0])
