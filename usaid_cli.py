@@ -65,7 +65,9 @@ def _add_data(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     status.add_argument("--data-root", type=Path, default=Path("data"))
     status.set_defaults(run=_data_status)
     fetch = data.add_parser("fetch", help="download, check and unpack")
-    fetch.add_argument("name", help="a data set, released (the authors' checkpoints), niqe_live or niqe_matlab (parameters)")
+    fetch.add_argument(
+        "name", help="a data set, released (the authors' checkpoints), niqe_live or niqe_matlab (parameters)"
+    )
     fetch.add_argument("--data-root", type=Path, default=Path("data"))
     fetch.set_defaults(run=_data_fetch)
     miniature = data.add_parser("miniature", help="write small generated versions of all six data sets")

@@ -69,7 +69,8 @@ def bfloat16_drift(weights: str, image: str) -> list[str]:
     for sigma in (15, 25, 35):
         noisy = clean + gaussian_noise("benchmark", "image", sigma, 0, *clean.shape[2:])
         psnr = [
-            -10 * ((DnCNNDenoiser(network, FACTS["u_said"], precision=p)(noisy).clamp(0, 1) - clean) ** 2).mean().log10()
+            -10
+            * ((DnCNNDenoiser(network, FACTS["u_said"], precision=p)(noisy).clamp(0, 1) - clean) ** 2).mean().log10()
             for p in ("float32", "bfloat16")
         ]
         lines.append(f"sigma {sigma}: float32 {psnr[0]:.3f} dB, bfloat16 {psnr[1] - psnr[0]:+.4f} dB")
@@ -93,13 +94,16 @@ def main() -> None:
     for _ in range(options.rounds):
         for variant in VARIANTS:
             command = [sys.executable, __file__, "--only", variant, "--threads", str(options.threads)]
-            rates[variant].append(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
+            rates[variant].append(
+                json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+            )
     print(f"{HEIGHT}x{WIDTH}, {options.threads} threads, torch {torch.__version__}, {options.rounds} rounds; medians")
     print(f"{'':20}{'GFLOP/s':>9}{'x plain':>9}{'of matrix rate':>16}")
     for variant in VARIANTS:
         limit = rates["sgemm bfloat16" if "bfloat16" in variant else "sgemm"]
         over_plain, of_limit = (
-            statistics.median(a / b for a, b in zip(rates[variant], other, strict=True)) for other in (rates["plain"], limit)
+            statistics.median(a / b for a, b in zip(rates[variant], other, strict=True))
+            for other in (rates["plain"], limit)
         )
         print(f"{variant:20}{statistics.median(rates[variant]):9.0f}{over_plain:9.2f}{of_limit:16.2f}")
     if options.weights and options.image:

@@ -1,4 +1,4 @@
-"""The CIFAR ResNets (He et al. 2016, section 4.2) that judge denoised images in Tables VIII and X, and their checkpoints."""
+"""The CIFAR ResNets (He et al. 2016, section 4.2) that judge denoised images (Tables VIII, X)."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -95,7 +95,7 @@ class Classifier:
         self.classes = network.fc.out_features
         self.mean = torch.tensor(mean, dtype=torch.float32, device=device).view(3, 1, 1)
         self.std = torch.tensor(std, dtype=torch.float32, device=device).view(3, 1, 1)
-        self.network = folded(network.eval()).to(device=device, memory_format=torch.channels_last)
+        self.network = folded(network.eval()).to(device).to(memory_format=torch.channels_last)
 
     @torch.inference_mode()
     def __call__(self, images: Tensor) -> Tensor:
@@ -124,8 +124,7 @@ def folded(network: CifarResNet) -> CifarResNet:
 
 
 def _fold(parent: nn.Module, convolution: str, norm: str) -> None:
-    fused = fuse_conv_bn_eval(parent.get_submodule(convolution), parent.get_submodule(norm))  # type: ignore[type-var]
-    setattr(parent, convolution, fused)
+    setattr(parent, convolution, fuse_conv_bn_eval(getattr(parent, convolution), getattr(parent, norm)))
     setattr(parent, norm, nn.Identity())
 
 
@@ -153,8 +152,8 @@ def load_classifier(
             first), or no mean and std.
     """
     state = {key.removeprefix("module."): value for key, value in load_state(checkpoint, sha256).items()}
-    last = state.get("fc.bias")
-    network = cifar_resnet(depth, classes=100 if last is None else len(last))
+    last = state.get("fc.weight")
+    network = cifar_resnet(depth, classes=len(last) if last is not None and last.ndim == 2 else 100)
     _check_state(state, network.state_dict(), f"{checkpoint}: not a checkpoint of ResNet-{depth}")
     network.load_state_dict(state)
     if mean is None or std is None:
@@ -162,8 +161,10 @@ def load_classifier(
     return Classifier(network, mean, std, torch.device(device))
 
 
-def _check_state(state: Mapping[str, Tensor], expected: Mapping[str, Tensor], complaint: str) -> None:
+def _check_state(state: dict[str, Tensor], expected: Mapping[str, Tensor], complaint: str) -> None:
     for key, value in expected.items():
+        if key.endswith("num_batches_tracked"):
+            state.setdefault(key, value)  # of no use in evaluation, and missing in old checkpoints
         if key not in state:
             raise UsaidError(f"{complaint}: key {key!r} is missing")
         if state[key].shape != value.shape:

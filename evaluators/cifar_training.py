@@ -144,7 +144,7 @@ def train_cifar_classifier(
     targets = torch.from_numpy(labels).to(device)
     network = cifar_resnet(depth, classes)
     initialise_cifar_resnet(network, recipe.seed)
-    network.to(device=device, memory_format=torch.channels_last)
+    network.to(device).to(memory_format=torch.channels_last)
     mean, std = channel_statistics(images)
     shift, scale = (torch.tensor(values, device=device).view(3, 1, 1) for values in (mean, std))
 

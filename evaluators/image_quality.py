@@ -1,51 +1,133 @@
-"""Full-reference image quality, as the authors computed it: PSNR and SSIM of denoised batches, on any device."""
+"""Image quality scores of denoised images: PSNR, SSIM and NIQE, each one convention with a name of its own."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-SSIM_WINDOW = 7
-"""Side of SSIM's uniform window, scikit-image's default (PROTOCOL section 2)."""
+from evaluators.niqe import load_pristine_model, niqe
+from usaid.errors import UsaidError
+
+Score = Callable[[Tensor, Tensor], Tensor]
+"""(denoised, clean), float (B, 3, H, W) each on one device -> float64 (B,), one score an image."""
+
+_SSIM_WINDOW = 7
+_SSIM_C1, _SSIM_C2 = 0.01**2, 0.03**2
 
 
 def psnr_rgb_float(denoised: Tensor, clean: Tensor) -> Tensor:
-    """Peak signal-to-noise ratio over all pixels and channels, without rounding to 8 bit (PROTOCOL section 2).
+    """Peak signal-to-noise ratio in dB, as the paper's tables V and VI have it; higher is better.
+
+    The denoised image is clamped to [0, 1] and not rounded to 8 bit; the error is averaged over the three channels
+    together; the peak is 1.
 
     Args:
-        denoised: float (B, 3, H, W); clamped to [0, 1] here.
-        clean: same shape, values in [0, 1].
+        denoised: float (B, 3, H, W).
+        clean: float (B, 3, H, W) in [0, 1].
 
     Returns:
-        float64 (B,) in dB for a data range of 1; infinite where the images are equal.
+        float64 (B,) on the batch's device; infinite for identical images, NaN where the denoised image holds NaN.
+
+    Raises:
+        UsaidError: the two shapes differ.
     """
-    error = (denoised.clamp(0, 1) - clean).double().square().mean(dim=(1, 2, 3))
-    return -10 * torch.log10(error)
+    _require_same_shape(denoised, clean)
+    error = (denoised.clamp(0, 1) - clean).flatten(1)
+    root_mean_square = torch.linalg.vector_norm(error, dim=1, dtype=torch.float64) / error.shape[1] ** 0.5
+    return -20 * root_mean_square.log10()
 
 
 def ssim_skimage7(denoised: Tensor, clean: Tensor) -> Tensor:
-    """Structural similarity as scikit-image's ``structural_similarity`` computes it by default for RGB in [0, 1].
+    """Structural similarity as scikit-image's ``structural_similarity`` computes it by default; higher is better.
 
-    Uniform 7x7 window, sample covariance (divided by 48), K1 = 0.01, K2 = 0.03, mean over windows that lie inside the
-    image, then over channels (Wang et al. 2004; PROTOCOL section 2).
+    Z. Wang, A. C. Bovik, H. R. Sheikh and E. P. Simoncelli, "Image quality assessment: from error visibility to
+    structural similarity", IEEE Transactions on Image Processing 13 (2004) 600-612, equation 13; here with
+    scikit-image's uniform 7x7 window and sample covariance (divisor 48), data range 1, K1 = 0.01, K2 = 0.03, averaged
+    over the windows that lie inside the image and over the three channels. Computed in float64: in float32 the local
+    variances of smooth bright areas are lost beside the squared means.
 
     Args:
-        denoised: float (B, 3, H, W), H and W at least 7; clamped to [0, 1] here.
-        clean: same shape, values in [0, 1].
+        denoised: float (B, 3, H, W); clamped to [0, 1] here.
+        clean: float (B, 3, H, W) in [0, 1].
 
     Returns:
-        float64 (B,), at most 1.
+        float64 (B,) on the batch's device; NaN where an image holds NaN.
+
+    Raises:
+        UsaidError: the two shapes differ, or a side is shorter than the window.
     """
-    x, y = denoised.clamp(0, 1).double(), clean.double()
-    c1, c2 = 0.01**2, 0.03**2
-    sample = SSIM_WINDOW**2 / (SSIM_WINDOW**2 - 1)
-    mean_x, mean_y = _window_mean(x), _window_mean(y)
-    variances = sample * (_window_mean(x * x + y * y) - mean_x * mean_x - mean_y * mean_y)
-    covariance = sample * (_window_mean(x * y) - mean_x * mean_y)
-    numerator = (2 * mean_x * mean_y + c1) * (2 * covariance + c2)
-    denominator = (mean_x * mean_x + mean_y * mean_y + c1) * (variances + c2)
-    return (numerator / denominator).mean(dim=(1, 2, 3))
+    _require_same_shape(denoised, clean)
+    if min(clean.shape[2:]) < _SSIM_WINDOW:
+        raise UsaidError(f"ssim_skimage7: images of {tuple(clean.shape[2:])} pixels are smaller than its 7x7 window")
+    first, second = denoised.flatten(0, 1), clean.flatten(0, 1)
+    windows_down, windows_across = (side - _SSIM_WINDOW + 1 for side in clean.shape[2:])
+    planes, rows = (1, 64) if clean.device.type == "cpu" else (len(first), windows_down)  # what fits the CPU's cache
+    total = clean.new_zeros(len(first), dtype=torch.float64)
+    for plane in range(0, len(first), planes):
+        for row in range(0, windows_down, rows):
+            part = slice(plane, plane + planes), slice(row, row + rows + _SSIM_WINDOW - 1)
+            total[part[0]] += _sum_of_similarities(first[part].double().clamp(0, 1), second[part].double())
+    return total.unflatten(0, clean.shape[:2]).mean(dim=1) / (windows_down * windows_across)
 
 
-def _window_mean(images: Tensor) -> Tensor:
-    """Mean over every 7x7 window inside the image: (B, C, H, W) -> (B, C, H - 6, W - 6)."""
-    return F.avg_pool2d(F.avg_pool2d(images, (SSIM_WINDOW, 1), stride=1), (1, SSIM_WINDOW), stride=1)
+@dataclass(frozen=True)
+class Metric:
+    """What tables and judges need to know of a metric.
+
+    ``load`` takes an experiment's ``data_root`` and gives the function that scores; it raises
+    :class:`usaid.errors.UsaidError` where parameters are missing, before any image is denoised. ``digits`` are the
+    decimals that tables show.
+    """
+
+    better: Literal["higher", "lower"]
+    digits: int
+    load: Callable[[str | Path], Score]
+
+
+def _load_niqe(name: str, data_root: str | Path) -> Score:
+    model = load_pristine_model(name, data_root)
+    return lambda denoised, clean: niqe(denoised, model)
+
+
+METRICS: dict[str, Metric] = {
+    "psnr_rgb_float": Metric("higher", 2, lambda data_root: psnr_rgb_float),
+    "ssim_skimage7": Metric("higher", 4, lambda data_root: ssim_skimage7),
+    "niqe_live": Metric("lower", 4, partial(_load_niqe, "niqe_live")),
+    "niqe_matlab": Metric("lower", 4, partial(_load_niqe, "niqe_matlab")),
+    "niqe_fitted": Metric("lower", 4, partial(_load_niqe, "niqe_fitted")),
+}
+"""Every image quality metric by name; the digits are those of the paper's tables."""
+
+
+def _require_same_shape(denoised: Tensor, clean: Tensor) -> None:
+    if denoised.shape != clean.shape:
+        raise UsaidError(
+            f"denoised images have shape {tuple(denoised.shape)}, clean ones {tuple(clean.shape)}; "
+            "a denoiser returns the shape that it is given"
+        )
+
+
+def _sum_of_similarities(first: Tensor, second: Tensor) -> Tensor:
+    """SSIM of all windows of float64 planes (N, H, W), summed: (N,)."""
+    size = _SSIM_WINDOW**2
+    first_mean, second_mean = _window_sum(first) / size, _window_sum(second) / size
+    mean_product, mean_power = first_mean * second_mean, first_mean.square() + second_mean.square()
+    covariance = (_window_sum(first * second) - size * mean_product) / (size - 1)
+    variances = (_window_sum(first.square() + second.square()) - size * mean_power) / (size - 1)
+    similarity = (2 * mean_product + _SSIM_C1) * (2 * covariance + _SSIM_C2)
+    return (similarity / (mean_power + _SSIM_C1) / (variances + _SSIM_C2)).sum(dim=(1, 2))
+
+
+def _window_sum(planes: Tensor) -> Tensor:
+    """Sums (N, H - 6, W - 6) over 7x7 windows; four additions a dimension, 7 = 4 + 2 + 1."""
+    for dim in (1, 2):
+        reach = planes.shape[dim]
+        pairs = planes.narrow(dim, 0, reach - 1) + planes.narrow(dim, 1, reach - 1)
+        fours = pairs.narrow(dim, 0, reach - 3) + pairs.narrow(dim, 2, reach - 3)
+        sevens = fours.narrow(dim, 0, reach - 6) + pairs.narrow(dim, 4, reach - 6)
+        planes = sevens.add_(planes.narrow(dim, 6, reach - 6))
+    return planes

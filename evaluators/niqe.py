@@ -28,11 +28,11 @@ BLOCK = 96
 FEATURES = 36
 """Features of a block: 18 at each of two scales (paper, section II-C)."""
 
-_LUMA_WEIGHTS = tuple(np.float32([0.299, 0.587, 0.114]).tolist())
+_LUMA_WEIGHTS = tuple(float(np.float32(weight)) for weight in (0.299, 0.587, 0.114))
 _NEIGHBOURS = ((0, 1), (1, 0), (1, 1), (1, -1))
 _WINDOW_WIDTH, _WINDOW_SIGMA = 7, 7 / 6
 _BICUBIC_HALVING = (-0.01171875, -0.03515625, 0.11328125, 0.43359375)
-"""Outer to inner half of the 8 symmetric taps: Keys' cubic (a = -1/2) at distances 1.75, 1.25, 0.75 and 0.25, over 2."""
+"""Half of the 8 symmetric taps: half of Keys' cubic (a = -1/2) at the distances 1.75, 1.25, 0.75 and 0.25."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,8 +57,9 @@ def niqe(batch: Tensor, model: PristineModel) -> Tensor:
         model: the pristine model to compare with.
 
     Returns:
-        float64 (B,) on the batch's device. NaN where NIQE cannot be computed: with fewer than two blocks of 96x96 pixels
-        that have contrast there is no covariance (so never on CIFAR's 32x32 images), and where the image holds NaN.
+        float64 (B,) on the batch's device. NaN where NIQE cannot be computed: with fewer than two blocks of 96x96
+        pixels that have contrast there is no covariance (so NIQE cannot be computed on CIFAR's 32x32 images), and
+        where the image holds NaN.
     """
     features = niqe_features(batch)
     mean, covariance = _mean_and_covariance(features)
@@ -73,8 +74,9 @@ def niqe(batch: Tensor, model: PristineModel) -> Tensor:
 def niqe_features(batch: Tensor) -> Tensor:
     """The 36 features of every block (paper, sections II-A to II-C).
 
-    At each scale: shape and scale of the generalised Gaussian fitted to the normalised luminance, then shape, mean, left
-    and right scale of that fitted to its products with the neighbour to the right, below, and on the two diagonals.
+    At each scale: shape and scale of the generalised Gaussian fitted to the normalised luminance, then shape, mean,
+    left and right scale of the one fitted to its products with the horizontal, the vertical and the two diagonal
+    neighbours.
 
     Args:
         batch: float (B, 3, H, W), RGB; clamped to [0, 1] here.
@@ -85,16 +87,16 @@ def niqe_features(batch: Tensor) -> Tensor:
     return _features_and_sharpness(batch)[0]
 
 
-def fit_pristine_model(
-    images: Iterable[Tensor], sharpness_threshold: float = 0.75, name: str = "niqe_fitted"
-) -> PristineModel:
+def fit_pristine_model(images: Iterable[Tensor], sharpness_threshold: float = 0.75) -> PristineModel:
     """Fit a pristine model to undistorted images (paper, sections II-B and II-D).
 
     Args:
         images: float (3, H, W) each, RGB in [0, 1], of any sizes. Only blocks whose sharpness (mean local standard
             deviation) exceeds ``sharpness_threshold`` times that of the image's sharpest block are used.
         sharpness_threshold: the paper's 0.75.
-        name: name of the model.
+
+    Returns:
+        The model, named ``niqe_fitted``, on the CPU.
 
     Raises:
         UsaidError: fewer than 37 usable blocks; the covariance of the 36 features would be singular.
@@ -102,16 +104,17 @@ def fit_pristine_model(
     chosen = [torch.zeros(0, FEATURES, dtype=torch.float64)]
     for image in images:
         features, sharpness = _features_and_sharpness(image[None])
-        sharp = sharpness > sharpness_threshold * sharpness.amax() if sharpness.numel() else sharpness.bool()
-        chosen.append(features[sharp & ~features.isnan().any(dim=2)].cpu())
+        if sharpness.numel():
+            sharp = sharpness > sharpness_threshold * sharpness.max()
+            chosen.append(features[sharp & ~features.isnan().any(dim=2)].cpu())
     blocks = torch.cat(chosen)
     if len(blocks) <= FEATURES:
         raise UsaidError(
-            f"{name}: the images have {len(blocks)} sharp blocks of {BLOCK}x{BLOCK} pixels, a pristine model needs "
-            f"{FEATURES + 1}; give more or larger images"
+            f"niqe_fitted: the images have {len(blocks)} sharp blocks of {BLOCK}x{BLOCK} pixels, "
+            f"a pristine model needs {FEATURES + 1}; give more or larger images"
         )
     mean, covariance = _mean_and_covariance(blocks[None])
-    return PristineModel(name, mean[0], covariance[0])
+    return PristineModel("niqe_fitted", mean[0], covariance[0])
 
 
 def save_pristine_model(path: str | Path, model: PristineModel) -> None:
@@ -213,15 +216,14 @@ def _features_and_sharpness(batch: Tensor) -> tuple[Tensor, Tensor]:
     if rows * columns == 0:
         empty = batch.new_zeros(len(batch), 0, FEATURES, dtype=torch.float64)
         return empty, empty[..., 0]
-    images_at_once = 1 if batch.device.type == "cpu" else len(batch)  # on the CPU one image at a time stays in its cache
-    parts = [
-        _whole_block_features(part[:, :, : rows * BLOCK, : columns * BLOCK]) for part in batch.split(images_at_once)
-    ]
-    features, sharpness = zip(*parts, strict=True)
+    batch = batch[:, :, : rows * BLOCK, : columns * BLOCK]
+    images_at_once = 1 if batch.device.type == "cpu" else len(batch)  # what fits the CPU's cache
+    features, sharpness = zip(*map(_features_of_whole_blocks, batch.split(images_at_once)), strict=True)
     return torch.cat(features), torch.cat(sharpness)
 
 
-def _whole_block_features(batch: Tensor) -> tuple[Tensor, Tensor]:
+def _features_of_whole_blocks(batch: Tensor) -> tuple[Tensor, Tensor]:
+    """As :func:`_features_and_sharpness`, of images whose sides are multiples of 96."""
     luma = _luma(batch)
     normalised, deviation = _normalised(luma)
     normalised_half, _ = _normalised(_halved(luma))
@@ -275,13 +277,11 @@ def _window_taps() -> tuple[float, ...]:
 
 
 def _halved(luma: Tensor) -> Tensor:
-    """Half-size (B, H / 2, W / 2) of images of even sides: MATLAB's ``imresize(..., 0.5)``, bicubic with antialiasing."""
+    """Images of even sides at half size, (B, H / 2, W / 2): MATLAB's ``imresize``, bicubic with antialiasing."""
     taps = _BICUBIC_HALVING + _BICUBIC_HALVING[::-1]
     for dim in (1, 2):
         size = luma.shape[dim]
-        mirrored = torch.cat(
-            [luma.narrow(dim, 0, 3).flip(dim), luma, luma.narrow(dim, size - 3, 3).flip(dim)], dim=dim
-        )
+        mirrored = torch.cat([luma.narrow(dim, 0, 3).flip(dim), luma, luma.narrow(dim, size - 3, 3).flip(dim)], dim=dim)
         luma = _filtered(mirrored, taps, dim, stride=2)
     return luma
 

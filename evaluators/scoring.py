@@ -128,7 +128,7 @@ def _batches(dataset: Dataset, pixels: int, clock: Stopwatch) -> Iterator[list[H
     for image_id in dataset.ids:
         with clock.stage("decode"):
             sample = dataset[image_id]
-            hashed = HashedSample(sample, hashlib.sha256(np.ascontiguousarray(sample.image)).hexdigest())
+            hashed = HashedSample(sample, hashlib.sha256(sample.image.tobytes()).hexdigest())
         shape = sample.image.shape
         full = (len(batch) + 1) * shape[0] * shape[1] > pixels
         if batch and (full or batch[0].sample.image.shape != shape):
@@ -205,7 +205,9 @@ def score_to_file(
     write_scores(output, Scores(pd.DataFrame(rows), provenance))
 
 
-def write_failure(experiment: Mapping[str, Any], benchmark: str, denoiser: str, output: str | Path, reason: str) -> None:
+def write_failure(
+    experiment: Mapping[str, Any], benchmark: str, denoiser: str, output: str | Path, reason: str
+) -> None:
     """Write a score file without rows that says why: its cells show a dash and this reason as a footnote."""
     facts = BENCHMARKS[benchmark]
     official = datasets.DATASETS[facts.dataset].official_counts[facts.split]

@@ -121,16 +121,19 @@ def _resolved(schema: Mapping[str, Any]) -> Mapping[str, Any]:
 def _one_line(error: jsonschema.ValidationError) -> str:
     """Key, value and what is allowed, for one error of the schema."""
     key = ".".join(str(part) for part in error.absolute_path) or "(top level)"
-    rule, limit = error.validator, error.validator_value
+    rule = str(error.validator)
+    limit: Any = error.validator_value
+    schema: Any = error.schema
+    instance: Any = error.instance
     if rule == "additionalProperties":
-        allowed = sorted(error.schema.get("properties", {}))
-        patterns = list(error.schema.get("patternProperties", {}))
-        unknown = sorted(k for k in error.instance if k not in allowed and not any(re.search(p, k) for p in patterns))
+        allowed = sorted(schema.get("properties", {}))
+        patterns = list(schema.get("patternProperties", {}))
+        unknown = sorted(k for k in instance if k not in allowed and not any(re.search(p, k) for p in patterns))
         return f"unknown key {_join(key, unknown[0])!r}; allowed: {', '.join(allowed + patterns)}"
     if rule == "required":
-        missing = next(name for name in limit if name not in error.instance)
+        missing = next(name for name in limit if name not in instance)
         return f"key {_join(key, missing)!r} is missing"
-    value = json.dumps(error.instance)
+    value = json.dumps(instance)
     if rule == "oneOf":
         return f"{key}: give either 'checkpoint' with 'mean' and 'std', or 'train'"
     if rule == "not":
@@ -149,7 +152,7 @@ def _one_line(error: jsonschema.ValidationError) -> str:
         "minLength": lambda: "not empty",
         "uniqueItems": lambda: "without repeated values",
         "pattern": lambda: f"like {limit}",
-    }[str(rule)]()
+    }[rule]()
     return f"{key} = {value}: must be {allowed_text}"
 
 

@@ -1,5 +1,6 @@
 """Every number that the paper prints in Tables I-X, in the words of our own tables."""
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import resources
@@ -32,6 +33,11 @@ class Published(NamedTuple):
 def all_published() -> list[Published]:
     """Every number of Tables I-X, each once, in the order of print (as transcribed in ``published.yaml``)."""
     return list(_entries())
+
+
+def hash_of_published() -> str:
+    """SHA-256 of ``published.yaml``: what a table depends on besides code and scores."""
+    return hashlib.sha256(resources.files("usaid").joinpath("published.yaml").read_bytes()).hexdigest()
 
 
 def published(table: int, group: str, metric: str, method: str) -> float | None:

@@ -70,7 +70,9 @@ def read_scores(path: str | Path) -> Scores:
     try:
         table = pq.read_table(path)
     except (OSError, pa.ArrowInvalid) as error:
-        raise UsaidError(f"{path}: not a readable score file ({str(error).splitlines()[0]}); delete and rerun") from None
+        raise UsaidError(
+            f"{path}: not a readable score file ({str(error).splitlines()[0]}); delete and rerun"
+        ) from None
     metadata = table.schema.metadata or {}
     if _METADATA_KEY not in metadata:
         raise UsaidError(f"{path}: has no provenance; it was not written by this suite")
@@ -118,7 +120,9 @@ class Journal:
             self.file.write("".join(json.dumps(row) + "\n" for row in rows))
             self.file.flush()
         except OSError as error:
-            raise UsaidError(f"{self.path}: cannot be written ({os.strerror(error.errno or 0)}); free some space and rerun") from None
+            raise UsaidError(
+                f"{self.path}: cannot be written ({os.strerror(error.errno or 0)}); free some space and rerun"
+            ) from None
         self.rows.update({row_key(row): row for row in rows})
 
     def close(self) -> None:

@@ -1,13 +1,12 @@
 """Training that can be killed and continued: the step loop every network shares, and CDnCNN-B's plain MSE recipe."""
 
-import csv
 import hashlib
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -59,7 +58,8 @@ def fit(
         fingerprint: JSON-able facts that the run depends on; a checkpoint with others is refused.
         checkpoint_every: steps between checkpoints.
         log: CSV of the learning curve: a row every ``log_every`` steps and at checkpoints with step, learning rate and
-            the means since the row before. A continued run drops what was logged after its checkpoint.
+            the means since the row before. The checkpoint holds it too: a continued run writes it anew from there, so
+            that a curve that a workflow deleted with its other unfinished files is whole again.
         log_every: steps between looks at the loss; nothing crosses from device to host in between.
         title: what the progress bar (on a terminal) and the errors call this run.
 
@@ -68,9 +68,9 @@ def fit(
             run (names the differing keys), or the GPU's memory is too small for the batch.
     """
     network.train()
-    done = _load_checkpoint(checkpoint, fingerprint, network, optimizer)
+    done, curve = _load_checkpoint(checkpoint, fingerprint, network, optimizer)
     if log is not None:
-        _keep_rows_until(log, done)
+        _write_rows(log, "w", curve)
     window: list[dict[str, Tensor]] = []
     with tqdm(total=steps, initial=done, desc=title, unit="step", disable=None) as bar:
         for step in range(done + 1, steps + 1):
@@ -84,10 +84,12 @@ def fit(
                 means = _finite_means(window, step, title)
                 window.clear()
                 bar.set_postfix({name: f"{value:.4g}" for name, value in means.items()}, refresh=False)
+                curve.append({"step": step, "learning_rate": rate, **means})
                 if log is not None:
-                    _append_row(log, {"step": step, "learning_rate": rate, **means})
+                    _write_rows(log, "a", curve[-1:])
             if due:
-                _save_checkpoint(checkpoint, fingerprint, network, optimizer, step, title)
+                _check_weights(network, step, title)
+                _save_checkpoint(checkpoint, fingerprint, network, optimizer, step, curve)
             bar.update()
 
 
@@ -105,13 +107,13 @@ def decayed(initial: float, milestones: Sequence[float], steps: int, factor: flo
 
 
 def generator_for(device: torch.device, *key: int) -> torch.Generator:
-    """A random generator on ``device`` whose stream depends on the key (integers >= 0) alone.
+    """A random generator on ``device`` whose stream depends on the key and the device's type alone.
 
-    The key is hashed because torch's CPU generator takes only the lower 32 bits of a seed, so that sums or products of
-    seed and step would give equal streams to unequal keys.
+    The key is hashed because torch's CPU generator takes only the lower 32 bits of a seed: a seed shifted above a step
+    would be lost.
     """
-    seed = np.random.SeedSequence(key).generate_state(1, np.uint64)[0]
-    return torch.Generator(device).manual_seed(int(seed))
+    digest = hashlib.sha256(repr(key).encode()).digest()
+    return torch.Generator(device).manual_seed(int.from_bytes(digest[:8], "little"))
 
 
 def _take_step(
@@ -133,12 +135,18 @@ def _take_step(
 def _finite_means(window: list[dict[str, Tensor]], last_step: int, title: str) -> dict[str, float]:
     """Mean of each value over the steps up to ``last_step``, in one transfer; refuses a loss that is not finite."""
     names = list(window[0])
-    values = torch.stack([row[name].float() for row in window for name in names]).reshape(len(window), -1).cpu().double()
+    on_device = torch.stack([row[name].float() for row in window for name in names])
+    values = on_device.cpu().double().reshape(len(window), len(names))
     bad = (~values[:, 0].isfinite()).nonzero()
     if len(bad):
         step = last_step - len(window) + 1 + int(bad[0])
         raise UsaidError(f"{title}: the loss is {values[bad[0, 0], 0]:g} at step {step}; lower 'learning_rate'")
     return dict(zip(names, values.mean(dim=0).tolist(), strict=True))
+
+
+def _check_weights(network: nn.Module, step: int, title: str) -> None:
+    if not torch.stack([value.isfinite().all() for value in network.state_dict().values()]).all():
+        raise UsaidError(f"{title}: a weight is not finite after step {step}; lower 'learning_rate'")
 
 
 # ------------------------------------------------------------------------------------------------ its files
@@ -150,15 +158,13 @@ def _save_checkpoint(
     network: nn.Module,
     optimizer: torch.optim.Optimizer,
     step: int,
-    title: str,
+    curve: list[dict[str, float]],
 ) -> None:
-    weights = network.state_dict()
-    if not torch.stack([value.isfinite().all() for value in weights.values()]).all():
-        raise UsaidError(f"{title}: a weight is not finite after step {step}; lower 'learning_rate'")
     content = {
         "fingerprint": json.dumps(fingerprint),
         "step": step,
-        "network": weights,
+        "curve": curve,
+        "network": network.state_dict(),
         "optimizer": optimizer.state_dict(),
         "random_state": torch.get_rng_state(),  # dropout draws from the global generators
         "cuda_random_state": torch.cuda.get_rng_state() if torch.cuda.is_initialized() else None,
@@ -169,10 +175,10 @@ def _save_checkpoint(
 
 def _load_checkpoint(
     path: Path, fingerprint: Mapping[str, Any], network: nn.Module, optimizer: torch.optim.Optimizer
-) -> int:
-    """Put the checkpoint's state into network, optimizer and random generators; the step it was written after."""
+) -> tuple[int, list[dict[str, float]]]:
+    """Put the checkpoint's state into network, optimizer and random generators; its step and learning curve."""
     if not path.exists():
-        return 0
+        return 0, []
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
         found = json.loads(content["fingerprint"])
@@ -187,27 +193,15 @@ def _load_checkpoint(
     torch.set_rng_state(content["random_state"])
     if content["cuda_random_state"] is not None and torch.cuda.is_initialized():
         torch.cuda.set_rng_state(content["cuda_random_state"])
-    return int(content["step"])
+    return content["step"], content["curve"]
 
 
-def _append_row(log: Path, row: Mapping[str, float]) -> None:
+def _write_rows(log: Path, mode: Literal["w", "a"], rows: Sequence[Mapping[str, float]]) -> None:
     log.parent.mkdir(parents=True, exist_ok=True)
-    with open(log, "a", newline="") as file:
-        writer = csv.writer(file)
-        if file.tell() == 0:
-            writer.writerow(row)
-        writer.writerow(f"{value:.6g}" if isinstance(value, float) else value for value in row.values())
-
-
-def _keep_rows_until(log: Path, step: int) -> None:
-    """Drop the rows after ``step``, and a last row that a kill cut off."""
-    if not log.exists():
-        return
-    with open(log, newline="") as file:
-        header, *rows = list(csv.reader(file)) or [[]]
-    kept = [row for row in rows if len(row) == len(header) and int(row[0]) <= step]
-    with written_atomically(log) as temporary, open(temporary, "w", newline="") as file:
-        csv.writer(file).writerows([header, *kept] if kept else [])
+    with open(log, mode) as file:
+        if rows and file.tell() == 0:
+            file.write(",".join(rows[0]) + "\n")
+        file.writelines(",".join(f"{value:.9g}" for value in row.values()) + "\n" for row in rows)
 
 
 def write_weights(network: nn.Module, path: Path, facts: Mapping[str, Any]) -> None:
@@ -258,9 +252,11 @@ class PatchSampler:
         for image_id, image in images:
             height, width = image.shape[:2]
             if min(height, width) < patch:
-                raise UsaidError(f"image {image_id!r} is {width}x{height}: smaller than 'patch' = {patch}; leave it out")
+                raise UsaidError(
+                    f"image {image_id!r} is {width}x{height}: smaller than 'patch' = {patch}; leave it out"
+                )
             digest.update(f"{image_id} {image.shape} ".encode())
-            digest.update(np.ascontiguousarray(image))
+            digest.update(np.ascontiguousarray(image).data)
             arrays.append(image)
         if not arrays:
             raise UsaidError("no images to train on; correct the data set's split or list of ids")
@@ -415,7 +411,7 @@ def train_mse_denoiser(
     sampler = PatchSampler(((sample.id, sample.image) for sample in samples), recipe.patch, device)
     network = DnCNN(recipe.depth, recipe.features)
     initialise_dncnn(network, recipe.seed)
-    network.to(device=device, memory_format=torch.channels_last)  # a quarter faster on the CPU
+    network.to(device).to(memory_format=torch.channels_last)  # a quarter faster on the CPU
     facts = {**asdict(recipe), "images_sha256": sampler.sha256, "device_type": device.type}
     fit(
         network,

@@ -66,7 +66,16 @@ def test_non_blind_methods_are_told_sigma(image_folder, tmp_path):
 
 def test_empty_folder_is_one_line_on_the_command_line(tmp_path):
     (tmp_path / "empty").mkdir()
-    command = [sys.executable, "-m", "usaid_cli", "denoise", str(tmp_path / "empty"), str(tmp_path), "--method", "noisy"]
+    command = [
+        sys.executable,
+        "-m",
+        "usaid_cli",
+        "denoise",
+        str(tmp_path / "empty"),
+        str(tmp_path),
+        "--method",
+        "noisy",
+    ]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stderr.strip().startswith(f"error: {tmp_path / 'empty'}: no image in this folder")

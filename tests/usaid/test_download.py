@@ -510,4 +510,13 @@ def test_fetch_refuses_unknown_names(tmp_path: Path) -> None:
 
 
 def test_fetchable_names() -> None:
-    assert fetchable_names() == ["voc2012", "kodak", "isic2018", "cifar100", "coco", "released", "niqe_live", "niqe_matlab"]
+    assert fetchable_names() == [
+        "voc2012",
+        "kodak",
+        "isic2018",
+        "cifar100",
+        "coco",
+        "released",
+        "niqe_live",
+        "niqe_matlab",
+    ]

@@ -65,7 +65,7 @@ def set_at(path: str, value: object) -> dict:
         ("sigmma", 3, "unknown key 'sigmma'; allowed: benchmarks, data_root"),
         ("denoisers/u_said/wieghts", "x", "unknown key 'denoisers.u_said.wieghts'; allowed: method, options"),
         ("data_root", None, "key 'data_root' is missing"),
-        ("data_root", "", "data_root = \"\": must be not empty"),
+        ("data_root", "", 'data_root = "": must be not empty'),
         ("niqe", "brisque", 'niqe = "brisque": must be one of niqe_live, niqe_matlab, niqe_fitted'),
         ("benchmarks/kodak_quality/sigmas", [15, -1], "benchmarks.kodak_quality.sigmas.1 = -1: must be >= 0"),
         ("benchmarks/kodak_quality/sigmas", [], "must be a list of at least 1"),

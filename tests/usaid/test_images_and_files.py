@@ -45,9 +45,14 @@ def test_missing_image(tmp_path):
 def test_an_interrupted_write_leaves_the_old_file(tmp_path):
     path = tmp_path / "file.txt"
     path.write_text("old")
-    with pytest.raises(RuntimeError), written_atomically(path) as temporary:
-        temporary.write_text("half")
-        raise RuntimeError
+
+    def interrupted_write() -> None:
+        with written_atomically(path) as temporary:
+            temporary.write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted_write()
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 

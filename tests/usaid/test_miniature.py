@@ -284,7 +284,7 @@ def test_a_flat_field_of_noise_would_fail() -> None:
 
 @pytest.mark.parametrize("draw", [miniature.voc2012, miniature.kodak, miniature.isic2018, miniature.coco])
 def test_drawn_again_the_bytes_are_the_same(built: Path, draw: Any) -> None:
-    for name, content in islice(draw(0), 4):
+    for name, content in islice(draw(0), 2):
         assert (built / name).read_bytes() == content
 
 
@@ -294,7 +294,7 @@ def test_pixels_do_not_depend_on_the_machine(built: Path) -> None:
 
 
 def test_seeds_differ() -> None:
-    (name, content), (other_name, other_content) = next(miniature.kodak(0)), next(miniature.kodak(1))
+    (name, content), (other_name, other_content) = next(miniature.isic2018(0)), next(miniature.isic2018(1))
     assert name == other_name
     assert content != other_content
 

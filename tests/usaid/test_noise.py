@@ -37,7 +37,8 @@ def test_is_white():
 
 
 @pytest.mark.parametrize(
-    "other", [{"dataset": "voc2012"}, {"image_id": "kodim02"}, {"sigma": 15}, {"draw": 1}, {"draw": 11, "image_id": "k"}]
+    "other",
+    [{"dataset": "voc2012"}, {"image_id": "kodim02"}, {"sigma": 15}, {"draw": 1}, {"draw": 11, "image_id": "k"}],
 )
 def test_is_independent_across_names(other):
     one, two = field().ravel(), field(**other).ravel()
@@ -79,5 +80,5 @@ def test_sigma_zero_is_no_noise():
 
 @pytest.mark.parametrize("sigma", [-1, -0.001, math.nan, math.inf])
 def test_refuses_bad_sigma(sigma):
-    with pytest.raises(UsaidError, match="sigma = .*must be a finite number >= 0"):
+    with pytest.raises(UsaidError, match=r"sigma = .*must be a finite number >= 0"):
         gaussian_noise("d", "i", sigma, 0, 4, 4)

@@ -44,8 +44,8 @@ def test_round_trip_keeps_rows_infinities_and_provenance(tmp_path, provenance):
 def test_provenance_is_checked(tmp_path, provenance):
     with pytest.raises(UsaidError, match="provenance key"):
         write_scores(tmp_path / "s.parquet", Scores(pd.DataFrame([row("a")]), provenance | {"surprise": 1}))
+    provenance["dataset"]["n"] = -1
     with pytest.raises(UsaidError, match=r"provenance key dataset\.n"):
-        provenance["dataset"]["n"] = -1
         write_scores(tmp_path / "s.parquet", Scores(pd.DataFrame([row("a")]), provenance))
 
 

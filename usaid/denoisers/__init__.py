@@ -85,11 +85,29 @@ def build_denoiser(
     return denoiser
 
 
-def _build_own(module_name: str, class_name: str, offered: dict[str, Any], options: dict[str, Any]) -> Denoiser:
+def facts_of(method: str) -> Facts:
+    """Facts about a method by name, or of a user's own ``module:Class``.
+
+    Raises:
+        UsaidError: the class cannot be imported or has no facts.
+    """
+    if ":" not in method:
+        return FACTS[method]
+    facts = getattr(_own_class(*method.split(":")), "facts", None)
+    if not isinstance(facts, Facts):
+        raise UsaidError(f"method {method!r}: the class has no attribute 'facts' of type usaid.denoisers.base.Facts")
+    return facts
+
+
+def _own_class(module_name: str, class_name: str) -> Any:
     try:
-        denoiser_class = getattr(importlib.import_module(module_name), class_name)
+        return getattr(importlib.import_module(module_name), class_name)
     except (ImportError, AttributeError) as error:
         raise UsaidError(f"method '{module_name}:{class_name}' cannot be imported ({error})") from None
+
+
+def _build_own(module_name: str, class_name: str, offered: dict[str, Any], options: dict[str, Any]) -> Denoiser:
+    denoiser_class = _own_class(module_name, class_name)
     known = inspect.signature(denoiser_class).parameters
     own: Denoiser = denoiser_class(**{key: value for key, value in offered.items() if key in known}, **options)
     return own

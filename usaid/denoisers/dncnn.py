@@ -98,10 +98,10 @@ def folded_convolutions(network: DnCNN) -> list[tuple[Tensor, Tensor]]:
         bias = weight.new_zeros(weight.shape[0])
         norm = layers[index + 1] if index + 1 < len(layers) else None
         if isinstance(norm, nn.BatchNorm2d):
-            assert norm.running_mean is not None and norm.running_var is not None
-            gain = norm.weight.detach().double() / torch.sqrt(norm.running_var.double() + norm.eps)
+            state = {name: value.double() for name, value in norm.state_dict().items()}
+            gain = state["weight"] / torch.sqrt(state["running_var"] + norm.eps)
             weight = weight * gain[:, None, None, None]
-            bias = norm.bias.detach().double() - norm.running_mean.double() * gain
+            bias = state["bias"] - state["running_mean"] * gain
         folded.append((weight.float(), bias.float()))
     return folded
 

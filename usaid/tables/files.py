@@ -1,10 +1,11 @@
 """From score files to table files, and the page that lists the tables."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from usaid.denoisers import FACTS
+from usaid.denoisers import FACTS, facts_of
+from usaid.denoisers.base import Facts
 from usaid.errors import UsaidError
 from usaid.files import written_atomically
 from usaid.scores import Scores, read_scores
@@ -13,12 +14,15 @@ from usaid.tables.cells import Table
 from usaid.tables.specs import FACTS_TABLE, NOT_BUILT, ROMAN, SCORE_TABLES
 
 
-def make_table(number: int, score_files: Iterable[str | Path]) -> Table:
+def make_table(
+    number: int, score_files: Iterable[str | Path], own_methods: Mapping[str, str] | None = None
+) -> Table:
     """Make one of the paper's tables.
 
     Args:
         number: the paper's number.
         score_files: one for each denoiser, all of the table's benchmark; none for Table III.
+        own_methods: name -> ``module:Class`` of denoisers of a user's own, for Table III.
 
     Raises:
         UsaidError: a table that is not built yet, a score file of another benchmark, or two of one denoiser.
@@ -26,7 +30,7 @@ def make_table(number: int, score_files: Iterable[str | Path]) -> Table:
     if number in NOT_BUILT:
         raise UsaidError(NOT_BUILT[number])
     if number == FACTS_TABLE:
-        return build_facts_table(FACTS)
+        return build_facts_table(FACTS | _facts_of_own(own_methods or {}))
     if number not in SCORE_TABLES:
         raise UsaidError(f"table {number}: the paper has tables 1 to 10")
     scores: dict[str, Scores] = {}
@@ -42,13 +46,18 @@ def make_table(number: int, score_files: Iterable[str | Path]) -> Table:
     return build_table(number, scores)
 
 
-def write_table(number: int, score_files: Iterable[str | Path], folder: str | Path) -> None:
-    """Write ``table_<number>.csv``, ``.tex`` and ``.md`` to a folder.
+def write_table(
+    number: int,
+    score_files: Iterable[str | Path],
+    folder: str | Path,
+    own_methods: Mapping[str, str] | None = None,
+) -> None:
+    """Write ``table_<number>.csv``, ``.tex`` and ``.md`` to a folder; the arguments are those of :func:`make_table`.
 
     Raises:
         UsaidError: as :func:`make_table`.
     """
-    table, stem = make_table(number, score_files), Path(folder) / f"table_{number}"
+    table, stem = make_table(number, score_files, own_methods), Path(folder) / f"table_{number}"
     table.to_csv(stem.with_suffix(".csv"))
     table.to_tex(stem.with_suffix(".tex"))
     table.to_markdown(stem.with_suffix(".md"))
@@ -70,6 +79,17 @@ def write_provenance(path: str | Path, score_files: Iterable[str | Path]) -> Non
     collected = {f"{one['benchmark']}/{one['denoiser']}": one for one in found}
     with written_atomically(path) as temporary:
         temporary.write_text(json.dumps(collected, indent=1, sort_keys=True) + "\n")
+
+
+def _facts_of_own(methods: Mapping[str, str]) -> dict[str, Facts]:
+    """Facts of a user's own classes; one that cannot be imported has no row (other tables give the reason)."""
+    found = {}
+    for name, method in methods.items():
+        try:
+            found[name] = facts_of(method)
+        except UsaidError as error:
+            print(f"Table III has no row for {name}: {error}")
+    return found
 
 
 def _number(path: Path) -> int:

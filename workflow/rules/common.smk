@@ -9,6 +9,7 @@ from evaluators.scoring import score_source_hash
 from usaid.datasets import DATASETS
 from usaid.errors import UsaidError
 from usaid.experiment import checked_experiment
+from usaid.published import hash_of_published
 from usaid.scores import read_scores
 from usaid.sources import hash_of_sources
 from usaid.tables import NOT_BUILT, built_tables
@@ -110,6 +111,12 @@ def get_scores_of(table):
     return [f"{RESULTS}/scores/{benchmark}/{name}.parquet" for name in config["denoisers"]] if benchmark else []
 
 
+def get_own_methods():
+    """The experiment's denoisers that are classes of the user's own: rows of Table III."""
+    entries = config["denoisers"].items()
+    return {name: entry["method"] for name, entry in entries if ":" in entry["method"]}
+
+
 def get_tables():
     """The tables that this experiment can make: those whose benchmark it has, and Table III, which needs none."""
     return [f"{RESULTS}/tables/table_{n}.csv" for n in built_tables() if n == 3 or str(n) in TABLES_OF_SCORES]
@@ -125,8 +132,7 @@ def get_summary():
     """What to tell the user at the end."""
     lines = [f"Tables: {RESULTS}/tables/index.md"]
     lines += [f"Failed: {file.parent.name} x {file.stem}: {reason}" for file, reason in get_failures().items()]
-    lines += [f"Not built yet: {text}" for text in NOT_BUILT.values()]
-    return "\n".join(lines)
+    return "\n".join([*lines, *NOT_BUILT.values()])
 
 
 # A failed score file is no result: it is forgotten when a run starts, so that the job is tried again.

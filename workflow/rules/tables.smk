@@ -11,6 +11,8 @@ rule table:
     log:
         f"{RESULTS}/logs/tables/table_{{table}}.log",
     params:
+        own_methods=lambda wildcards: get_own_methods() if wildcards.table == "3" else {},
+        published=hash_of_published(),
         code=hash_of_sources("usaid.tables.files"),
     conda:
         "../../envs/suite.yaml"

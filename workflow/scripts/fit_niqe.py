@@ -8,6 +8,4 @@ from usaid.jobs import job
 with job(snakemake.log[0]):
     subset = snakemake.config["subsets"].get("voc2012/train")
     images = datasets.load("voc2012", snakemake.config["data_root"], "train", subset)
-    save_pristine_model(
-        snakemake.output[0], fit_pristine_model(to_unit_range(sample.image)[0] for sample in images)
-    )
+    save_pristine_model(snakemake.output[0], fit_pristine_model(to_unit_range(sample.image)[0] for sample in images))

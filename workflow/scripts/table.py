@@ -6,4 +6,9 @@ from usaid.jobs import job
 from usaid.tables.files import write_table
 
 with job(snakemake.log[0]):
-    write_table(int(snakemake.wildcards.table), snakemake.input.get("scores", []), Path(snakemake.output.csv).parent)
+    write_table(
+        int(snakemake.wildcards.table),
+        snakemake.input.get("scores", []),
+        Path(snakemake.output.csv).parent,
+        snakemake.params.own_methods,
+    )

@@ -1,0 +1,209 @@
+"""The DAG on two small images: tables come out, reruns are exact, kills and failures leave nothing half done."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from usaid.datasets.miniature import write_miniature
+from usaid.scores import read_scores
+
+REPOSITORY = Path(__file__).parents[2]
+
+EXPERIMENT = {
+    "experiment": "tiny",
+    "data_root": "data",
+    "subsets": {"kodak/all": "two.txt"},
+    "niqe": "niqe_fitted",
+    "denoisers": {
+        "noisy": {"method": "noisy"},
+        "halved": {"method": "own_denoiser:Scaled", "title": "Halved_1", "options": {"factor": 0.5}},
+    },
+    "benchmarks": {"kodak_quality": {"sigmas": [25]}},
+}
+
+OWN_DENOISER = """
+import time
+from usaid.denoisers import FACTS
+from usaid.denoisers.base import Denoiser
+
+class Scaled(Denoiser):
+    facts = FACTS["cdncnn_b"]
+    def __init__(self, factor, seconds=0.0):
+        self.factor, self.seconds = factor, seconds
+    def __call__(self, noisy, told_sigma=None):
+        time.sleep(self.seconds)
+        return noisy * self.factor
+"""
+
+
+@pytest.fixture(scope="session")
+def data_root(tmp_path_factory) -> Path:
+    root = tmp_path_factory.mktemp("miniature") / "data"
+    write_miniature(root)
+    (root / "two.txt").write_text("kodim01\nkodim02\n")
+    return root
+
+
+@pytest.fixture
+def folder(tmp_path, data_root) -> Path:
+    """A working folder with a copy of the data, an experiment and a denoiser of the user's own."""
+    shutil.copytree(data_root, tmp_path / "data")
+    (tmp_path / "own_denoiser.py").write_text(OWN_DENOISER)
+    write_experiment(tmp_path, EXPERIMENT)
+    return tmp_path
+
+
+def write_experiment(folder: Path, experiment: dict) -> None:
+    (folder / "experiment.yaml").write_text(yaml.safe_dump(experiment))
+
+
+def command(*arguments: str, repository: Path = REPOSITORY) -> list[str]:
+    snakefile = ["--snakefile", str(repository / "Snakefile"), "--configfile", "experiment.yaml"]
+    return [sys.executable, "-m", "snakemake", "--cores", "2", *snakefile, *arguments]
+
+
+def environment(folder: Path, repository: Path = REPOSITORY) -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": f"{repository}:{folder}", "OMP_NUM_THREADS": "1"}
+
+
+def run(folder: Path, *arguments: str, repository: Path = REPOSITORY) -> str:
+    done = subprocess.run(
+        command(*arguments, repository=repository),
+        cwd=folder, env=environment(folder, repository), capture_output=True, text=True,
+    )  # fmt: skip
+    output = done.stdout + done.stderr
+    assert done.returncode == 0, output
+    return output
+
+
+def planned_scores(folder: Path, repository: Path = REPOSITORY) -> set[str]:
+    """Denoisers whose scores a dry run would make."""
+    output = run(folder, "--dry-run", "all_tables", repository=repository)
+    return {line.split("denoiser=")[1] for line in output.splitlines() if "denoiser=" in line}
+
+
+def test_from_nothing_to_tables_and_exact_reruns(folder):
+    output = run(folder, "all_tables")
+    tables = folder / "results/tiny/tables"
+    assert {"table_6.csv", "table_6.tex", "table_6.md", "table_3.csv"} <= {path.name for path in tables.iterdir()}
+    assert "Table II" in output
+    assert "not built yet" in output
+    assert "not built yet" in (tables / "index.md").read_text()
+    csv = (tables / "table_6.csv").read_text().splitlines()
+    assert csv[0] == "table,group,method,metric,ours,paper,delta,n,note"
+    noisy_psnr = next(line.split(",") for line in csv if line.startswith("6,25,noisy,psnr,"))
+    assert abs(float(noisy_psnr[4]) - 20.17) < 0.2  # 20 log10(255 / 25), the borders of [0, 1] aside
+    assert "n = 2 of 24" in (tables / "table_6.md").read_text()
+    assert "Nothing to be done" in run(folder, "all_tables")
+
+    changed = yaml.safe_load(yaml.safe_dump(EXPERIMENT))
+    changed["denoisers"]["halved"]["options"]["factor"] = 0.6
+    write_experiment(folder, changed)
+    assert planned_scores(folder) == {"halved"}
+
+    changed["denoisers"]["mine_too"] = {"method": "noisy"}
+    write_experiment(folder, changed)
+    assert planned_scores(folder) == {"halved", "mine_too"}
+
+
+def test_editing_code_reruns_what_depends_on_it(folder):
+    repository = folder / "repository"
+    ignored = shutil.ignore_patterns(".git", ".venv", "results", ".snakemake", "*.egg-info", "__pycache__", "tests")
+    shutil.copytree(REPOSITORY, repository, ignore=ignored)
+    run(folder, "all_tables", repository=repository)
+    identity = repository / "usaid/denoisers/identity.py"
+    identity.write_text(identity.read_text().replace("return noisy", "return noisy * 1"))
+    assert planned_scores(folder, repository) == {"noisy"}
+    noise = repository / "usaid/noise.py"
+    noise.write_text(noise.read_text() + "\n# a remark\n")
+    assert planned_scores(folder, repository) == {"noisy"}
+    noise.write_text(noise.read_text().replace("VERSION = 1", "VERSION = 2"))
+    assert planned_scores(folder, repository) == {"noisy", "halved"}
+
+
+def test_a_failure_is_a_dash_with_its_reason_and_is_tried_again(folder):
+    image = folder / "data/kodak/kodim02.png"
+    whole = image.read_bytes()
+    experiment = yaml.safe_load(yaml.safe_dump(EXPERIMENT))
+    experiment["denoisers"]["absent"] = {"method": "no_such_module:Denoiser"}
+    write_experiment(folder, experiment)
+    run(folder, "all_tables")
+    markdown = (folder / "results/tiny/tables/table_6.md").read_text()
+    assert "no_such_module:Denoiser" in markdown
+    assert "cannot be imported" in markdown
+    rows = [line for line in (folder / "results/tiny/tables/table_6.csv").read_text().splitlines() if ",psnr," in line]
+    assert any(line.startswith("6,25,absent,psnr,,") for line in rows)
+    assert not any(line.startswith("6,25,noisy,psnr,,") for line in rows)
+    assert planned_scores(folder) == {"absent"}
+
+    image.write_bytes(whole[:500])
+    del experiment["denoisers"]["absent"]
+    experiment["denoisers"]["later"] = {"method": "clean"}
+    write_experiment(folder, experiment)
+    output = run(folder, "all_tables")
+    assert "kodim02.png: does not decode as an image" in output
+    image.write_bytes(whole)
+    run(folder, "all_tables")
+    assert read_scores(folder / "results/tiny/scores/kodak_quality/later.parquet").provenance["failure"] is None
+
+
+def test_kill_9_in_mid_score_and_rerun_is_whole(folder):
+    slow = yaml.safe_load(yaml.safe_dump(EXPERIMENT))
+    slow["subsets"] = {}
+    slow["denoisers"] = {"halved": EXPERIMENT["denoisers"]["halved"] | {"options": {"factor": 0.5, "seconds": 2}}}
+    write_experiment(folder, slow)
+    process = subprocess.Popen(
+        command("all_tables"), cwd=folder, env=environment(folder), start_new_session=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    journal = folder / "results/tiny/scores/kodak_quality/halved.parquet.rows.jsonl"
+    deadline = time.monotonic() + 120
+    while not (journal.exists() and journal.read_text().count("\n") >= 3):
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not journal.with_name("halved.parquet").exists()
+    run(folder, "--unlock")
+    run(folder, "all_tables", "--rerun-incomplete")
+    scores = read_scores(journal.with_name("halved.parquet"))
+    assert list(scores.rows.image_id) == [f"kodim{i:02d}" for i in range(1, 7)]
+    assert 0 < scores.provenance["pixels"] <= 4 * 288 * 192  # at least two images came from before the kill
+
+
+def test_files_of_data_root_are_never_touched(folder):
+    """Snakemake deletes outputs before it makes them again: nothing in an official data_root may be one."""
+    def files() -> dict[str, int]:
+        root = folder / "data"
+        return {str(p.relative_to(root)): p.stat().st_mtime_ns for p in root.rglob("*") if p.is_file()}
+
+    before = files()
+    run(folder, "all_tables")
+    run(folder, "all_tables", "--forceall")
+    assert files() == before
+
+
+def test_a_wrong_key_is_one_line(folder):
+    write_experiment(folder, EXPERIMENT | {"sigma": 25})
+    done = subprocess.run(command("all_tables"), cwd=folder, env=environment(folder), capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.strip().splitlines() == [
+        next(line for line in done.stderr.splitlines() if "unknown key 'sigma'; allowed: benchmarks" in line)
+    ]
+
+
+@pytest.mark.parametrize("experiment", ["paper", "released", "smoke"])
+def test_shipped_experiments_plan(tmp_path, experiment):
+    shutil.copy(REPOSITORY / f"config/{experiment}.yaml", tmp_path / "experiment.yaml")
+    output = run(tmp_path, "--dry-run", "all_tables")
+    trains = "rule train_denoiser" in output
+    assert trains == (experiment != "released")
+    assert output.count("rule table:") == 4
