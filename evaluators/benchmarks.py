@@ -50,11 +50,10 @@ def make_judge(
     """
     if BENCHMARKS[benchmark].dataset == "cifar100":
         return _classification_judge(config["classifier"], Path(judge_file), device)
-    from evaluators.niqe import PRISTINE_MODELS
+    from evaluators.niqe import load_pristine_model
     from evaluators.quality import QualityJudge
 
-    load, _ = PRISTINE_MODELS[niqe]
-    return QualityJudge(load(judge_file), sha256_of_file(judge_file))
+    return QualityJudge(load_pristine_model(niqe, judge_file), sha256_of_file(judge_file))
 
 
 def _classification_judge(config: Mapping[str, Any], weights: Path, device: torch.device) -> Judge:

@@ -11,9 +11,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from evaluators.cifar_resnet import CifarResNet, cifar_resnet
+from usaid.checkpoints import write_weights
 from usaid.devices import device_description
 from usaid.errors import UsaidError
-from usaid.training import PatchSampler, checkpoint_beside, decayed, fit, generator_for, write_weights
+from usaid.training import PatchSampler, checkpoint_beside, decayed, fit, generator_for
 
 SIDE = 32
 PADDING = 4

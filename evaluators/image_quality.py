@@ -1,26 +1,16 @@
-"""Image quality scores of denoised images: PSNR, SSIM and NIQE, each one convention with a name of its own."""
-
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
-from typing import Literal
+"""Full-reference quality of denoised images, PSNR and SSIM, as the authors computed them, on any device."""
 
 import torch
 from torch import Tensor
 
-from evaluators.niqe import load_pristine_model, niqe
 from usaid.errors import UsaidError
-
-Score = Callable[[Tensor, Tensor], Tensor]
-"""(denoised, clean), float (B, 3, H, W) each on one device -> float64 (B,), one score an image."""
 
 _SSIM_WINDOW = 7
 _SSIM_C1, _SSIM_C2 = 0.01**2, 0.03**2
 
 
 def psnr_rgb_float(denoised: Tensor, clean: Tensor) -> Tensor:
-    """Peak signal-to-noise ratio in dB, as the paper's tables V and VI have it; higher is better.
+    """Peak signal-to-noise ratio in dB, as the paper's Tables I, VI, VIII and IX have it; higher is better.
 
     The denoised image is clamped to [0, 1] and not rounded to 8 bit; the error is averaged over the three channels
     together; the peak is 1.
@@ -72,35 +62,6 @@ def ssim_skimage7(denoised: Tensor, clean: Tensor) -> Tensor:
             part = slice(plane, plane + planes), slice(row, row + rows + _SSIM_WINDOW - 1)
             total[part[0]] += _sum_of_similarities(first[part].double().clamp(0, 1), second[part].double())
     return total.unflatten(0, clean.shape[:2]).mean(dim=1) / (windows_down * windows_across)
-
-
-@dataclass(frozen=True)
-class Metric:
-    """What tables and judges need to know of a metric.
-
-    ``load`` takes an experiment's ``data_root`` and gives the function that scores; it raises
-    :class:`usaid.errors.UsaidError` where parameters are missing, before any image is denoised. ``digits`` are the
-    decimals that tables show.
-    """
-
-    better: Literal["higher", "lower"]
-    digits: int
-    load: Callable[[str | Path], Score]
-
-
-def _load_niqe(name: str, data_root: str | Path) -> Score:
-    model = load_pristine_model(name, data_root)
-    return lambda denoised, clean: niqe(denoised, model)
-
-
-METRICS: dict[str, Metric] = {
-    "psnr_rgb_float": Metric("higher", 2, lambda data_root: psnr_rgb_float),
-    "ssim_skimage7": Metric("higher", 4, lambda data_root: ssim_skimage7),
-    "niqe_live": Metric("lower", 4, partial(_load_niqe, "niqe_live")),
-    "niqe_matlab": Metric("lower", 4, partial(_load_niqe, "niqe_matlab")),
-    "niqe_fitted": Metric("lower", 4, partial(_load_niqe, "niqe_fitted")),
-}
-"""Every image quality metric by name; the digits are those of the paper's tables."""
 
 
 def _require_same_shape(denoised: Tensor, clean: Tensor) -> None:

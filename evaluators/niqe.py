@@ -165,16 +165,16 @@ PRISTINE_MODELS = {
 """Loader of each model by name, and where its file lies under an experiment's ``data_root``."""
 
 
-def load_pristine_model(name: str, data_root: str | Path) -> PristineModel:
-    """Read the pristine model of that name from its place under ``data_root``.
+def load_pristine_model(name: str, path: str | Path) -> PristineModel:
+    """Read the pristine model of that name from a file.
 
     Raises:
         UsaidError: unknown name, or as :func:`load_niqe_live`.
     """
     if name not in PRISTINE_MODELS:
         raise UsaidError(f"{name}: no such pristine model; choose from {', '.join(PRISTINE_MODELS)}")
-    load, relative_path = PRISTINE_MODELS[name]
-    return load(Path(data_root) / relative_path)
+    load, _ = PRISTINE_MODELS[name]
+    return load(path)
 
 
 def _load_npz(name: str, path: Path, cure: str) -> PristineModel:

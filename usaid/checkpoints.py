@@ -1,13 +1,16 @@
-"""Weights from files that cannot run code: safetensors, or torch checkpoints loaded with ``weights_only=True``."""
+"""Weights in files that cannot run code: safetensors, or torch checkpoints loaded with ``weights_only=True``."""
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
-from safetensors.torch import load_file
-from torch import Tensor
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
 
 from usaid.errors import UsaidError
-from usaid.files import sha256_of_file
+from usaid.files import sha256_of_file, written_atomically
 
 
 def load_state(path: str | Path, sha256: str | None = None) -> dict[str, Tensor]:
@@ -35,6 +38,17 @@ def load_state(path: str | Path, sha256: str | None = None) -> dict[str, Tensor]
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise UsaidError(f"{path}: holds no dictionary of tensors; give the state_dict, not a whole model")
     return dict(state)
+
+
+def write_weights(network: nn.Module, path: Path, facts: Mapping[str, Any]) -> None:
+    """Write a network's state as safetensors, atomically, with JSON-able facts about its origin inside.
+
+    The facts go into one metadata entry: safetensors orders several at random, and equal trainings would not give
+    equal files.
+    """
+    state = {key: value.cpu().contiguous() for key, value in network.state_dict().items()}
+    with written_atomically(path) as temporary:
+        save_file(state, temporary, metadata={"training": json.dumps(facts)})
 
 
 def first_line(error: Exception) -> str:

@@ -10,10 +10,10 @@ from typing import Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from usaid.checkpoints import write_weights
 from usaid.datasets.base import Sample
 from usaid.denoisers.dncnn import DnCNN
 from usaid.devices import device_description
@@ -202,17 +202,6 @@ def _write_rows(log: Path, mode: Literal["w", "a"], rows: Sequence[Mapping[str, 
         if rows and file.tell() == 0:
             file.write(",".join(rows[0]) + "\n")
         file.writelines(",".join(f"{value:.9g}" for value in row.values()) + "\n" for row in rows)
-
-
-def write_weights(network: nn.Module, path: Path, facts: Mapping[str, Any]) -> None:
-    """Write a network's state as safetensors, atomically, with JSON-able facts about its training inside.
-
-    The facts go into one metadata entry: safetensors orders several at random, and equal trainings would not give
-    equal files.
-    """
-    state = {key: value.cpu().contiguous() for key, value in network.state_dict().items()}
-    with written_atomically(path) as temporary:
-        save_file(state, temporary, metadata={"training": json.dumps(facts)})
 
 
 def checkpoint_beside(weights: Path) -> Path:

@@ -2,15 +2,13 @@
 
 import numpy as np
 import pytest
-import scipy.io
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from skimage.metrics import structural_similarity
 
-from evaluators.image_quality import METRICS, psnr_rgb_float, ssim_skimage7
-from evaluators.niqe import PRISTINE_MODELS, fit_pristine_model, save_pristine_model
+from evaluators.image_quality import psnr_rgb_float, ssim_skimage7
 from usaid.errors import UsaidError
 
 GREY = torch.full((1, 3, 16, 20), 0.5)
@@ -135,34 +133,3 @@ def test_ssim_refuses_images_smaller_than_its_window():
 def test_other_shape_than_the_clean_images_is_refused(score):
     with pytest.raises(UsaidError, match=r"denoised images have shape \(1, 3, 16, 19\), clean ones \(1, 3, 16, 20\)"):
         score(GREY[..., :19], GREY)
-
-
-# All metrics.
-
-
-@pytest.fixture(scope="module")
-def data_root(tmp_path_factory):
-    """The parameters of every NIQE, in its own format: one model fitted to random images."""
-    root = tmp_path_factory.mktemp("data")
-    model = fit_pristine_model(smooth_images(8, 288, 288))
-    for name in ("niqe_live", "niqe_fitted"):
-        save_pristine_model(root / PRISTINE_MODELS[name][1], model)
-    parameters = {"mu_prisparam": model.mean.numpy()[None], "cov_prisparam": model.covariance.numpy()}
-    scipy.io.savemat(root / PRISTINE_MODELS["niqe_matlab"][1], parameters)
-    return root
-
-
-@pytest.mark.parametrize("name", METRICS)
-def test_metric_prefers_less_noise(name, data_root):
-    metric = METRICS[name]
-    clean = smooth_images(2, 192, 200)
-    weak, strong = (metric.load(data_root)(noisy(clean, sigma), clean) for sigma in (10, 40))
-    assert weak.dtype == torch.float64
-    assert weak.shape == (2,)
-    assert (weak > strong if metric.better == "higher" else weak < strong).all()
-
-
-@pytest.mark.parametrize("name", PRISTINE_MODELS)
-def test_metric_without_its_parameters_is_refused_before_it_scores(name, tmp_path):
-    with pytest.raises(UsaidError, match=f"the parameters of {name} are missing"):
-        METRICS[name].load(tmp_path)

@@ -144,7 +144,7 @@ def test_scores_of_photographs_with_the_live_parameters_are_pyiqas():
     root = Path(os.environ["USAID_DATA_ROOT"])
     if not (root / PRISTINE_MODELS["niqe_live"][1]).is_file() or not (root / "kodak").is_dir():
         pytest.skip(f"{root} holds no Kodak images or no LIVE parameters (usaid data fetch kodak, niqe_live)")
-    model = load_pristine_model("niqe_live", root)
+    model = load_pristine_model("niqe_live", Path(root) / PRISTINE_MODELS["niqe_live"][1])
     measured = pd.read_csv(CALIBRATION / "niqe_live_kodak.csv")
     ours = [niqe(kodak_image(root, row.image, row.noisy), model).item() for row in measured.itertuples()]
     np.testing.assert_allclose(ours, measured["niqe"], rtol=0, atol=2e-3)
@@ -275,7 +275,7 @@ def test_too_few_sharp_blocks_are_refused():
 def test_saved_model_is_read_back(tmp_path, fitted):
     path = tmp_path / PRISTINE_MODELS["niqe_fitted"][1]
     save_pristine_model(path, fitted)
-    found = load_pristine_model("niqe_fitted", tmp_path)
+    found = load_pristine_model("niqe_fitted", tmp_path / PRISTINE_MODELS["niqe_fitted"][1])
     assert found.name == "niqe_fitted"
     assert torch.equal(found.mean, fitted.mean)
     assert torch.equal(found.covariance, fitted.covariance)
@@ -301,7 +301,7 @@ def test_parameters_of_live_and_matlab_are_read(tmp_path):
 )
 def test_missing_parameters_name_the_file_and_the_cure(tmp_path, name, cure):
     with pytest.raises(UsaidError) as caught:
-        load_pristine_model(name, tmp_path)
+        load_pristine_model(name, tmp_path / PRISTINE_MODELS[name][1])
     assert str(tmp_path / PRISTINE_MODELS[name][1]) in str(caught.value)
     assert cure in str(caught.value)
 

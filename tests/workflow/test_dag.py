@@ -181,6 +181,7 @@ def test_kill_9_in_mid_score_and_rerun_is_whole(folder):
 
 def test_files_of_data_root_are_never_touched(folder):
     """Snakemake deletes outputs before it makes them again: nothing in an official data_root may be one."""
+
     def files() -> dict[str, int]:
         root = folder / "data"
         return {str(p.relative_to(root)): p.stat().st_mtime_ns for p in root.rglob("*") if p.is_file()}

@@ -14,9 +14,7 @@ from usaid.tables.cells import Table
 from usaid.tables.specs import FACTS_TABLE, NOT_BUILT, ROMAN, SCORE_TABLES
 
 
-def make_table(
-    number: int, score_files: Iterable[str | Path], own_methods: Mapping[str, str] | None = None
-) -> Table:
+def make_table(number: int, score_files: Iterable[str | Path], own_methods: Mapping[str, str] | None = None) -> Table:
     """Make one of the paper's tables.
 
     Args:

@@ -1,19 +1,18 @@
 """Check a DnCNN checkpoint and rewrite it as safetensors."""
 
-from safetensors.torch import save_file
+from pathlib import Path
 
-from usaid.checkpoints import load_state
+from usaid.checkpoints import load_state, write_weights
 from usaid.denoisers.dncnn import dncnn_from_state
-from usaid.files import written_atomically
+from usaid.files import sha256_of_file
 from usaid.jobs import job
 
 
-def import_weights(checkpoint: str, sha256: str | None, output: str) -> None:
+def import_weights(checkpoint: str, sha256: str | None, output: Path) -> None:
     """Read a checkpoint whose hash, keys and shapes are right; write its tensors under our own names."""
     network = dncnn_from_state(load_state(checkpoint, sha256), checkpoint)
-    with written_atomically(output) as temporary:
-        save_file(network.state_dict(), temporary)
+    write_weights(network, output, {"imported_from_sha256": sha256_of_file(checkpoint)})
 
 
 with job(snakemake.log[0]):
-    import_weights(snakemake.params.checkpoint, snakemake.params.sha256, snakemake.output[0])
+    import_weights(snakemake.params.checkpoint, snakemake.params.sha256, Path(snakemake.output[0]))
