@@ -2,7 +2,7 @@
 
     python benchmarks/demo_dag.py [--cores 2]
 
-Runs config/smoke.yaml in an empty folder, import time included; jobs that run side by side add up to more than the whole.
+Runs config/smoke.yaml in an empty folder, import time included; jobs side by side add up to more than the whole.
 """
 
 import argparse
