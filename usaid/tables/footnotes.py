@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from usaid.published import paper_notes
+from usaid.published import paper_methods, paper_notes
 from usaid.tables.cells import Footnote, Mark, Place
 from usaid.tables.means import Means, Missing
 
@@ -23,7 +23,7 @@ def footnotes_of_means(
         titles: method -> title.
     """
     dashes = [(one.reason, one.mark) for one in missing]
-    marked = [*dashes, *_conventions(means), *_undefined(means), *_deviations_of_some(means)]
+    marked = [*dashes, *_conventions(means), *_undefined(means), *_deviations_of_some(means), *_noisy(number, means)]
     marked.sort(key=lambda pair: _reading_order(pair[1], list(titles)))
     shared = [f"Deviation from the paper: {text}" for text in _deviations_of_all(means)]
     general = [*shared, *_origins(means, titles), *_weights(means, titles)]
@@ -79,6 +79,13 @@ def _undefined(means: Means) -> Marked:
             yield text, place
 
 
+def _noisy(number: int, means: Means) -> Marked:
+    """Where the paper prints a PSNR of the noisy images, it is theirs before clamping (PROTOCOL section 2)."""
+    if "noisy" in means.judged and "noisy" in paper_methods(number) and "psnr" in means.metrics:
+        text = "the paper's PSNR and SSIM of the noisy images are of the unclamped ones (20 log10(255 / sigma)); "
+        yield text + "ours are clamped to the range of an image, as all outputs are", Mark(method="noisy")
+
+
 def _deviations_of_all(means: Means) -> list[str]:
     by_method = [means.deviations(method, None) for method in means.judged]
     return [text for text in by_method[0] if all(text in texts for texts in by_method)] if by_method else []
@@ -109,6 +116,10 @@ _ORIGINS: dict[str, Callable[[Mapping[str, Any]], str]] = {
 
 
 def _weights(means: Means, titles: Mapping[str, str]) -> Iterable[str]:
-    hashes: dict[str, Any] = {titles[name]: one.provenance["weights_sha256"] for name, one in means.judged.items()}
+    """Hashes of the checkpoints that were given, or of the weights that were trained."""
+    hashes: dict[str, Any] = {
+        titles[name]: one.provenance.get("entry", {}).get("sha256") or one.provenance["weights_sha256"]
+        for name, one in means.judged.items()
+    }
     if known := [f"{title} {digest[:12]}" for title, digest in hashes.items() if digest]:
         yield f"SHA-256 of the weights: {', '.join(known)}"
