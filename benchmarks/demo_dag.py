@@ -32,10 +32,10 @@ def main() -> None:
         start = time.perf_counter()
         subprocess.run(command, check=True)
         whole = time.perf_counter() - start
-        rules: dict[str, dict[float, float]] = defaultdict(dict)
+        rules: dict[str, dict[str, float]] = defaultdict(dict)
         for record in Path(folder, ".snakemake/metadata").iterdir():
             job = json.loads(record.read_text())
-            rules[job["rule"]][job["starttime"]] = job["endtime"] - job["starttime"]
+            rules[job["rule"]][str(job["log"])] = job["endtime"] - job["starttime"]  # one record for each output
     print(f"{options.cores} cores: {whole:.0f} s in all")
     for rule, jobs in sorted(rules.items(), key=lambda item: -sum(item[1].values())):
         print(f"{rule:20}{len(jobs):3} jobs {sum(jobs.values()):7.1f} s")

@@ -160,6 +160,7 @@ def _save_checkpoint(
     step: int,
     curve: list[dict[str, float]],
 ) -> None:
+    device = next(network.parameters()).device
     content = {
         "fingerprint": json.dumps(fingerprint),
         "step": step,
@@ -167,7 +168,7 @@ def _save_checkpoint(
         "network": network.state_dict(),
         "optimizer": optimizer.state_dict(),
         "random_state": torch.get_rng_state(),  # dropout draws from the global generators
-        "cuda_random_state": torch.cuda.get_rng_state() if torch.cuda.is_initialized() else None,
+        "cuda_random_state": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
     }
     with written_atomically(path) as temporary:
         torch.save(content, temporary)
@@ -191,8 +192,9 @@ def _load_checkpoint(
     network.load_state_dict(content["network"])
     optimizer.load_state_dict(content["optimizer"])
     torch.set_rng_state(content["random_state"])
-    if content["cuda_random_state"] is not None and torch.cuda.is_initialized():
-        torch.cuda.set_rng_state(content["cuda_random_state"])
+    device = next(network.parameters()).device
+    if device.type == "cuda" and content["cuda_random_state"] is not None:
+        torch.cuda.set_rng_state(content["cuda_random_state"], device)
     return content["step"], content["curve"]
 
 

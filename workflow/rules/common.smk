@@ -19,9 +19,9 @@ try:
 except UsaidError as error:
     sys.exit(f"error: {error}")
 
-ROOT = Path(workflow.basedir)
 DATA = config["data_root"].rstrip("/")
 RESULTS = f"results/{config['experiment']}"
+SMALL = config["data_source"] == "miniature"  # too small for threads to share: one each, and jobs side by side
 TABLES_OF_SCORES = {
     str(table): name for name in config["benchmarks"] for table in BENCHMARKS[name].tables
 }

@@ -3,7 +3,7 @@
 # and these may be the only copy. What a rule gives instead is a record, in results/, that they are there.
 
 
-if config["data_source"] == "miniature":
+if SMALL:
 
     rule miniature:
         output:
@@ -20,7 +20,7 @@ if config["data_source"] == "miniature":
 
 rule data:
     input:
-        generated=rules.miniature.output if config["data_source"] == "miniature" else [],
+        generated=rules.miniature.output if SMALL else [],
     output:
         f"{RESULTS}/data/{{source}}.json",
     log:

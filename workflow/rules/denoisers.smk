@@ -34,7 +34,7 @@ rule train_denoiser:
         recipe=lambda wildcards: config["denoisers"][wildcards.denoiser]["train"],
         subsets=get_subset("voc2012"),
         code=hash_of_sources("usaid.training"),
-    threads: 8
+    threads: 1 if SMALL else 8
     conda:
         "../../envs/suite.yaml"
     script:

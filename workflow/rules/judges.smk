@@ -30,7 +30,7 @@ rule train_classifier:
     params:
         recipe=lambda wildcards: config["benchmarks"]["cifar100_classification"]["classifier"]["train"],
         code=hash_of_sources("evaluators.cifar_training"),
-    threads: 8
+    threads: 1 if SMALL else 8
     conda:
         "../../envs/suite.yaml"
     script:

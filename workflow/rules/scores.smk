@@ -14,7 +14,7 @@ rule score:
         judge=get_judge_path,
         settings=get_score_settings,
         code=get_score_code,
-    threads: 2
+    threads: 1 if SMALL else 2
     resources:
         mem_mb=4000,
     conda:
