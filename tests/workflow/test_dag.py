@@ -65,8 +65,8 @@ def write_experiment(folder: Path, experiment: dict) -> None:
 
 
 def command(*arguments: str, repository: Path = REPOSITORY) -> list[str]:
-    snakefile = ["--snakefile", str(repository / "Snakefile"), "--configfile", "experiment.yaml"]
-    return [sys.executable, "-m", "snakemake", "--cores", "2", *snakefile, *arguments]
+    snakemake = [sys.executable, "-m", "snakemake", "--cores", "2", "--snakefile", str(repository / "Snakefile")]
+    return [*snakemake, *arguments, "--configfile", "experiment.yaml"]
 
 
 def environment(folder: Path, repository: Path = REPOSITORY) -> dict[str, str]:

@@ -135,7 +135,11 @@ def get_summary():
     return "\n".join([*lines, *NOT_BUILT.values()])
 
 
-# A failed score file is no result: it is forgotten when a run starts, so that the job is tried again.
+# A failed score file is no result: it is forgotten when a run starts, so that the job is tried again. The targets made
+# from it go too, since Snakemake makes a missing file again only if something that is asked for needs it.
 if workflow.is_main_process:
     for failed in get_failures():
         failed.unlink()
+        for number in BENCHMARKS[failed.parent.name].tables:
+            Path(RESULTS, f"tables/table_{number}.csv").unlink(missing_ok=True)
+        Path(RESULTS, "tables/index.md").unlink(missing_ok=True)
