@@ -18,9 +18,10 @@ check: .venv/installed
 	$(BIN)/mypy
 	$(BIN)/snakemake --lint --configfile config/smoke.yaml
 
-# The reference run on real images: make reference DATA=/folder/with/the/data
+# The reference run on real images: make reference DATA=/folder/with/the/data. Its committed results would count as done,
+# hence --forceall; a killed run still goes on where it was, since scored images are kept in journals.
 reference: .venv/installed
-	$(BIN)/snakemake --cores $(CORES) all_tables --configfile config/released.yaml config/reference_released.yaml --config data_root=$(DATA)
+	$(BIN)/snakemake --cores $(CORES) all_tables --forceall --configfile config/released.yaml config/reference_released.yaml --config data_root=$(DATA)
 
 .venv/installed: envs/requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
