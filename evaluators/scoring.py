@@ -197,7 +197,7 @@ def score_to_file(
     provenance = _provenance(experiment, benchmark, denoiser, device) | identity
     provenance |= {
         "dataset": dataset_facts(dataset),
-        "deviations": deviations(experiment, denoiser) + judge.deviations,
+        "deviations": deviations(experiment) + judge.deviations,
         "seconds": seconds | {"total": round(time.perf_counter() - start, 3)},
         "pixels": pixels,
         "pixels_per_second": round(pixels / denoising) if denoising and pixels else None,
@@ -245,7 +245,7 @@ def dataset_facts(dataset: Dataset) -> dict[str, Any]:
     }
 
 
-def deviations(experiment: Mapping[str, Any], denoiser: str) -> list[str]:
+def deviations(experiment: Mapping[str, Any]) -> list[str]:
     """How the experiment differs from the paper's protocol, whatever the judge."""
     found = list(experiment["notes"])
     if experiment["data_source"] == "miniature":
@@ -275,7 +275,7 @@ def _provenance(experiment: Mapping[str, Any], benchmark: str, denoiser: str, de
         "precision": experiment["precision"],
         "metrics": [],
         "judge": {},
-        "deviations": deviations(experiment, denoiser),
+        "deviations": deviations(experiment),
         "weights_sha256": None,
         "seconds": {},
         "pixels": 0,
