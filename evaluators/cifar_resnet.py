@@ -1,16 +1,14 @@
 """The CIFAR ResNets (He et al. 2016, section 4.2) that judge denoised images (Tables VIII, X)."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from usaid.checkpoints import load_state
+from usaid.checkpoints import load_state, stored_facts
 from usaid.errors import UsaidError
 
 
@@ -175,9 +173,7 @@ def _check_state(state: dict[str, Tensor], expected: Mapping[str, Tensor], compl
 
 def _stored_normalisation(checkpoint: Path) -> tuple[Sequence[float], Sequence[float]]:
     """Mean and std in the metadata of a file that this suite trained."""
-    try:
-        with safe_open(checkpoint, framework="pt") as file:
-            training = json.loads(file.metadata()["training"])
-            return training["mean"], training["std"]
-    except (OSError, SafetensorError, KeyError, TypeError):  # no safetensors file, or no such metadata
-        raise UsaidError(f"{checkpoint}: does not say how images are normalised; give 'mean' and 'std'") from None
+    facts = stored_facts(checkpoint)
+    if not {"mean", "std"} <= facts.keys():
+        raise UsaidError(f"{checkpoint}: does not say how images are normalised; give 'mean' and 'std'")
+    return facts["mean"], facts["std"]

@@ -169,7 +169,7 @@ def score_to_file(
     start = time.perf_counter()
     device = pick_device(experiment["device"])
     config, entry = experiment["benchmarks"][benchmark], experiment["denoisers"][denoiser]
-    dataset = load_dataset(experiment, benchmark)
+    dataset = datasets.load_for(experiment, BENCHMARKS[benchmark].dataset, BENCHMARKS[benchmark].split)
     judge = make_judge(benchmark, config, experiment["niqe"], judge_file, device)
     method = build_denoiser(entry["method"], weights, device, experiment["precision"], entry.get("options"))
     identity = {
@@ -218,19 +218,12 @@ def write_failure(
             "split": facts.split,
             "n": 0,
             "n_official": official,
-            "subset": experiment["subsets"].get(f"{facts.dataset}/{facts.split}"),
+            "subset": datasets.subset_for(experiment, facts.dataset, facts.split),
             "ids_sha256": None,
         },
     }
     rows = pd.DataFrame({"image_id": [], "image_sha256": [], "sigma": [], "draw": []})
     write_scores(output, Scores(rows, provenance))
-
-
-def load_dataset(experiment: Mapping[str, Any], benchmark: str) -> Dataset:
-    """The data set of a benchmark as the experiment names it: root folder, split, list of ids."""
-    facts = BENCHMARKS[benchmark]
-    subset = experiment["subsets"].get(f"{facts.dataset}/{facts.split}")
-    return datasets.load(facts.dataset, experiment["data_root"], facts.split, subset)
 
 
 def dataset_facts(dataset: Dataset) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -49,6 +50,16 @@ def write_weights(network: nn.Module, path: Path, facts: Mapping[str, Any]) -> N
     state = {key: value.cpu().contiguous() for key, value in network.state_dict().items()}
     with written_atomically(path) as temporary:
         save_file(state, temporary, metadata={"training": json.dumps(facts)})
+
+
+def stored_facts(path: str | Path) -> dict[str, Any]:
+    """The facts that :func:`write_weights` stored; none for a file that it did not write."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            facts: dict[str, Any] = json.loads(file.metadata()["training"])
+            return facts
+    except (OSError, SafetensorError, KeyError, TypeError):  # no safetensors file, or no such metadata
+        return {}
 
 
 def first_line(error: Exception) -> str:

@@ -70,15 +70,34 @@ def read_scores(path: str | Path) -> Scores:
     try:
         table = pq.read_table(path)
     except (OSError, pa.ArrowInvalid) as error:
-        raise UsaidError(
-            f"{path}: not a readable score file ({str(error).splitlines()[0]}); delete and rerun"
-        ) from None
-    metadata = table.schema.metadata or {}
-    if _METADATA_KEY not in metadata:
-        raise UsaidError(f"{path}: has no provenance; it was not written by this suite")
-    provenance = json.loads(metadata[_METADATA_KEY])
-    _check(provenance, str(path))
+        raise _unreadable(path, error) from None
+    provenance = _provenance_in(table.schema.metadata, path)
     return Scores(table.replace_schema_metadata(None).to_pandas(), provenance)
+
+
+def read_provenance(path: str | Path) -> dict[str, Any]:
+    """The provenance of a score file, without decoding its rows.
+
+    Raises:
+        UsaidError: as :func:`read_scores`.
+    """
+    try:
+        schema = pq.read_schema(path)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise _unreadable(path, error) from None
+    return _provenance_in(schema.metadata, path)
+
+
+def _unreadable(path: str | Path, error: Exception) -> UsaidError:
+    return UsaidError(f"{path}: not a readable score file ({str(error).splitlines()[0]}); delete and rerun")
+
+
+def _provenance_in(metadata: Mapping[bytes, bytes] | None, path: str | Path) -> dict[str, Any]:
+    if metadata is None or _METADATA_KEY not in metadata:
+        raise UsaidError(f"{path}: has no provenance; it was not written by this suite")
+    provenance: dict[str, Any] = json.loads(metadata[_METADATA_KEY])
+    _check(provenance, str(path))
+    return provenance
 
 
 def _check(provenance: dict[str, Any], path: str) -> None:

@@ -1,6 +1,6 @@
 """The six data sets of the paper: a registry of their readers, and what of them is on disk."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -41,6 +41,26 @@ def load(name: str, data_root: str | Path, split: str, subset: str | Path | None
     if name not in DATASETS:
         raise UsaidError(f"{name}: no data set of this name; one of {', '.join(DATASETS)}")
     return DATASETS[name](data_root, split, subset)
+
+
+def load_for(experiment: Mapping[str, Any], name: str, split: str) -> Dataset:
+    """Open one split of a data set as an experiment names it: its root folder and its list of ids, if it has one.
+
+    Args:
+        experiment: as :func:`usaid.experiment.checked_experiment` returns it.
+        name: one of ``DATASETS``.
+        split: one of the reader's ``official_counts``.
+
+    Raises:
+        UsaidError: as :func:`load`.
+    """
+    return load(name, experiment["data_root"], split, subset_for(experiment, name, split))
+
+
+def subset_for(experiment: Mapping[str, Any], name: str, split: str) -> str | None:
+    """The list of ids that an experiment names for a split; None: the whole split."""
+    subset: str | None = experiment["subsets"].get(f"{name}/{split}")
+    return subset
 
 
 @dataclass(frozen=True)

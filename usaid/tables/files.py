@@ -8,7 +8,7 @@ from usaid.denoisers import FACTS, facts_of
 from usaid.denoisers.base import Facts
 from usaid.errors import UsaidError
 from usaid.files import written_atomically
-from usaid.scores import Scores, read_scores
+from usaid.scores import Scores, read_provenance, read_scores
 from usaid.tables.build import build_facts_table, build_table
 from usaid.tables.cells import Table
 from usaid.tables.specs import FACTS_TABLE, NOT_BUILT, ROMAN, SCORE_TABLES
@@ -73,7 +73,7 @@ def write_index(path: str | Path, tables: Sequence[str | Path], experiment: str)
 
 def write_provenance(path: str | Path, score_files: Iterable[str | Path]) -> None:
     """Write the provenance of score files as one JSON file: ``<benchmark>/<denoiser>`` -> provenance."""
-    found = [read_scores(score_file).provenance for score_file in score_files]
+    found = [read_provenance(score_file) for score_file in score_files]
     collected = {f"{one['benchmark']}/{one['denoiser']}": one for one in found}
     with written_atomically(path) as temporary:
         temporary.write_text(json.dumps(collected, indent=1, sort_keys=True) + "\n")

@@ -10,7 +10,7 @@ from usaid.datasets import DATASETS
 from usaid.errors import UsaidError
 from usaid.experiment import checked_experiment
 from usaid.published import hash_of_published
-from usaid.scores import read_scores
+from usaid.scores import read_provenance
 from usaid.sources import hash_of_sources
 from usaid.tables import NOT_BUILT, built_tables
 
@@ -125,7 +125,7 @@ def get_tables():
 def get_failures():
     """Score files that say why they have no rows."""
     files = Path(RESULTS, "scores").glob("*/*.parquet")
-    return {file: reason for file in sorted(files) if (reason := read_scores(file).provenance["failure"])}
+    return {file: reason for file in sorted(files) if (reason := read_provenance(file)["failure"])}
 
 
 def get_summary():

@@ -6,6 +6,5 @@ from usaid.images import to_unit_range
 from usaid.jobs import job
 
 with job(snakemake.log[0]):
-    subset = snakemake.config["subsets"].get("voc2012/train")
-    images = datasets.load("voc2012", snakemake.config["data_root"], "train", subset)
+    images = datasets.load_for(snakemake.config, "voc2012", "train")
     save_pristine_model(snakemake.output[0], fit_pristine_model(to_unit_range(sample.image)[0] for sample in images))

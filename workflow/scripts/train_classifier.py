@@ -3,13 +3,12 @@
 from pathlib import Path
 
 from evaluators.cifar_training import ClassifierRecipe, train_cifar_classifier
-from usaid.datasets.cifar100 import CIFAR100
+from usaid import datasets
 from usaid.devices import pick_device
 from usaid.jobs import job
 
 with job(snakemake.log[0], snakemake.threads):
-    subset = snakemake.config["subsets"].get("cifar100/train")
-    training = CIFAR100(snakemake.config["data_root"], "train", subset)
+    training = datasets.load_for(snakemake.config, "cifar100", "train")
     train_cifar_classifier(
         training.images,
         training.labels,

@@ -8,9 +8,8 @@ from usaid.jobs import job
 from usaid.training import Recipe, train_mse_denoiser
 
 with job(snakemake.log[0], snakemake.threads):
-    subset = snakemake.config["subsets"].get("voc2012/train")
     train_mse_denoiser(
-        datasets.load("voc2012", snakemake.config["data_root"], "train", subset),
+        datasets.load_for(snakemake.config, "voc2012", "train"),
         Recipe(**snakemake.params.recipe),
         Path(snakemake.output.weights),
         pick_device(snakemake.config["device"]),
