@@ -14,7 +14,8 @@ from evaluators.cifar_resnet import CifarResNet, cifar_resnet
 from usaid.checkpoints import write_weights
 from usaid.devices import device_description
 from usaid.errors import UsaidError
-from usaid.training import PatchSampler, checkpoint_beside, decayed, fit, generator_for
+from usaid.training.loop import checkpoint_beside, decayed, fit, generator_for
+from usaid.training.patches import PatchSampler
 
 SIDE = 32
 PADDING = 4
@@ -135,7 +136,7 @@ def train_cifar_classifier(
 
     Raises:
         UsaidError: images of another size, labels out of range or of another number, or as
-            :func:`usaid.training.fit`.
+            :func:`usaid.training.loop.fit`.
     """
     _check_data(images, labels, classes)
     device = torch.device(device)

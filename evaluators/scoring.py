@@ -21,7 +21,7 @@ from usaid.datasets.base import Dataset, Sample
 from usaid.denoisers import FACTS, build_denoiser, module_of
 from usaid.denoisers.base import Denoiser
 from usaid.devices import pick_device
-from usaid.experiment import hash_of_config
+from usaid.experiment import entry_of, hash_of_config, settings_of
 from usaid.files import sha256_of_file
 from usaid.images import to_unit_range
 from usaid.provenance import provenance_of_run
@@ -158,7 +158,7 @@ def score_to_file(
     Args:
         experiment: as :func:`usaid.experiment.checked_experiment` returns it.
         benchmark: a benchmark of the experiment.
-        denoiser: a denoiser of the experiment.
+        denoiser: a denoiser of the experiment, or a variant of its ablation.
         output: the score file.
         judge_file: NIQE's pristine model, or the classifier's weights.
         weights: the denoiser's weights, if it has any.
@@ -168,7 +168,7 @@ def score_to_file(
     """
     start = time.perf_counter()
     device = pick_device(experiment["device"])
-    config, entry = experiment["benchmarks"][benchmark], experiment["denoisers"][denoiser]
+    config, entry = settings_of(experiment, benchmark, denoiser), entry_of(experiment, denoiser)
     dataset = datasets.load_for(experiment, BENCHMARKS[benchmark].dataset, BENCHMARKS[benchmark].split)
     judge = make_judge(benchmark, config, experiment["niqe"], judge_file, device)
     method = build_denoiser(entry["method"], weights, device, experiment["precision"], entry.get("options"))
@@ -254,7 +254,7 @@ def score_source_hash(method: str) -> str:
 
 
 def _provenance(experiment: Mapping[str, Any], benchmark: str, denoiser: str, device: torch.device) -> dict[str, Any]:
-    entry = experiment["denoisers"][denoiser]
+    entry = entry_of(experiment, denoiser)
     facts = FACTS.get(entry["method"])
     return provenance_of_run(device) | {
         "experiment": experiment["experiment"],

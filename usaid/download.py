@@ -107,8 +107,8 @@ def download(urls: Sequence[str], destination: str | Path, sha256: str | None, s
     Args:
         urls: http(s) addresses of the same bytes.
         destination: path of the file; a file there is kept if its hash is right, and replaced only by one that is.
-        sha256: 64 hexadecimal digits; None: trust on first use, that is, the hash of the first file seen is recorded
-            in ``<destination>.sha256`` and demanded from then on.
+        sha256: hexadecimal digits, all 64 or the first few if the publisher tells no more; None: trust on first use,
+            that is, the hash of the first file seen is recorded in ``<destination>.sha256`` and demanded from then on.
         size: bytes, if known: a mirror that announces another size is passed over at once.
 
     Returns:
@@ -124,7 +124,7 @@ def download(urls: Sequence[str], destination: str | Path, sha256: str | None, s
     try:
         if destination.is_file():
             found = sha256_of_file(destination)
-            if expected in (None, found):
+            if _is_expected(found, expected):
                 return _accept(destination, found, sha256)
             failures.append(f"the file that is there has SHA-256 {found}")
         destination.parent.mkdir(parents=True, exist_ok=True)
@@ -145,6 +145,10 @@ def recorded_sha256(destination: Path) -> str | None:
     """The hash that the first download of a file recorded beside it; None if there was none."""
     record = _record_of(destination)
     return record.read_text().split()[0] if record.is_file() else None
+
+
+def _is_expected(found: str, expected: str | None) -> bool:
+    return expected is None or found.startswith(expected)
 
 
 def _record_of(destination: Path) -> Path:
@@ -193,7 +197,7 @@ def _from_mirror(url: str, part: Path, expected: str | None, size: int | None) -
             failure = error
             continue
         found = sha256_of_file(part)
-        if expected in (None, found):
+        if _is_expected(found, expected):
             return found
         part.unlink()
         failure = TransferError(f"SHA-256 is {found}, expected {expected}")

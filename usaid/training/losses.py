@@ -1,0 +1,64 @@
+"""What the denoisers are trained towards: MSE, and the segmentation losses of S-SAID and U-SAID."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from usaid.training.patches import NO_LABEL
+
+
+def mse(denoised: Tensor, clean: Tensor, reduction: str) -> Tensor:
+    """Reconstruction error of a batch.
+
+    Args:
+        denoised: float (B, 3, H, W).
+        clean: same shape.
+        reduction: ``half_sum``: half the sum of squares of an image, averaged over the batch (DnCNN's, and the
+            released code's); ``mean``: over all pixels and channels.
+    """
+    squares = (denoised - clean).square()
+    return squares.mean() if reduction == "mean" else squares.sum() / (2 * len(squares))
+
+
+def entropy(logits: Tensor) -> Tensor:
+    """Mean entropy of the softmax, in nats, from 0 to ln K: the paper's L_USA (section III-A).
+
+    Args:
+        logits: float (B, K, h, w).
+    """
+    log_p = logits.log_softmax(dim=1)
+    return -(log_p.exp() * log_p).sum(dim=1).mean()
+
+
+def focal(logits: Tensor, gamma: float) -> Tensor:
+    """Focal loss (Lin et al. 2017) against the network's own arg-max: the released code's (PROTOCOL section 1).
+
+    Mean of -(1 - p)^gamma log p, p being the largest probability of a pixel.
+
+    Args:
+        logits: float (B, K, h, w).
+        gamma: 0 makes it the cross-entropy with the arg-max.
+    """
+    log_p = logits.log_softmax(dim=1).amax(dim=1)
+    return -((1 - log_p.exp()).pow(gamma) * log_p).mean()
+
+
+def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    """Pixel-wise softmax loss with true labels: S-SAID's (paper section IV-A).
+
+    Args:
+        logits: float (B, K, h, w).
+        labels: int64 (B, H, W), 255 for no label; brought to (h, w) by nearest neighbour if the sizes differ.
+
+    Returns:
+        The mean over labelled pixels; 0 if there is none.
+    """
+    if labels.shape[1:] != logits.shape[2:]:
+        labels = F.interpolate(labels[:, None].float(), size=logits.shape[2:], mode="nearest")[:, 0].long()
+    total = F.cross_entropy(logits, labels, ignore_index=NO_LABEL, reduction="sum")
+    return total / (labels != NO_LABEL).sum().clamp(min=1)
+
+
+def psnr(denoised: Tensor, clean: Tensor) -> Tensor:
+    """PSNR in dB of a batch taken as one image, clamped to [0, 1]: for the learning curve."""
+    return -10 * torch.log10((denoised.clamp(0, 1) - clean).square().mean())

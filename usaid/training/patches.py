@@ -1,0 +1,213 @@
+"""Patches cut out of images that stay decoded on the device, and the batch of each step."""
+
+import hashlib
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from usaid.datasets.base import Sample
+from usaid.errors import UsaidError
+from usaid.training.loop import generator_for
+from usaid.training.recipe import Recipe
+
+NO_LABEL = 255
+"""Value of a pixel without a label: borders of objects and what no annotator could tell (VOC's void)."""
+
+
+class PatchSampler:
+    """Square patches from images of any sizes, all of which stay decoded on the device.
+
+    The pixels of all images lie one after the other in a single buffer, and a patch is a matter of index arithmetic, so
+    a batch takes no loop over images and no trip to the host. Positions are numbered through: those of the first image
+    row by row, then those of the next.
+
+    Attributes:
+        ids: of the images.
+        first_position: int64 (images,), number of each image's top left position.
+        positions: how many there are in all.
+        sha256: hash of the images' ids, sizes and pixels.
+    """
+
+    def __init__(self, images: Iterable[tuple[str, np.ndarray]], patch: int, device: torch.device) -> None:
+        """Load the images.
+
+        Args:
+            images: (id, uint8 (H, W, C)), with the same C for all.
+            patch: side of the patches in pixels.
+            device: where pixels and patches live.
+
+        Raises:
+            UsaidError: no image, or one that is smaller than a patch (names its id).
+        """
+        arrays, ids = [], []
+        digest = hashlib.sha256()
+        for image_id, image in images:
+            height, width = image.shape[:2]
+            if min(height, width) < patch:
+                raise UsaidError(
+                    f"image {image_id!r} is {width}x{height}: smaller than 'patch' = {patch}; leave it out"
+                )
+            digest.update(f"{image_id} {image.shape} ".encode())
+            digest.update(np.ascontiguousarray(image).data)
+            arrays.append(image)
+            ids.append(image_id)
+        if not arrays:
+            raise UsaidError("no images to train on; correct the data set's split or list of ids")
+        self.ids = tuple(ids)
+        self.sha256 = digest.hexdigest()
+        sizes = torch.tensor([array.shape[:2] for array in arrays], device=device)
+        counts = (sizes[:, 0] - patch + 1) * (sizes[:, 1] - patch + 1)
+        self.widths = sizes[:, 1]
+        self.first_position = counts.cumsum(0) - counts
+        self.first_pixel = sizes.prod(1).cumsum(0) - sizes.prod(1)
+        self.positions = int(counts.sum())
+        self.offsets = torch.arange(patch, device=device)
+        self.pixels = torch.from_numpy(np.concatenate([a.reshape(-1, a.shape[2]) for a in arrays])).to(device)
+
+    def gather(self, positions: Tensor, flipped: Tensor) -> Tensor:
+        """Cut out patches.
+
+        Args:
+            positions: int64 (B,), numbers of top left corners.
+            flipped: bool (B,), which patches to mirror left to right.
+
+        Returns:
+            uint8 (B, C, patch, patch) in channels-last memory format.
+        """
+        image = torch.searchsorted(self.first_position, positions, right=True) - 1
+        width = self.widths[image]
+        within = positions - self.first_position[image]
+        columns = width - len(self.offsets) + 1
+        corner = self.first_pixel[image] + within // columns * width + within % columns
+        down = self.offsets * width[:, None]
+        across = torch.where(flipped[:, None], self.offsets.flip(0), self.offsets)
+        return self.pixels[corner[:, None, None] + down[:, :, None] + across[:, None, :]].permute(0, 3, 1, 2)
+
+    def draw(self, count: int, generator: torch.Generator) -> Tensor:
+        """Patches at random: every position of every image alike, mirrored or not alike; as :meth:`gather`."""
+        device = self.pixels.device
+        positions = torch.randint(self.positions, (count,), generator=generator, device=device)
+        flipped = torch.rand(count, generator=generator, device=device) < 0.5
+        return self.gather(positions, flipped)
+
+    def images_of(self, positions: Tensor) -> list[str]:
+        """Ids of the images that positions lie in, each once, in order."""
+        indices = torch.searchsorted(self.first_position, positions, right=True) - 1
+        return list(dict.fromkeys(self.ids[index] for index in indices.tolist()))
+
+    def some_of_each_image(self, per_image: float, seed: int) -> Tensor:
+        """Positions drawn from each image, none twice.
+
+        Args:
+            per_image: how many (all, if an image has fewer); below 1: this fraction of its positions, at least one.
+            seed: of the draw.
+
+        Returns:
+            int64 (number,), in order of the images.
+        """
+        generator = np.random.default_rng(seed)
+        first = self.first_position.cpu().numpy()
+        counts = np.diff(first, append=self.positions)
+        wanted = np.round(per_image * counts) if per_image < 1 else np.full_like(counts, per_image)
+        wanted = wanted.clip(1, counts).astype(int)
+        drawn = [
+            start + generator.choice(count, size, replace=False)
+            for start, count, size in zip(first, counts, wanted, strict=True)
+        ]
+        return torch.from_numpy(np.concatenate(drawn)).to(self.first_position.device)
+
+
+class Batch(NamedTuple):
+    """Patches to denoise.
+
+    Attributes:
+        clean: float32 (B, 3, patch, patch) in [0, 1].
+        noise: same shape; white Gaussian, on the same scale, not clipped.
+        labels: int64 (B, patch, patch), class of each pixel, 255 for none; None: the images have no labels.
+    """
+
+    clean: Tensor
+    noise: Tensor
+    labels: Tensor | None
+
+
+class Batches:
+    """The batch of each step: a function of recipe, images and device type alone.
+
+    Attributes:
+        sampler: the images; their fourth channel, if there is one, is the label map.
+        steps: length of the run.
+    """
+
+    def __init__(self, sampler: PatchSampler, recipe: Recipe) -> None:
+        """Draw the patches of the run, if the recipe draws them once, and count its steps.
+
+        Raises:
+            UsaidError: fewer images, or patches in an epoch, than a batch.
+        """
+        self.sampler, self.recipe = sampler, recipe
+        if len(sampler.ids) < recipe.batch:
+            raise UsaidError(f"{len(sampler.ids)} images, fewer than 'batch' = {recipe.batch}; lower it, or add images")
+        self.drawn = sampler.some_of_each_image(recipe.patches_per_image, recipe.seed)
+        self.steps_per_epoch = len(self.drawn) // recipe.batch
+        if not self.steps_per_epoch:
+            few = f"{len(self.drawn)} patches in an epoch, fewer than 'batch' = {recipe.batch}"
+            raise UsaidError(f"{few}; raise 'patches_per_image'")
+        self.steps = recipe.steps or round(recipe.epochs * self.steps_per_epoch)
+        self._order = (-1, self.drawn)
+
+    def positions(self, step: int) -> Tensor:
+        """Where the patches of a step lie; as :meth:`PatchSampler.gather` takes them."""
+        batch, seed, device = self.recipe.batch, self.recipe.seed, self.sampler.pixels.device
+        if self.recipe.patches_drawn == "each_step":
+            generator = generator_for(device, seed, step, 0)
+            return torch.randint(self.sampler.positions, (batch,), generator=generator, device=device)
+        epoch, index = divmod(step - 1, self.steps_per_epoch)
+        if self._order[0] != epoch:
+            shuffled = torch.randperm(len(self.drawn), generator=generator_for(device, seed, epoch, 1), device=device)
+            self._order = (epoch, self.drawn[shuffled])
+        return self._order[1][index * batch : (index + 1) * batch]
+
+    def __call__(self, step: int) -> Batch:
+        """The batch of a step (from 1); every patch has a sigma of its own, uniform in ``sigma_range``."""
+        recipe, device = self.recipe, self.sampler.pixels.device
+        generator = generator_for(device, recipe.seed, step, 2)
+        flipped = torch.rand(recipe.batch, generator=generator, device=device) < (0.5 if recipe.flip else 0)
+        patches = self.sampler.gather(self.positions(step), flipped)
+        low, high = recipe.sigma_range
+        sigma = low + (high - low) * torch.rand(recipe.batch, 1, 1, 1, generator=generator, device=device)
+        clean = patches[:, :3].float().div_(255)
+        noise = torch.empty_like(clean).normal_(generator=generator)
+        return Batch(clean, noise.mul_(sigma / 255), patches[:, 3].long() if patches.shape[1] == 4 else None)
+
+    def images_of(self, step: int) -> list[str]:
+        """Ids of the images in the batch of a step."""
+        return self.sampler.images_of(self.positions(step))
+
+
+def labelled_images(samples: Iterable[Sample], classes: int) -> Iterable[tuple[str, np.ndarray]]:
+    """Images with their label map as a fourth channel, so that both are cut, and mirrored, alike.
+
+    Args:
+        samples: their targets are uint8 (H, W) label maps; 255 marks pixels without a label.
+        classes: labels have to be below it.
+
+    Yields:
+        (id, uint8 (H, W, 4)).
+
+    Raises:
+        UsaidError: a target is no label map, or has a label from ``classes`` on.
+    """
+    for sample in samples:
+        labels = sample.target
+        if not isinstance(labels, np.ndarray) or labels.shape != sample.image.shape[:2]:
+            raise UsaidError(
+                f"image {sample.id!r} has no label map, which S-SAID needs; name labelled 'images' (voc2012/train), "
+                "or train U-SAID, which needs none"
+            )
+        if (highest := int(labels[labels != NO_LABEL].max(initial=0))) >= classes:
+            raise UsaidError(f"image {sample.id!r} has label {highest}; 'classes' = {classes} is too small for it")
+        yield sample.id, np.dstack([sample.image, labels.astype(np.uint8)])
