@@ -12,12 +12,14 @@ include: "workflow/rules/denoisers.smk"
 include: "workflow/rules/judges.smk"
 include: "workflow/rules/scores.smk"
 include: "workflow/rules/tables.smk"
+include: "workflow/rules/figures.smk"
 
 
 rule all:
     default_target: True
     input:
         rules.all_tables.input,
+        get_figures(),
 
 
 onsuccess:

@@ -27,6 +27,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_denoise(commands)
     _add_data(commands)
+    _add_train(commands)
     _add_score(commands)
     _add_table(commands)
     return parser
@@ -91,6 +92,57 @@ def _data_miniature(options: argparse.Namespace) -> None:
     from usaid.datasets.miniature import write_miniature
 
     write_miniature(options.directory)
+
+
+def _add_train(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "train",
+        help="train a denoiser",
+        description="Writes results/EXPERIMENT/weights/DENOISER.safetensors, its learning curve (.csv) and provenance "
+        "(.json). The same command goes on where a killed one was.",
+    )
+    parser.add_argument("--recipe", default="paper", help="paper (default), released_code, or a YAML file of your own")
+    parser.add_argument("--denoiser", required=True, choices=["cdncnn_b", "s_said", "u_said"])
+    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="keys of the recipe to change")
+    parser.add_argument("--data-root", type=Path, default=Path("data"))
+    parser.add_argument("--subset", type=Path, help="list of the ids of the images to train on; default: all")
+    parser.add_argument("--experiment", help="folder below results/; default: the recipe's name")
+    parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1, ...")
+    parser.add_argument("--tensorboard", type=Path, metavar="DIR", help="also log for TensorBoard")
+    parser.set_defaults(run=_train)
+
+
+def _train(options: argparse.Namespace) -> None:
+    import yaml
+
+    from usaid import datasets
+    from usaid.devices import keep_freed_memory, pick_device
+    from usaid.experiment import checked_training
+    from usaid.training.denoisers import train_denoiser
+    from usaid.training.recipe import recipe_from
+    from usaid.training.tensorboard import tensorboard_watch
+
+    keep_freed_memory()
+    changes = dict(text.partition("=")[::2] for text in options.set)
+    keys = {key: yaml.safe_load(value) for key, value in changes.items()} | {"recipe": options.recipe}
+    recipe = recipe_from(**checked_training(keys, "--set"))
+    weights = Path("results", options.experiment or Path(options.recipe).stem, "weights", options.denoiser)
+    weights = weights.with_suffix(".safetensors")
+    if weights.exists():
+        raise UsaidError(f"{weights}: is trained already; delete it, or name another --experiment")
+    weights.parent.mkdir(parents=True, exist_ok=True)
+    dataset, split = recipe.images.split("/")
+    train_denoiser(
+        datasets.load(dataset, options.data_root, split, options.subset),
+        options.denoiser,
+        recipe,
+        weights,
+        options.data_root,
+        pick_device(options.device),
+        log=weights.with_suffix(".csv"),
+        watch=tensorboard_watch(options.tensorboard) if options.tensorboard else None,
+    )
+    print(f"{weights} written")
 
 
 def _add_score(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -27,7 +27,7 @@ class Benchmark:
 
 
 BENCHMARKS = {
-    "voc_quality": Benchmark("voc2012", "val", (1,)),
+    "voc_quality": Benchmark("voc2012", "val", (1, 2)),
     "kodak_quality": Benchmark("kodak", "all", (6,)),
     "cifar100_classification": Benchmark("cifar100", "test", (8,)),
 }

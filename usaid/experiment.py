@@ -54,12 +54,11 @@ def checked_experiment(config: Mapping[str, Any], source: str = "experiment") ->
         UsaidError: an unknown key or a wrong value; one line with the key, the value and what is allowed.
     """
     checked: dict[str, Any] = json.loads(json.dumps(config))
-    _check_schema(checked, source)
+    _check_schema(checked, source, _schema())
     _fill_defaults(checked, _schema())
-    for entry in checked["denoisers"].values():
+    for name, entry in checked["denoisers"].items():
         if "train" in entry:
-            entry["train"] = all_keys(entry["train"])
-    _check_schema(checked, source)  # again, for what came from a recipe file
+            entry["train"] = checked_training(entry["train"], f"{source}: denoisers.{name}.train")
     if checked["data_source"] == "miniature" and not checked["data_root"].startswith("results/"):
         raise UsaidError(
             f"{source}: data_root = {json.dumps(checked['data_root'])}: must lie below results/ with data_source "
@@ -72,6 +71,19 @@ def checked_experiment(config: Mapping[str, Any], source: str = "experiment") ->
     return checked
 
 
+def checked_training(keys: Mapping[str, Any], source: str = "train") -> dict[str, Any]:
+    """All keys of a recipe, some of them changed by ``keys``, checked as in a denoiser's ``train``.
+
+    Raises:
+        UsaidError: no such recipe, an unknown key or a wrong value.
+    """
+    schema = {"$defs": _schema()["$defs"], "$ref": "#/$defs/training"}
+    _check_schema(keys, source, schema)
+    complete = all_keys(keys)
+    _check_schema(complete, source, schema)  # again, for what came from a recipe file
+    return complete
+
+
 def variants(experiment: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """The denoisers that only Table II needs: one entry for each further K of the ablation, by name.
 
@@ -79,13 +91,19 @@ def variants(experiment: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """
     if "ablation" not in experiment:
         return {}
-    name = experiment["ablation"]["denoiser"]
-    entry = experiment["denoisers"][name]
+    entry = experiment["denoisers"][experiment["ablation"]["denoiser"]]
     return {
-        f"{name}_k{classes}": entry | {"title": f"K = {classes}", "train": entry["train"] | {"classes": classes}}
-        for classes in experiment["ablation"]["classes"]
-        if classes != entry["train"]["classes"]
+        name: entry | {"title": f"K = {classes}", "train": entry["train"] | {"classes": classes}}
+        for classes, name in columns_of_ablation(experiment).items()
+        if name not in experiment["denoisers"]
     }
+
+
+def columns_of_ablation(experiment: Mapping[str, Any]) -> dict[int, str]:
+    """The columns of Table II: K -> the denoiser that was trained with it."""
+    name = experiment["ablation"]["denoiser"]
+    own = experiment["denoisers"][name]["train"]["classes"]
+    return {each: name if each == own else f"{name}_k{each}" for each in experiment["ablation"]["classes"]}
 
 
 def entry_of(experiment: Mapping[str, Any], denoiser: str) -> dict[str, Any]:
@@ -95,13 +113,25 @@ def entry_of(experiment: Mapping[str, Any], denoiser: str) -> dict[str, Any]:
 
 
 def settings_of(experiment: Mapping[str, Any], benchmark: str, denoiser: str) -> dict[str, Any]:
-    """How a benchmark is run for a denoiser: Table II's variants need one sigma and one draw."""
+    """How a benchmark is run for a denoiser: Table II's variants need one sigma only."""
     settings: dict[str, Any] = experiment["benchmarks"][benchmark]
-    return settings if denoiser in experiment["denoisers"] else settings | {"sigmas": [ABLATION_SIGMA], "draws": 1}
+    return settings if denoiser in experiment["denoisers"] else settings | {"sigmas": [ABLATION_SIGMA]}
 
 
-def _check_schema(config: Mapping[str, Any], source: str) -> None:
-    errors = list(jsonschema.Draft202012Validator(_schema()).iter_errors(config))
+def without_seed(entry: Mapping[str, Any]) -> str:
+    """A trained denoiser's entry but for title and seed, as text: equal for those that only the seed tells apart."""
+    train = {key: value for key, value in entry["train"].items() if key != "seed"}
+    return json.dumps({**entry, "train": train, "title": None}, sort_keys=True)
+
+
+def has_several_seeds(experiment: Mapping[str, Any]) -> bool:
+    """Whether some denoiser is trained with more than one seed."""
+    trained = [without_seed(entry) for entry in experiment["denoisers"].values() if "train" in entry]
+    return len(set(trained)) < len(trained)
+
+
+def _check_schema(config: Mapping[str, Any], source: str, schema: Mapping[str, Any]) -> None:
+    errors = list(jsonschema.Draft202012Validator(schema).iter_errors(config))
     if errors:
         raise UsaidError(f"{source}: {_one_line(max(errors, key=lambda error: len(error.absolute_path)))}")
 

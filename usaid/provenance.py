@@ -10,7 +10,7 @@ import torch
 
 from usaid.devices import device_description
 
-PACKAGES = ("torch", "numpy", "scipy", "pandas", "pyarrow", "pillow", "safetensors", "snakemake")
+PACKAGES = ("torch", "torchvision", "timm", "numpy", "scipy", "pandas", "pyarrow", "pillow", "safetensors", "snakemake")
 
 
 def provenance_of_run(device: torch.device) -> dict[str, Any]:

@@ -8,17 +8,22 @@ from typing import Any, NamedTuple
 
 import yaml
 
+K_METHOD = "u_said_k"
+"""Table II's methods: this and the number of classes, ``"u_said_k21"``."""
+
 
 class Published(NamedTuple):
     """One number of the paper.
 
     Attributes:
         table: number of the table, 1 to 10.
-        group: the sigma (``"25"``), data set (``"isic2018"``, in Table X ``"voc"``, ``"kodak"``, ``"cifar100"``), K
-            (``"21"``) or setting and sigma (``"median_sigma/25"``); ``"categories"`` in Table III.
+        group: the sigma (``"25"``; in Table II, which does not print it, see its notes), data set (``"isic2018"``, in
+            Table X ``"voc"``, ``"kodak"``, ``"cifar100"``) or setting and sigma (``"median_sigma/25"``);
+            ``"categories"`` in Table III.
         metric: ``"psnr"``, ``"miou"``, ...; a category in Table III; ``"miou_mean"``, ``"miou_variance"``,
             ``"miou_p_value"``, ... in Table X.
-        method: ``"noisy"``, ``"cdncnn_b"``, ...; for a p-value the two, ``"u_said_vs_cdncnn_b"``.
+        method: ``"noisy"``, ``"cdncnn_b"``, ...; in Table II the number of classes, ``"u_said_k21"``; for a p-value the
+            two, ``"u_said_vs_cdncnn_b"``.
         value: as printed: dB, percent for accuracies and Table X's mIoU, a fraction for the other mIoU and mAP. Table
             X's mIoU variances are of the fraction. A category is 1.0 or 0.0.
     """
@@ -117,10 +122,10 @@ def _cells_by_group(table: Mapping[str, Any]) -> _Cells:
 
 
 def _cells_by_k(table: Mapping[str, Any]) -> _Cells:
-    """Table II: rows are metrics, columns are numbers of classes K."""
+    """Table II: rows are metrics, columns are numbers of classes K; K = 21 is Table I's U-SAID at sigma 25."""
     for metric, values in table["rows"].items():
         for k, value in zip(table["columns"], values, strict=True):
-            yield k, metric, "u_said", value
+            yield 25, metric, f"{K_METHOD}{k}", value
 
 
 def _cells_by_category(table: Mapping[str, Any]) -> _Cells:

@@ -177,6 +177,33 @@ def test_a_good_server_is_asked_once(server: Server, destination: Path) -> None:
     assert server.ranges() == [None]
 
 
+def test_the_first_digits_of_a_hash_are_enough_to_know_the_right_file(server: Server, destination: Path) -> None:
+    url = server.url("/file", good())
+    download([url], destination, SHA256[:8])
+    download([url], destination, SHA256[:8])
+    assert_arrived(destination)
+    assert len(server.requests) == 1
+    assert [path.name for path in destination.parent.iterdir()] == ["file.bin"], "a published hash is not recorded"
+
+
+def test_the_first_digits_of_a_hash_refuse_a_wrong_file(server: Server, destination: Path) -> None:
+    wrong = server.url("/wrong", good(WRONG))
+    with pytest.raises(UsaidError, match=f"SHA-256 is {hashlib.sha256(WRONG).hexdigest()}, expected {SHA256[:8]}"):
+        download([wrong], destination, SHA256[:8])
+    assert not destination.exists()
+    later = f"0{SHA256[1:]}" if SHA256[0] != "0" else f"1{SHA256[1:]}"
+    with pytest.raises(UsaidError, match=f"no mirror gave this file with SHA-256 {later[:8]}"):
+        download([server.url("/file", good())], destination, later[:8])
+    assert not destination.exists()
+
+
+def test_the_first_digits_of_a_hash_replace_a_wrong_file_that_is_there(server: Server, destination: Path) -> None:
+    destination.parent.mkdir()
+    destination.write_bytes(WRONG)
+    download([server.url("/file", good())], destination, SHA256[:8])
+    assert_arrived(destination)
+
+
 def test_a_file_that_is_there_is_not_fetched_again(server: Server, destination: Path) -> None:
     url = server.url("/file", good())
     download([url], destination, SHA256)
@@ -517,6 +544,7 @@ def test_fetchable_names() -> None:
         "cifar100",
         "coco",
         "released",
+        "resnet101",
         "niqe_live",
         "niqe_matlab",
     ]

@@ -7,7 +7,17 @@ import pytest
 import yaml
 
 from usaid.errors import UsaidError
-from usaid.experiment import checked_experiment, hash_of_config, read_experiment
+from usaid.experiment import (
+    checked_experiment,
+    checked_training,
+    columns_of_ablation,
+    entry_of,
+    hash_of_config,
+    read_experiment,
+    settings_of,
+    variants,
+)
+from usaid.training.recipe import all_keys, recipe_from
 
 CONFIGS = Path(__file__).parents[2] / "config"
 
@@ -25,7 +35,7 @@ MINIMAL = {
 }
 
 
-@pytest.mark.parametrize("name", ["paper", "released", "smoke"])
+@pytest.mark.parametrize("name", ["paper", "released", "released_code", "smoke"])
 def test_shipped_experiments_are_valid(name):
     assert read_experiment(CONFIGS / f"{name}.yaml")["experiment"] == name
 
@@ -62,7 +72,7 @@ def set_at(path: str, value: object) -> dict:
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        ("sigmma", 3, "unknown key 'sigmma'; allowed: benchmarks, data_root"),
+        ("sigmma", 3, "unknown key 'sigmma'; allowed: ablation, benchmarks"),
         ("denoisers/u_said/wieghts", "x", "unknown key 'denoisers.u_said.wieghts'; allowed: method, options"),
         ("data_root", None, "key 'data_root' is missing"),
         ("data_root", "", 'data_root = "": must be not empty'),
@@ -92,10 +102,137 @@ def test_refused_in_one_line(path, value, message):
     assert "\n" not in text
 
 
-def test_segmentation_aware_training_is_refused_until_it_is_built():
-    config = set_at("denoisers/u_said/weights", None)
-    config["denoisers"]["u_said"]["train"] = {}
-    with pytest.raises(UsaidError, match=r"denoisers\.u_said\.train: only cdncnn_b can be trained so far"):
+def trained(method: str = "u_said", **keys: object) -> dict:
+    """The minimal experiment with a denoiser that is trained."""
+    config = copy.deepcopy(MINIMAL)
+    config["denoisers"]["mine"] = {"method": method, "train": keys}
+    return config
+
+
+def test_only_networks_can_be_trained():
+    for method in ("noisy", "clean"):
+        with pytest.raises(UsaidError, match=r"denoisers\.mine\.train: only cdncnn_b, s_said, u_said can be trained"):
+            checked_experiment(trained(method))
+
+
+@pytest.mark.parametrize("method", ["cdncnn_b", "s_said", "u_said"])
+def test_all_keys_of_the_recipe_are_filled_in(method):
+    assert checked_experiment(trained(method))["denoisers"]["mine"]["train"] == all_keys({})
+    keys = {"recipe": "released_code", "batch": 8, "sigma_range": [25, 25]}
+    filled = checked_experiment(trained(method, **keys))
+    assert filled["denoisers"]["mine"]["train"] == all_keys(keys)
+    assert recipe_from(**filled["denoisers"]["mine"]["train"]) == recipe_from(**keys)
+    assert checked_experiment(filled) == filled, "a checked experiment is checked again by the workflow's jobs"
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"bach": 16}, "bach'; allowed: batch, channels_last, classes"),
+        ({"classes": 1}, "classes = 1: must be >= 2"),
+        ({"batch": 0}, "batch = 0: must be >= 1"),
+        ({"batch": "16"}, 'batch = "16": must be of type integer'),
+        ({"patch": 4}, "patch = 4: must be >= 8"),
+        ({"learning_rate": 0}, "learning_rate = 0: must be > 0"),
+        ({"gradient": "none"}, 'gradient = "none": must be one of attached, detached'),
+        ({"segmentation_loss": "dice"}, 'segmentation_loss = "dice": must be one of entropy, focal'),
+        ({"loss_stride": 2}, "loss_stride = 2: must be one of 1, 4"),
+        ({"encoder": "vgg16"}, 'encoder = "vgg16": must be one of resnet101, efficientnet_lite0'),
+        ({"images": "voc2012"}, 'images = "voc2012": must be like ^(voc2012|'),
+        ({"sigma_range": [0, 25, 55]}, "sigma_range = [0, 25, 55]: must be a list of at most 2"),
+        ({"segmenter_mean": [0.4, 0.5]}, "segmenter_mean = [0.4, 0.5]: must be a list of at least 3"),
+        ({"milestones": [10, -1]}, "milestones.1 = -1: must be > 0"),
+        ({"recipe": "papr"}, "recipe 'papr': must be one of paper, released_code, or a YAML file of your own"),
+    ],
+)
+def test_bad_training_is_one_line_with_its_place(keys, message):
+    with pytest.raises(UsaidError) as error:
+        checked_experiment(trained(**keys), "my.yaml")
+    text = str(error.value)
+    assert message in text
+    assert "\n" not in text
+    if "recipe" not in keys:
+        assert f"denoisers.mine.train.{next(iter(keys))}" in text
+    with pytest.raises(UsaidError) as error:
+        checked_training(keys)
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize(("text", "message"), [("classes: 1", "classes = 1: must be >= 2"), ("bach: 3", "unknown key")])
+def test_recipe_file_is_checked_like_the_experiment(tmp_path, text, message):
+    path = tmp_path / "mine.yaml"
+    path.write_text("classes: 2")
+    assert checked_training({"recipe": str(path)}) == all_keys({}) | {"recipe": str(path), "classes": 2}
+    path.write_text(text)
+    with pytest.raises(UsaidError, match=message) as error:
+        checked_experiment(trained(recipe=str(path)), "my.yaml")
+    assert "\n" not in str(error.value)
+
+
+# Table II's ablation over K
+
+
+def ablated(denoiser: str = "mine", classes: object = (2, 21, 60)) -> dict:
+    """An experiment that varies K of a U-SAID that is trained with K = 21."""
+    config = trained()
+    config["benchmarks"]["voc_quality"] = {"sigmas": [15, 50], "draws": 3}
+    config["ablation"] = {"denoiser": denoiser, "classes": list(classes)}
+    return config
+
+
+def test_the_ablation_adds_a_variant_for_each_further_k():
+    experiment = checked_experiment(ablated())
+    own = experiment["denoisers"]["mine"]
+    found = variants(experiment)
+    assert list(found) == ["mine_k2", "mine_k60"]
+    assert found["mine_k60"] == {"method": "u_said", "title": "K = 60", "train": own["train"] | {"classes": 60}}
+    assert own["train"]["classes"] == 21, "the entry itself stays as it is"
+    assert columns_of_ablation(experiment) == {2: "mine_k2", 21: "mine", 60: "mine_k60"}
+    assert variants(checked_experiment(trained())) == {}
+
+
+def test_entry_of_finds_denoisers_and_variants():
+    experiment = checked_experiment(ablated())
+    assert entry_of(experiment, "u_said") == {"method": "u_said", "weights": "released/USAID.pth"}
+    assert entry_of(experiment, "mine_k2")["train"]["classes"] == 2
+    with pytest.raises(KeyError):
+        entry_of(experiment, "mine_k21")
+
+
+def test_variants_are_run_at_the_one_sigma_of_table_ii():
+    experiment = checked_experiment(ablated())
+    assert settings_of(experiment, "voc_quality", "mine") == {"sigmas": [15, 50], "draws": 3}
+    assert settings_of(experiment, "voc_quality", "mine_k2") == {"sigmas": [25], "draws": 3}
+    assert experiment["benchmarks"]["voc_quality"] == {"sigmas": [15, 50], "draws": 3}
+
+
+@pytest.mark.parametrize(
+    ("denoiser", "classes", "message"),
+    [
+        ("u_said", [2], "ablation.denoiser = \"u_said\": must be a denoiser of method u_said with 'train'"),
+        ("absent", [2], "ablation.denoiser = \"absent\": must be a denoiser of method u_said with 'train'"),
+        ("mine", [2, 1], "ablation.classes.1 = 1: must be >= 2"),
+        ("mine", [], "ablation.classes = []: must be a list of at least 1"),
+        ("mine", [2, 2], "ablation.classes = [2, 2]: must be without repeated values"),
+    ],
+)
+def test_impossible_ablations_are_refused_in_one_line(denoiser, classes, message):
+    with pytest.raises(UsaidError) as error:
+        checked_experiment(ablated(denoiser, classes), "my.yaml")
+    assert str(error.value) == f"my.yaml: {message}"
+
+
+def test_the_ablation_is_of_u_said():
+    config = ablated()
+    config["denoisers"]["mine"]["method"] = "s_said"
+    with pytest.raises(UsaidError, match=r'ablation\.denoiser = "mine": must be a denoiser of method u_said'):
+        checked_experiment(config)
+
+
+def test_the_ablation_needs_the_benchmark_of_table_ii():
+    config = ablated()
+    del config["benchmarks"]["voc_quality"]
+    with pytest.raises(UsaidError, match=r"ablation: Table II is made from benchmark voc_quality; add it"):
         checked_experiment(config)
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from usaid.denoisers.base import Facts
 from usaid.errors import UsaidError
-from usaid.scores import Scores
+from usaid.scores import Scores, write_scores
 from usaid.tables import (
     NOT_BUILT,
     ScoresLike,
@@ -24,6 +24,7 @@ from usaid.tables import (
     built_tables,
     standalone_document,
 )
+from usaid.tables.files import make_table
 
 KODAK = {"name": "kodak", "split": "all", "n": 2, "n_official": 24, "subset": "two.txt"}
 LIVE = "NIQE with the parameters of the LIVE release (niqe_live)"
@@ -46,9 +47,9 @@ def facts(title: str) -> dict[str, Any]:
     }
 
 
-def failed(reason: str) -> Scores:
+def failed(reason: str, **provenance: Any) -> Scores:
     rows = pd.DataFrame({"image_id": [], "sigma": [], "draw": []})
-    return Scores(rows, facts("Broken") | {"failure": reason, "dataset": KODAK | {"n": 0}})
+    return Scores(rows, facts("Broken") | {"failure": reason, "dataset": KODAK | {"n": 0}} | provenance)
 
 
 def quality(psnr: Sequence[float], ssim: Sequence[float], niqe: Sequence[float]) -> dict[str, Sequence[float]]:
@@ -68,6 +69,26 @@ def small_table() -> Table:
             "clean": scores(quality([math.inf, math.inf], [1.0, 1.0], [2.0, 2.2]), "Clean"),
         },
     )
+
+
+def u_said(classes: int, psnr: float, niqe: float, sigmas: Sequence[float] = (25,), **train: Any) -> Scores:
+    """Scores of two images by a U-SAID trained for ``classes`` classes; at another sigma than 25, 99 dB."""
+    rows = pd.DataFrame([{"image_id": i, "sigma": float(s), "draw": 0} for s in sigmas for i in "ab"])
+    rows["psnr_rgb_float"] = rows["sigma"].map(lambda sigma: psnr if sigma == 25 else 99)
+    entry = {"method": "u_said", "train": {"classes": classes, "seed": 0} | train}
+    return Scores(rows.assign(niqe_live=niqe), facts("U-SAID") | {"benchmark": "voc_quality", "entry": entry})
+
+
+def ablation() -> dict[str, ScoresLike]:
+    """U-SAIDs of K = 30, 10, 20 (failed) and 21; the last was scored at three sigmas."""
+    return {
+        "more": u_said(30, 30.0, 3.5),
+        "less": u_said(10, 30.5, 3.9),
+        "broken": failed(
+            "no GPU", benchmark="voc_quality", entry={"method": "u_said", "train": {"classes": 20, "seed": 0}}
+        ),
+        "u_said": u_said(21, 31.0, 4.0, sigmas=(15, 25, 35)),
+    }
 
 
 def csv_lines(table: Table, path: Path) -> list[str]:
@@ -292,6 +313,80 @@ def test_table_8_is_sigma_25_in_percent(tmp_path: Path) -> None:
     ).read_text(encoding="utf-8")
 
 
+def test_table_2_has_a_column_for_each_number_of_classes(tmp_path: Path) -> None:
+    table = build_table(2, ablation())
+    lines = csv_lines(table, tmp_path / "table_2.csv")
+    assert len(lines) == 1 + 8 * 2
+    assert "2,25,u_said_k21,psnr,31.00,31.13,-0.13,2,psnr_rgb_float; n = 2 of 24" in lines
+    assert "2,25,u_said_k20,niqe,,4.0783,,,evaluator failed: no GPU" in lines
+    assert "2,25,u_said_k40,niqe,,3.9746,,,not in this experiment" in lines
+    assert "2,25,u_said_k30,psnr,30.00,,,2,psnr_rgb_float; not in the paper; n = 2 of 24" in lines
+    table.to_markdown(tmp_path / "table_2.md")
+    text = (tmp_path / "table_2.md").read_text(encoding="utf-8").splitlines()
+    assert text[2] == (
+        "|  | K = 10 | K = 15<sup>a</sup> | K = 20<sup>b</sup> | K = 21 | K = 22<sup>a</sup> | K = 25<sup>a</sup> "
+        "| K = 30 | K = 40<sup>a</sup> | n |"
+    )
+    assert text[4] == (
+        "| NIQE<sup>c</sup> | <u>3.9000</u> (3.9878, -0.0878) | – (3.8320) | – (4.0783) | 4.0000 (3.8975, +0.1025) "
+        "| – (3.8455) | – (4.1139) | **3.5000** | – (3.9746) | 2 |"
+    )
+    assert text[5].startswith("| PSNR (dB) | <u>30.50</u> (31.00, -0.50) | – (31.06) | – (30.99) | **31.00** (31.13,")
+    assert text[8].startswith("n = 2 of 24 images of kodak, split all (subset two.txt); sigma 25; 1 noise draw; ")
+    assert not any("Trained with different" in line for line in text)
+    table.to_tex(tmp_path / "table_2.tex")
+    tex = (tmp_path / "table_2.tex").read_text(encoding="utf-8")
+    assert r"\usaidsecond{3.9000} \usaidpaper{3.9878}" in tex
+    assert r"\usaidbest{3.5000} & -- \usaidpaper{3.9746} \\" in tex
+
+
+def test_table_2_from_score_files(tmp_path: Path) -> None:
+    files = []
+    for denoiser, one in ablation().items():
+        everything = {
+            **one.provenance, "experiment": "ablation", "denoiser": denoiser, "metrics": [], "source_hash": "0",
+            "dataset": {**one.provenance["dataset"], "ids_sha256": "0"}, "config_sha256": "0", "noise_version": 1,
+            "git": {"commit": None, "dirty": None}, "packages": {}, "python": "3", "platform": "p", "device": "cpu",
+            "seconds": {}, "pixels": 0, "pixels_per_second": None,
+        }  # fmt: skip
+        files.append(tmp_path / f"{denoiser}.parquet")
+        write_scores(files[-1], Scores(one.rows, everything))
+    assert make_table(2, files).cells == build_table(2, ablation()).cells
+    with pytest.raises(UsaidError, match=r"less\.parquet: a second score file of less"):
+        make_table(2, [*files, files[1]])
+    with pytest.raises(UsaidError, match=r"more\.parquet: scores of voc_quality; Table VI is made from kodak_quality"):
+        make_table(6, files)
+
+
+def test_table_2_tells_what_else_than_the_number_of_classes_differs() -> None:
+    found = build_table(2, {"k_10": u_said(10, 30, 4), "k_15": u_said(15, 30, 4), "u_said": u_said(21, 30, 4, seed=1)})
+    texts = [footnote.text for footnote in found.footnotes if "Trained" in footnote.text]
+    assert texts == ["Trained with different seed: 0 (K = 10, K = 15), 1 (K = 21)"]
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"method": "u_said", "weights": "released/USAID.pth"}, "mine is no U-SAID trained for a number of classes K"),
+        ({"method": "u_said", "train": {"seed": 0}}, "mine is no U-SAID trained for a number of classes K"),
+        ({"method": "s_said", "train": {"classes": 22}}, "mine is no U-SAID trained for a number of classes K"),
+        ({"method": "u_said", "train": {"classes": 10}}, r"K = 10, as voc_quality/less\.parquet; give one for each K"),
+    ],
+)
+def test_what_is_no_column_of_table_2(entry: dict[str, Any], message: str) -> None:
+    mine = u_said(22, 30, 4)
+    with pytest.raises(UsaidError, match=rf"^voc_quality/mine\.parquet: {message}"):
+        build_table(2, ablation() | {"mine": Scores(mine.rows, mine.provenance | {"entry": entry})})
+
+
+def test_a_table_of_one_sigma_compares_the_rows_of_that_sigma() -> None:
+    with pytest.raises(UsaidError, match=r"less\.parquet and .*u_said\.parquet: image 'a' at sigma 25, draw 0 is only"):
+        build_table(2, {"less": u_said(10, 30, 4), "u_said": u_said(21, 30, 4, sigmas=(15, 35))})
+    table = build_table(2, {"u_said": u_said(21, 30, 4, sigmas=(15, 35))})
+    assert {cell.ours for cell in table.cells} == {None}
+    assert "sigma not in this experiment" in [footnote.text for footnote in table.footnotes]
+
+
 def test_table_3(tmp_path: Path) -> None:
     u_said = Facts("U-SAID", True, True, True, True, "MIT", "Wang et al.")
     mine = Facts("Mine", True, False, False, False, "GPL-3.0-only", "none")
@@ -401,5 +496,6 @@ def awkward_tables() -> dict[str, Table]:
         "small.tex": small_table(),
         "wide.tex": build_table(6, own | {"u_said": path, "broken": failed(AWKWARD)}),
         "failed.tex": build_table(6, {"u_said": failed("no GPU")}),
+        "classes.tex": build_table(2, ablation()),
         "facts.tex": build_facts_table({"u_said": method, "mine": method}),
     }

@@ -28,6 +28,8 @@ EXPERIMENT = {
     "benchmarks": {"kodak_quality": {"sigmas": [25]}},
 }
 
+ENCODER = "efficientnet_lite0"
+
 OWN_DENOISER = """
 import time
 from usaid.denoisers import FACTS
@@ -93,8 +95,7 @@ def test_from_nothing_to_tables_and_exact_reruns(folder):
     output = run(folder, "all_tables")
     tables = folder / "results/tiny/tables"
     assert {"table_6.csv", "table_6.tex", "table_6.md", "table_3.csv"} <= {path.name for path in tables.iterdir()}
-    assert "Table II" in output
-    assert "not built yet" in output
+    assert "Table IV (non-blind methods on Kodak) is not built yet" in output
     assert "not built yet" in (tables / "index.md").read_text()
     csv = (tables / "table_6.csv").read_text().splitlines()
     assert csv[0] == "table,group,method,metric,ours,paper,delta,n,note"
@@ -201,10 +202,42 @@ def test_a_wrong_key_is_one_line(folder):
     ]
 
 
-@pytest.mark.parametrize("experiment", ["paper", "released", "smoke"])
+TRAININGS = {"paper": 3 + 6, "released_code": 3, "released": 0, "smoke": 3 + 2}
+"""Trainings of denoisers that an experiment plans: its own, and those of Table II for which none of them serves."""
+
+
+@pytest.mark.parametrize("experiment", TRAININGS)
 def test_shipped_experiments_plan(tmp_path, experiment):
     shutil.copy(REPOSITORY / f"config/{experiment}.yaml", tmp_path / "experiment.yaml")
-    output = run(tmp_path, "--dry-run", "all_tables")
-    trains = "rule train_denoiser" in output
-    assert trains == (experiment != "released")
-    assert output.count("rule table:") == 4
+    output = run(tmp_path, "--dry-run", "all")
+    assert output.count("rule train_denoiser:") == TRAININGS[experiment]
+    has_ablation = experiment in ("paper", "smoke")
+    assert output.count("rule table:") == 4 + has_ablation
+    assert output.count("rule train_convergence:") == 3 * has_ablation
+
+
+def test_changing_one_recipe_trains_that_denoiser_only(tmp_path, data_root):
+    (tmp_path / "data").symlink_to(data_root)
+    small = {"recipe": "paper", "depth": 3, "features": 4, "patch": 16, "batch": 4, "steps": 2, "encoder": ENCODER}
+    experiment = EXPERIMENT | {
+        "denoisers": {name: {"method": name, "train": small} for name in ("cdncnn_b", "s_said", "u_said")},
+        "benchmarks": {"voc_quality": {"sigmas": [25]}},
+        "subsets": {"voc2012/val": "one.txt"},
+        "ablation": {"denoiser": "u_said", "classes": [2, 21]},
+    }
+    (data_root / "one.txt").write_text("2012_001001\n")
+    write_experiment(tmp_path, experiment)
+    output = run(tmp_path, "table_2", "table_1")
+    assert output.count("rule train_denoiser:") == 4
+    weights = tmp_path / "results/tiny/weights"
+    for name in ("cdncnn_b", "s_said", "u_said", "u_said_k2"):
+        assert {f"{name}.safetensors", f"{name}.csv", f"{name}.json"} <= {path.name for path in weights.iterdir()}
+    table = (tmp_path / "results/tiny/tables/table_2.csv").read_text()
+    assert "2,25,u_said_k2,psnr," in table
+    assert "2,25,u_said_k21,psnr," in table
+
+    experiment["denoisers"]["s_said"]["train"] = small | {"steps": 3}
+    write_experiment(tmp_path, experiment)
+    output = run(tmp_path, "--dry-run", "table_2", "table_1")
+    assert output.count("rule train_denoiser:") == 1
+    assert planned_scores(tmp_path) == {"s_said"}

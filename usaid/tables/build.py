@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from usaid.errors import UsaidError
-from usaid.published import higher_is_better, paper_caption, paper_groups, paper_methods, published
+from usaid.published import K_METHOD, higher_is_better, paper_caption, paper_groups, paper_methods, published
 from usaid.tables.cells import Cell, Layout, Mark, Place, Table
 from usaid.tables.comparable import ScoresLike, check_comparable
 from usaid.tables.footnotes import footnotes_of_means, grouped_by_text, notes_on_print
@@ -22,17 +22,21 @@ NOT_IN_PAPER = "not in the paper"
 def build_table(number: int, scores: Mapping[str, ScoresLike]) -> Table:
     """Make a table of means over images.
 
-    The columns are ``noisy``, the paper's methods, every other denoiser in the order of ``scores``, and ``clean``.
+    The columns are ``noisy``, the paper's methods, every other denoiser in the order of ``scores``, and ``clean``; in
+    Table II the paper's numbers of classes and those of ``scores``, ascending.
 
     Args:
         number: the paper's number, one of :func:`usaid.tables.built_tables` except Table III's.
         scores: denoiser -> its scores on the table's benchmark. The paper's methods that are missing get dashes.
 
     Raises:
-        UsaidError: the table is not built from scores, or the scores do not belong in one table.
+        UsaidError: the table is not built from scores, or the scores do not belong in one table; in Table II also a
+            denoiser that is no U-SAID trained for a number of classes, or two of one number.
     """
     spec = _spec(number)
-    check_comparable(spec.benchmark, scores)
+    check_comparable(spec.benchmark, scores, spec.sigma)
+    if spec.by_classes:
+        scores = _by_classes(spec.benchmark, scores)
     means = Means(spec, scores)
     layout = Layout(_groups(number, means), spec.metrics, _titles(number, scores))
     places = [Place(g, m, metric.name) for g in layout.groups for m in layout.methods for metric in spec.metrics]
@@ -52,7 +56,7 @@ def build_facts_table(facts: Mapping[str, "Facts"]) -> Table:
     number = FACTS_TABLE
     (group,) = paper_groups(number)
     names = dict.fromkeys([*paper_methods(number), *(name for name in facts if name not in REFERENCES)])
-    titles = _distinct({name: facts[name].title if name in facts else TITLES[name] for name in names})
+    titles = distinct({name: facts[name].title if name in facts else TITLES[name] for name in names})
     cells = [_category(group, name, metric, facts.get(name)) for name in names for metric in CATEGORIES]
     sources = [(_source(facts.get(name)), Mark(method=name)) for name in names]
     layout = Layout({group: group}, CATEGORIES, titles, rows="methods")
@@ -68,6 +72,21 @@ def _spec(number: int) -> TableSpec:
     return SCORE_TABLES[number]
 
 
+def _by_classes(benchmark: str, scores: Mapping[str, ScoresLike]) -> dict[str, ScoresLike]:
+    """The scores by Table II's columns: the numbers of classes that the U-SAIDs were trained with, ascending."""
+    denoisers: dict[int, str] = {}
+    for denoiser, one in scores.items():
+        file, entry = f"{benchmark}/{denoiser}.parquet", one.provenance["entry"]
+        classes = entry.get("train", {}).get("classes")
+        if entry.get("method") != "u_said" or classes is None:
+            cure = "give score files of method u_said with train.classes only"
+            raise UsaidError(f"{file}: {denoiser} is no U-SAID trained for a number of classes K; {cure}")
+        if classes in denoisers:
+            raise UsaidError(f"{file}: K = {classes}, as {benchmark}/{denoisers[classes]}.parquet; give one for each K")
+        denoisers[classes] = denoiser
+    return {f"{K_METHOD}{classes}": scores[denoiser] for classes, denoiser in sorted(denoisers.items())}
+
+
 def _groups(number: int, means: Means) -> dict[str, str]:
     """The sigmas of the paper and of the experiment, ascending: name -> title."""
     one, paper = means.spec.sigma, [float(group) for group in paper_groups(number)]
@@ -78,12 +97,14 @@ def _groups(number: int, means: Means) -> dict[str, str]:
 def _titles(number: int, scores: Mapping[str, ScoresLike]) -> dict[str, str]:
     """The columns in order: name -> title."""
     names = dict.fromkeys([*paper_methods(number), *scores])
+    if SCORE_TABLES[number].by_classes:
+        return {f"{K_METHOD}{k}": f"K = {k}" for k in sorted(int(name.removeprefix(K_METHOD)) for name in names)}
     first, last = [name for name in names if name == "noisy"], [name for name in names if name == "clean"]
     order = [*first, *(name for name in names if name not in REFERENCES), *last]
-    return _distinct({name: scores[name].provenance["title"] if name in scores else TITLES[name] for name in order})
+    return distinct({name: scores[name].provenance["title"] if name in scores else TITLES[name] for name in order})
 
 
-def _distinct(titles: Mapping[str, str]) -> dict[str, str]:
+def distinct(titles: Mapping[str, str]) -> dict[str, str]:
     """The titles on one line each, with the name behind those that two methods share."""
     lines = {name: one_line(title) for name, title in titles.items()}
     everything = list(lines.values())

@@ -20,8 +20,8 @@ class ScoresLike(Protocol):
     Attributes:
         rows: one row per image, sigma and draw: columns ``image_id``, ``sigma``, ``draw``, one per metric named by
             its convention, and if known ``image_sha256``. Empty if the evaluator failed.
-        provenance: with the keys ``benchmark``, ``title``, ``dataset``, ``deviations``, ``weights_sha256`` and
-            ``failure`` (None, or why there are no rows).
+        provenance: with the keys ``benchmark``, ``title``, ``dataset``, ``deviations``, ``weights_sha256``, for Table
+            II ``entry``, and ``failure`` (None, or why there are no rows).
     """
 
     @property
@@ -31,12 +31,13 @@ class ScoresLike(Protocol):
     def provenance(self) -> Mapping[str, Any]: ...
 
 
-def check_comparable(benchmark: str, scores: Mapping[str, ScoresLike]) -> None:
+def check_comparable(benchmark: str, scores: Mapping[str, ScoresLike], sigma: float | None = None) -> None:
     """Check that all scores are of one benchmark and were made from the same images, sigmas, draws and judge.
 
     Args:
         benchmark: the benchmark that they have to be of.
         scores: denoiser -> its scores; those of failed evaluators are only checked for the benchmark.
+        sigma: the only one whose rows have to agree; None: all.
 
     Raises:
         UsaidError: they are not, or a file has a row twice or lacks images; names the files.
@@ -48,7 +49,7 @@ def check_comparable(benchmark: str, scores: Mapping[str, ScoresLike]) -> None:
     for file, one in judged.items():
         _check_whole(file, one)
     for (first_file, first), (second_file, second) in pairwise(judged.items()):
-        if difference := _difference(first, second):
+        if difference := _difference(first, second, sigma):
             raise UsaidError(f"{first_file} and {second_file}: {difference}; score both denoisers on the same terms")
 
 
@@ -61,14 +62,15 @@ def _check_whole(file: str, scores: ScoresLike) -> None:
         raise UsaidError(f"{file}: has rows of {found} images, its provenance says {expected}; delete it and rerun")
 
 
-def _difference(first: ScoresLike, second: ScoresLike) -> str | None:
+def _difference(first: ScoresLike, second: ScoresLike, sigma: float | None) -> str | None:
     """In what two files differ that have to agree, or None."""
     for key in SAME_IN_ALL:
         one, other = _flat(key, first.provenance.get(key)), _flat(key, second.provenance.get(key))
         for name in sorted(one.keys() | other.keys()):
             if one.get(name) != other.get(name):
                 return f"{name} is {one.get(name)!r} in the first and {other.get(name)!r} in the second"
-    return _difference_of_rows(first.rows, second.rows)
+    rows = [one.rows if sigma is None else one.rows[one.rows["sigma"] == sigma] for one in (first, second)]
+    return _difference_of_rows(*rows)
 
 
 def _flat(key: str, value: Any) -> dict[str, Any]:

@@ -61,11 +61,20 @@ def write_table(
     table.to_markdown(stem.with_suffix(".md"))
 
 
-def write_index(path: str | Path, tables: Sequence[str | Path], experiment: str) -> None:
-    """Write a Markdown page with an experiment's tables one below the other, and those that are not built yet."""
+def write_index(path: str | Path, tables: Sequence[str | Path], experiment: str, seeds: Sequence[str] = ()) -> None:
+    """Write a Markdown page with an experiment's tables one below the other, and those that are not built yet.
+
+    Args:
+        path: the page.
+        tables: their files, beside the page.
+        experiment: its name.
+        seeds: the statistics over training seeds, beside the page, if there are any.
+    """
     sections = [f"# Tables of experiment `{experiment}`"]
     for table in sorted((Path(table).with_suffix(".md") for table in tables), key=_number):
         sections.append(f"{table.read_text().strip()}\n\n[CSV]({table.stem}.csv) · [LaTeX]({table.stem}.tex)")
+    for name in (Path(file).stem for file in seeds):
+        sections.append(f"## Training seeds\n\n[Means and differences over seeds]({name}.md) · [CSV]({name}.csv)")
     sections.append("## Not built yet\n\n" + "\n".join(f"- {text}" for text in NOT_BUILT.values()))
     with written_atomically(path) as temporary:
         temporary.write_text("\n\n".join(sections) + "\n")

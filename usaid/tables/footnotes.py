@@ -26,13 +26,24 @@ def footnotes_of_means(
     marked = [*dashes, *_conventions(means), *_undefined(means), *_deviations_of_some(means), *_noisy(number, means)]
     marked.sort(key=lambda pair: _reading_order(pair[1], list(titles)))
     shared = [f"Deviation from the paper: {text}" for text in _deviations_of_all(means)]
-    general = [*shared, *_origins(means, titles), *_weights(means, titles)]
+    general = [*shared, *_origins(means, titles), *_trainings(means, titles), *_weights(means, titles)]
     return [
         *map(Footnote, _sample(means)),
         *grouped_by_text(marked),
         *map(Footnote, general),
         *notes_on_print(number),
     ]
+
+
+def plain_footnotes(means: Means) -> list[str]:
+    """What has to stand below any page made from means: as below a table, but naming denoisers instead of marking."""
+    titles = {name: name for name in means.scores}
+    failed = [f"{name}: {why.reason}" for name in means.scores if (why := means.why_failed(name))]
+    conventions = dict.fromkeys(text for text, _ in _conventions(means))
+    undefined = [f"{mark.method}, sigma {mark.group}: {text}" for text, mark in _undefined(means)]
+    some = [f"{mark.method}: {text}" for text, mark in _deviations_of_some(means)]
+    shared = [f"Deviation from the paper: {text}" for text in _deviations_of_all(means)]
+    return [*_sample(means), *failed, *conventions, *undefined, *some, *shared, *_origins(means, titles)]
 
 
 def grouped_by_text(marked: Marked) -> list[Footnote]:
@@ -55,13 +66,14 @@ def _reading_order(mark: Mark | Place, methods: list[str]) -> tuple[bool, bool, 
 
 
 def _sample(means: Means) -> Iterable[str]:
-    """``n = ... of ...``, the draws, and the conventions."""
+    """``n = ... of ...``, the sigma of a table that has only one, the draws, and the conventions."""
     for one in list(means.judged.values())[:1]:
         dataset, draws = one.provenance["dataset"], one.rows["draw"].nunique()
         subset = f" (subset {dataset['subset']})" if dataset["subset"] else ""
         images = f"n = {dataset['n']} of {dataset['n_official']} images of {dataset['name']}, split {dataset['split']}"
         columns = ", ".join(column for column in means.conventions.values() if column)
-        yield f"{images}{subset}; {draws} noise draw{'s' * (draws != 1)}; means of {columns}"
+        sigma = "" if means.spec.sigma is None else f"; sigma {means.spec.sigma:g}"
+        yield f"{images}{subset}{sigma}; {draws} noise draw{'s' * (draws != 1)}; means of {columns}"
 
 
 def _conventions(means: Means) -> Marked:
@@ -113,6 +125,19 @@ _ORIGINS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "device": lambda provenance: str(provenance.get("device")),
     "precision": lambda provenance: str(provenance.get("precision")),
 }
+
+
+def _trainings(means: Means, titles: Mapping[str, str]) -> Iterable[str]:
+    """Keys of the recipe that differ between the columns of an ablation, besides the one that it is about."""
+    if means.spec.by_classes:
+        recipes = {titles[name]: one.provenance["entry"]["train"] for name, one in means.judged.items()}
+        for key in dict.fromkeys(key for recipe in recipes.values() for key in recipe if key != "classes"):
+            found: dict[str, list[str]] = {}
+            for title, recipe in recipes.items():
+                found.setdefault(str(recipe.get(key)), []).append(title)
+            if len(found) > 1:
+                values = (f"{value} ({', '.join(columns)})" for value, columns in found.items())
+                yield f"Trained with different {key}: {', '.join(values)}"
 
 
 def _weights(means: Means, titles: Mapping[str, str]) -> Iterable[str]:

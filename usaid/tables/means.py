@@ -77,9 +77,8 @@ class Means:
         group, method, metric = place
         if method not in self.scores:
             return Missing(NOT_IN_EXPERIMENT, Mark(method=method))
-        if method not in self.judged:
-            failure = one_line(self.scores[method].provenance["failure"])
-            return Missing(f"evaluator failed: {failure}", Mark(method=method))
+        if failure := self.why_failed(method):
+            return failure
         if group not in map(sigma_name, self.sigmas):
             return Missing(f"sigma {NOT_IN_EXPERIMENT}", Mark(group=group))
         column = self.conventions[metric]
@@ -92,6 +91,13 @@ class Means:
         if not self.values[place].n:
             return Missing(f"{column} is undefined for every image", place)
         return None
+
+    def why_failed(self, method: str) -> Missing | None:
+        """Why a method has no numbers at all, or None if its evaluator did not fail."""
+        if method in self.judged:
+            return None
+        failure = one_line(self.scores[method].provenance["failure"])
+        return Missing(f"evaluator failed: {failure}", Mark(method=method))
 
     def convention_text(self, metric: str) -> str:
         """The convention of a metric, and the paper's if that is another one."""

@@ -1,6 +1,7 @@
 """A table as GitHub Markdown: ours, the paper's value, the difference and n."""
 
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from usaid.tables.numbers import printed, printed_difference
@@ -19,11 +20,11 @@ def render_markdown(table: "Table") -> str:
     columns = [_heading(column) for column in table.columns()]
     head = [""] * (1 + with_groups) + columns + ["n"] * with_n
     align = ["---"] * (1 + with_groups) + [":---:"] * len(columns) + ["---:"] * with_n
-    lines = [_line(head), _line(align)]
+    lines = [table_line(head), table_line(align)]
     for block in table.blocks():
         for row in block:
             labels = [_heading(row.group)] * with_groups + [_heading(row.label)]
-            lines.append(_line([*labels, *(_cell(table, cell) for cell in row.cells), *[_n(row)] * with_n]))
+            lines.append(table_line([*labels, *(_cell(table, cell) for cell in row.cells), *[_n(row)] * with_n]))
     title = f"**Table {ROMAN[table.number]}, made again.** {escaped(table.caption)}."
     notes = [f"{_sup(letter)} {escaped(footnote.text)}.".lstrip() for letter, footnote in table.lettered_footnotes]
     return "\n".join([title, "", *lines, "", "  \n".join([_legend(table), *notes]), ""])
@@ -35,7 +36,8 @@ def escaped(text: str) -> str:
     return re.sub(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\_", text)
 
 
-def _line(entries: list[str]) -> str:
+def table_line(entries: Iterable[str]) -> str:
+    """One line of a Markdown table; the entries are Markdown."""
     return f"| {' | '.join(entries)} |"
 
 

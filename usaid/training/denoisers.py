@@ -14,6 +14,7 @@ from usaid.checkpoints import write_weights
 from usaid.datasets.base import Sample
 from usaid.denoisers.dncnn import PRECISIONS, DnCNN
 from usaid.devices import device_description
+from usaid.errors import UsaidError
 from usaid.files import written_atomically
 from usaid.provenance import provenance_of_run
 from usaid.segmentation.encoders import build_encoder
@@ -32,6 +33,13 @@ class Segmentation:
     """
 
     def __init__(self, method: Method, recipe: Recipe, data_root: str | Path, device: torch.device) -> None:
+        """Build the module, all of it frozen but for a learnable head.
+
+        Raises:
+            UsaidError: no statistics in a batch, or as :func:`usaid.segmentation.encoders.build_encoder`.
+        """
+        if recipe.segmenter_batchnorm == "batch" and recipe.batch == 1 and recipe.patch <= 32:
+            raise UsaidError("'segmenter_batchnorm' = batch: one pixel has no statistics; raise 'batch' or 'patch'")
         encoder = build_encoder(recipe.encoder, recipe.encoder_weights, data_root)
         if recipe.segmenter_batchnorm == "batch":
             encoder.use_batch_statistics()
@@ -129,7 +137,9 @@ def train_denoiser(
         DenoiserLoss(recipe, segmentation),
         torch.optim.Adam(learnt.parameters(), fused=True),
         decayed(
-            recipe.learning_rate, [end / recipe.epochs * batches.steps for end in recipe.milestones], batches.steps
+            recipe.learning_rate,
+            [end / recipe.epochs for end in recipe.milestones if end < recipe.epochs],
+            batches.steps,
         ),
         batches.steps,
         checkpoint_beside(weights),

@@ -40,7 +40,8 @@ def focal(logits: Tensor, gamma: float) -> Tensor:
         gamma: 0 makes it the cross-entropy with the arg-max.
     """
     log_p = logits.log_softmax(dim=1).amax(dim=1)
-    return -((1 - log_p.exp()).pow(gamma) * log_p).mean()
+    unsure = (1 - log_p.exp()).clamp(min=1e-7)  # the slope of a power below 1 is infinite at 0
+    return -(unsure.pow(gamma) * log_p).mean()
 
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:

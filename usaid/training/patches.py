@@ -86,13 +86,6 @@ class PatchSampler:
         across = torch.where(flipped[:, None], self.offsets.flip(0), self.offsets)
         return self.pixels[corner[:, None, None] + down[:, :, None] + across[:, None, :]].permute(0, 3, 1, 2)
 
-    def draw(self, count: int, generator: torch.Generator) -> Tensor:
-        """Patches at random: every position of every image alike, mirrored or not alike; as :meth:`gather`."""
-        device = self.pixels.device
-        positions = torch.randint(self.positions, (count,), generator=generator, device=device)
-        flipped = torch.rand(count, generator=generator, device=device) < 0.5
-        return self.gather(positions, flipped)
-
     def images_of(self, positions: Tensor) -> list[str]:
         """Ids of the images that positions lie in, each once, in order."""
         indices = torch.searchsorted(self.first_position, positions, right=True) - 1
@@ -146,17 +139,14 @@ class Batches:
         """Draw the patches of the run, if the recipe draws them once, and count its steps.
 
         Raises:
-            UsaidError: fewer images, or patches in an epoch, than a batch.
+            UsaidError: fewer images than a batch.
         """
         self.sampler, self.recipe = sampler, recipe
         if len(sampler.ids) < recipe.batch:
             raise UsaidError(f"{len(sampler.ids)} images, fewer than 'batch' = {recipe.batch}; lower it, or add images")
         self.drawn = sampler.some_of_each_image(recipe.patches_per_image, recipe.seed)
         self.steps_per_epoch = len(self.drawn) // recipe.batch
-        if not self.steps_per_epoch:
-            few = f"{len(self.drawn)} patches in an epoch, fewer than 'batch' = {recipe.batch}"
-            raise UsaidError(f"{few}; raise 'patches_per_image'")
-        self.steps = recipe.steps or round(recipe.epochs * self.steps_per_epoch)
+        self.steps = recipe.steps or max(1, round(recipe.epochs * self.steps_per_epoch))
         self._order = (-1, self.drawn)
 
     def positions(self, step: int) -> Tensor:

@@ -103,7 +103,7 @@ def named_recipe(name: str) -> dict[str, Any]:
     """All keys of a recipe: one of ours by name, or a YAML file of a user's own.
 
     Raises:
-        UsaidError: neither, or a file that is no mapping.
+        UsaidError: neither, or a file that is no mapping of a recipe's keys.
     """
     if name in _shipped():
         return dict(_shipped()[name])
@@ -115,6 +115,8 @@ def named_recipe(name: str) -> dict[str, Any]:
         raise UsaidError(f"{name}: not YAML ({' '.join(str(error).split())})") from None
     if not isinstance(own, dict):
         raise UsaidError(f"{name}: must be a mapping of keys to values")
+    if "recipe" in own:
+        raise UsaidError(f"{name}: key 'recipe' belongs into an experiment; what this file leaves out is as in paper")
     return _shipped()["paper"] | own
 
 

@@ -8,7 +8,13 @@ from evaluators.niqe import PRISTINE_MODELS
 from evaluators.scoring import score_source_hash
 from usaid.datasets import DATASETS
 from usaid.errors import UsaidError
-from usaid.experiment import checked_experiment, settings_of, variants
+from usaid.experiment import (
+    checked_experiment,
+    columns_of_ablation,
+    has_several_seeds,
+    settings_of,
+    variants,
+)
 from usaid.published import hash_of_published
 from usaid.scores import read_provenance
 from usaid.sources import hash_of_sources
@@ -24,7 +30,10 @@ RESULTS = f"results/{config['experiment']}"
 ENTRIES = config["denoisers"] | variants(config)
 SMALL = config["data_source"] == "miniature"  # too small for threads to share: one each, and jobs side by side
 TABLES_OF_SCORES = {
-    str(table): name for name in config["benchmarks"] for table in BENCHMARKS[name].tables
+    str(table): name
+    for name in config["benchmarks"]
+    for table in BENCHMARKS[name].tables
+    if table != 2 or "ablation" in config
 }
 
 
@@ -127,9 +136,15 @@ def get_score_code(wildcards):
 
 
 def get_scores_of(table):
-    """The score files of a table, one for each denoiser of the experiment; none for Table III."""
-    benchmark = TABLES_OF_SCORES.get(table)
-    return [f"{RESULTS}/scores/{benchmark}/{name}.parquet" for name in config["denoisers"]] if benchmark else []
+    """The score files of a table, one for each of its columns; none for Table III."""
+    columns = columns_of_ablation(config).values() if table == "2" else config["denoisers"]
+    return [f"{RESULTS}/scores/{TABLES_OF_SCORES[table]}/{name}.parquet" for name in columns] if table != "3" else []
+
+
+def get_scores_of_seeds():
+    """The score files that the statistics over training seeds are made from."""
+    quality = [name for name in config["benchmarks"] if name.endswith("_quality")]
+    return [f"{RESULTS}/scores/{benchmark}/{name}.parquet" for benchmark in quality for name in config["denoisers"]]
 
 
 def get_own_methods():
@@ -141,6 +156,16 @@ def get_own_methods():
 def get_tables():
     """The tables that this experiment can make: those whose benchmark it has, and Table III, which needs none."""
     return [f"{RESULTS}/tables/table_{n}.csv" for n in built_tables() if n == 3 or str(n) in TABLES_OF_SCORES]
+
+
+def get_seeds():
+    """The statistics over training seeds, if the experiment trains a denoiser with more than one."""
+    return [f"{RESULTS}/tables/seeds.csv"] if has_several_seeds(config) and get_scores_of_seeds() else []
+
+
+def get_figures():
+    """The figures that this experiment can make."""
+    return [f"{RESULTS}/figures/figure_2.csv"] if "convergence" in config else []
 
 
 def get_failures():

@@ -20,9 +20,26 @@ rule table:
         "../scripts/table.py"
 
 
+rule seeds:
+    input:
+        scores=get_scores_of_seeds(),
+    output:
+        csv=f"{RESULTS}/tables/seeds.csv",
+        md=f"{RESULTS}/tables/seeds.md",
+    log:
+        f"{RESULTS}/logs/tables/seeds.log",
+    params:
+        code=hash_of_sources("usaid.tables.seeds"),
+    conda:
+        "../../envs/suite.yaml"
+    script:
+        "../scripts/seeds.py"
+
+
 rule index:
     input:
         tables=get_tables(),
+        seeds=get_seeds(),
         scores=[path for table in TABLES_OF_SCORES for path in get_scores_of(table)],
     output:
         index=f"{RESULTS}/tables/index.md",
@@ -45,6 +62,11 @@ rule all_tables:
 rule table_1:
     input:
         f"{RESULTS}/tables/table_1.csv",
+
+
+rule table_2:
+    input:
+        f"{RESULTS}/tables/table_2.csv",
 
 
 rule table_3:

@@ -4,5 +4,6 @@ from usaid.jobs import job
 from usaid.tables.files import write_index, write_provenance
 
 with job(snakemake.log[0]):
-    write_index(snakemake.output.index, snakemake.input.tables, snakemake.config["experiment"])
+    seeds = snakemake.input.get("seeds", [])
+    write_index(snakemake.output.index, snakemake.input.tables, snakemake.config["experiment"], seeds)
     write_provenance(snakemake.output.provenance, snakemake.input.scores)

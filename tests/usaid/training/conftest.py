@@ -1,0 +1,41 @@
+"""What the tests of training share: a few labelled images, and recipes small enough to train in a second."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+
+from usaid.datasets.base import Sample
+from usaid.training.patches import Batch, Batches, PatchSampler, labelled_images
+from usaid.training.recipe import Recipe, recipe_from
+
+TINY = {"depth": 3, "features": 8, "batch": 4, "patch": 32, "steps": 12, "encoder": "efficientnet_lite0"}
+
+
+@pytest.fixture
+def tiny() -> Callable[..., Recipe]:
+    """``tiny(recipe="released_code", ...)``: a recipe with a small denoiser and few steps."""
+    return lambda **keys: recipe_from(**TINY | keys)
+
+
+@pytest.fixture
+def samples() -> list[Sample]:
+    """Six smooth pictures, which a small network soon learns to clean, with two classes and a void border each."""
+    y, x = np.mgrid[0:56, 0:64] / 48
+    found = []
+    for k in range(6):
+        wave = np.stack([np.sin(6 * x + k), np.cos(5 * y - k), np.sin(4 * (x + y) + k)], axis=2)
+        labels = np.full((56, 64), k, np.uint8)
+        labels[:, 20:] = k + 7
+        labels[:, 18:22] = 255
+        found.append(Sample(f"wave{k}", np.uint8(127 + 100 * wave), labels))
+    return found
+
+
+@pytest.fixture
+def first_batch(samples: list[Sample]) -> Callable[[Recipe], Batch]:
+    """The first batch of a recipe, with labels."""
+    return lambda recipe: Batches(
+        PatchSampler(labelled_images(samples, recipe.classes), recipe.patch, torch.device("cpu")), recipe
+    )(1)

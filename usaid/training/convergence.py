@@ -1,0 +1,253 @@
+"""The paper's Figure 2: how fast the USA module learns true label maps, and maps that were cut up (section III-C)."""
+
+import hashlib
+import json
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import permutations
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from usaid.datasets.base import Sample
+from usaid.datasets.voc2012 import VOC2012
+from usaid.denoisers.dncnn import PRECISIONS
+from usaid.devices import device_description
+from usaid.errors import UsaidError
+from usaid.files import written_atomically
+from usaid.provenance import provenance_of_run
+from usaid.segmentation.encoders import Encoder, build_encoder, normalised
+from usaid.segmentation.usa_module import USAModule, resized
+from usaid.training import losses
+from usaid.training.loop import checkpoint_beside, fit, generator_for
+from usaid.training.patches import PatchSampler, labelled_images
+
+Supervision = Literal["ground_truth", "quarters", "pixels"]
+SUPERVISIONS: tuple[Supervision, ...] = get_args(Supervision)
+"""What the module is held against: the label maps, the same with their four quarters permuted, or all their pixels.
+
+In the order in which the paper's losses rise.
+"""
+
+CLASSES = len(VOC2012.class_names)
+
+_ORDERS = list(permutations(range(4)))[1:]
+"""The 23 orders of four quarters that are not the one they come in."""
+
+
+@dataclass(frozen=True)
+class Convergence:
+    """How the convergence experiment is run. The paper names the encoder and the images; the rest is our choice.
+
+    Attributes:
+        encoder: ``resnet101`` (the paper's) or ``efficientnet_lite0``; frozen, with ImageNet weights.
+        encoder_weights: their file below ``data_root``; None: the default place.
+        crop: side in pixels of the square crops it is trained on.
+        batch: crops a step.
+        steps: optimiser steps.
+        learning_rate: Adam's, constant: a decay would bend the curves. 1e-3 made the loss jump above ln 21, that of a
+            uniform guess (seen with EfficientNet-Lite0): the pyramid has no norm, so its layers' steps multiply.
+        precision: ``float32``, or ``bfloat16``: autocast of the forward pass.
+        seed: of the first weights, the permutations and the crops; the same for all three supervisions.
+    """
+
+    encoder: str = "resnet101"
+    encoder_weights: str | None = None
+    crop: int = 224
+    batch: int = 8
+    steps: int = 2000
+    learning_rate: float = 1e-4
+    precision: Literal["float32", "bfloat16"] = "float32"
+    seed: int = 0
+
+
+def train_convergence(
+    samples: Iterable[Sample],
+    supervision: Supervision,
+    settings: Convergence,
+    curve: Path,
+    data_root: str | Path = "data",
+    device: torch.device | str = "cpu",
+    data_source: str = "official",
+    subset: str | None = None,
+) -> None:
+    """Train the USA module, its encoder frozen, and write the learning curve; the weights are not kept.
+
+    First weights, crops and their order are the same for all three supervisions.
+
+    Args:
+        samples: clean images with VOC label maps. Those smaller than a crop are left out and counted.
+        supervision: what the logits, resized to the crop, are held against in a pixel-wise softmax loss.
+        settings: how.
+        curve: CSV to write: ``step,learning_rate,loss``, 100 to 199 rows (a row a step in runs shorter than that), each
+            the mean loss of the steps since the row before, in nats. When it is whole, a JSON file of its name gets
+            the settings and the provenance. Until then a checkpoint lies beside it, from which a killed training
+            goes on.
+        data_root: where the encoder's weights lie.
+        device: where to train.
+        data_source: for the record: ``miniature`` if code drew the images.
+        subset: for the record: the list of ids that names them, if it is not the whole split.
+
+    Raises:
+        UsaidError: too few images, an image without a label map, an encoder without weights, or as
+            :func:`usaid.training.loop.fit`.
+    """
+    start = time.perf_counter()
+    device, title = torch.device(device), f"convergence, {supervision}"
+    crops = Crops(samples, supervision, settings, device)
+    size = f"{settings.crop}x{settings.crop}"
+    print(f"{title}: {len(crops.sampler.ids)} images; left out {crops.n_left_out} that are smaller than {size}")
+    encoder = build_encoder(settings.encoder, settings.encoder_weights, data_root)
+    usa = USAModule(encoder, CLASSES, settings.seed).to(device).to(memory_format=torch.channels_last)
+    learnt = nn.ModuleDict({"pyramid": usa.pyramid, "head": usa.head})
+    found = {"images_sha256": crops.images_sha256, "encoder_sha256": encoder.weights_sha256}
+    run = {"supervision": supervision, "maps_sha256": crops.sampler.sha256, "device_type": device.type}
+    log_every = max(1, settings.steps // 100)
+    fit(
+        learnt,
+        crops,
+        PixelwiseLoss(usa.encoder, settings.precision),
+        torch.optim.Adam(learnt.parameters(), fused=True),
+        lambda step: settings.learning_rate,
+        settings.steps,
+        checkpoint_beside(curve),
+        fingerprint=asdict(settings) | found | run,
+        checkpoint_every=10 * log_every,  # a multiple, so that checkpoints add no rows
+        log=curve,
+        log_every=log_every,
+        title=title,
+        images_of=crops.images_of,
+    )
+    images = {"data_source": data_source, "subset": subset, "n_left_out": crops.n_left_out}
+    facts = {"settings": asdict(settings), "n_images": len(crops.sampler.ids)} | found | run | images
+    _write_record(curve, device, facts, time.perf_counter() - start)
+    checkpoint_beside(curve).unlink()
+
+
+class PixelwiseLoss:
+    """Pixel-wise softmax loss at full resolution of what is learnt, on top of a frozen encoder."""
+
+    def __init__(self, encoder: Encoder, precision: str = "float32") -> None:
+        self.encoder, self.precision = encoder, precision
+
+    def __call__(self, learnt: nn.Module, batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Mapping[str, Tensor]]:
+        """Mean over the labelled pixels of a batch as :class:`Crops` gives it; ``learnt`` holds pyramid and head."""
+        images, labels = batch
+        seen, low = normalised(images, self.encoder.mean, self.encoder.std), self.precision != "float32"
+        with torch.autocast(images.device.type, PRECISIONS[self.precision], enabled=low):
+            with torch.no_grad():
+                features = self.encoder(seen)
+            logits = learnt["head"](learnt["pyramid"](features)).float()  # type: ignore[index]
+        return losses.cross_entropy(resized(logits, labels.shape[1:]), labels), {}
+
+
+# ------------------------------------------------------------------------------------------------ the crops
+
+
+class Crops:
+    """The batch of each step: crops of the same places of the same images, whatever the supervision.
+
+    Attributes:
+        sampler: the images; their fourth channel is the supervision.
+        n_left_out: how many more images there are that are smaller than a crop.
+        images_sha256: hash of ids, images and true label maps: the same for all three supervisions.
+    """
+
+    def __init__(
+        self, samples: Iterable[Sample], supervision: Supervision, settings: Convergence, device: torch.device
+    ) -> None:
+        """Load the images and permute their label maps, whole, before anything is cut out of them.
+
+        Raises:
+            UsaidError: fewer large enough images than a batch, or as
+                :func:`usaid.training.patches.labelled_images`.
+        """
+        crop, seed = settings.crop, settings.seed
+        found = [(image_id, even(image)) for image_id, image in labelled_images(samples, CLASSES)]
+        images = [(image_id, image) for image_id, image in found if min(image.shape[:2]) >= crop]
+        if len(images) < settings.batch:
+            few = f"{len(images)} images are at least 'crop' = {crop} pixels wide and high"
+            raise UsaidError(f"{few}, fewer than 'batch' = {settings.batch}; lower 'crop' or 'batch', or add images")
+        self.settings = settings
+        self.n_left_out = len(found) - len(images)
+        self.images_sha256 = _hash_of(images)
+        for image_id, image in images:
+            image[..., 3] = permuted(image[..., 3], supervision, seed, image_id)
+        self.sampler = PatchSampler(images, crop, device)
+
+    def positions(self, step: int) -> Tensor:
+        """Where the crops of a step lie, each position of each image alike; as :meth:`PatchSampler.gather` takes it."""
+        device = self.sampler.pixels.device
+        generator = generator_for(device, self.settings.seed, step, 0)
+        return torch.randint(self.sampler.positions, (self.settings.batch,), generator=generator, device=device)
+
+    def __call__(self, step: int) -> tuple[Tensor, Tensor]:
+        """The batch of a step (from 1).
+
+        Returns:
+            Images, float32 (B, 3, crop, crop) in [0, 1]; labels, int64 (B, crop, crop), 255 for none.
+        """
+        positions = self.positions(step)
+        crops = self.sampler.gather(positions, torch.zeros_like(positions, dtype=torch.bool))
+        return crops[:, :3].float().div_(255), crops[:, 3].long()
+
+    def images_of(self, step: int) -> Sequence[str]:
+        """Ids of the images in the batch of a step."""
+        return self.sampler.images_of(self.positions(step))
+
+
+def even(image: np.ndarray) -> np.ndarray:
+    """An (H, W, C) image without its last row and column where H and W are odd, so that it has four equal quarters."""
+    height, width = image.shape[:2]
+    return np.ascontiguousarray(image[: height // 2 * 2, : width // 2 * 2])
+
+
+def permuted(labels: np.ndarray, supervision: Supervision, seed: int, image_id: str) -> np.ndarray:
+    """A label map as a supervision has it.
+
+    Whatever the permutation, the map keeps the number of pixels of each class and of void, hence its entropy.
+
+    Args:
+        labels: (H, W), both even.
+        supervision: ``ground_truth``: as it is; ``quarters``: its quarters in another order (one of the 23 others, each
+            alike: the paper's random order would leave the map whole once in 24); ``pixels``: its pixels in any order.
+        seed: together with the image's id, all that the permutation depends on.
+        image_id: id of the image.
+    """
+    if supervision == "ground_truth":
+        return labels.copy()
+    key = hashlib.sha256(f"usaid-convergence {seed} {image_id}".encode()).digest()
+    philox = np.random.Philox(key=int.from_bytes(key[:16], "little"))  # its raw words are the same in every NumPy
+    if supervision == "pixels":
+        order = philox.random_raw(labels.size).argsort(kind="stable")
+        return labels.ravel()[order].reshape(labels.shape)
+    quarters = [quarter for half in np.split(labels, 2) for quarter in np.split(half, 2, axis=1)]
+    a, b, c, d = (quarters[index] for index in _ORDERS[philox.random_raw() % len(_ORDERS)])
+    return np.block([[a, b], [c, d]])
+
+
+def _hash_of(images: Iterable[tuple[str, np.ndarray]]) -> str:
+    digest = hashlib.sha256()
+    for image_id, image in images:
+        digest.update(f"{image_id} {image.shape} ".encode())
+        digest.update(image.data)
+    return digest.hexdigest()
+
+
+# ------------------------------------------------------------------------------------------------ its record
+
+
+def record_beside(curve: Path) -> Path:
+    """Where the settings and the provenance of a learning curve lie once it is whole."""
+    return curve.with_suffix(".json")
+
+
+def _write_record(curve: Path, device: torch.device, facts: dict[str, Any], seconds: float) -> None:
+    """Settings, images, commit, packages and device; the seconds are those since the last start."""
+    run = {"device": device_description(device), "seconds": round(seconds, 1)}
+    with written_atomically(record_beside(curve)) as temporary:
+        temporary.write_text(json.dumps(provenance_of_run(device) | facts | run, indent=1, sort_keys=True) + "\n")

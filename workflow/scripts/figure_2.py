@@ -1,0 +1,11 @@
+"""Draw the paper's Figure 2 from its three learning curves."""
+
+from pathlib import Path
+
+from usaid.figures import write_figure_2
+from usaid.jobs import job
+from usaid.training.convergence import SUPERVISIONS
+
+with job(snakemake.log[0]):
+    curves = dict(zip(SUPERVISIONS, map(Path, snakemake.input.curves), strict=True))
+    write_figure_2(curves, Path(snakemake.output.csv).parent)
