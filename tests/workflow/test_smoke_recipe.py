@@ -1,0 +1,45 @@
+"""The demo's trainings, as config/smoke.yaml has them: seconds each, and worth at least 5 dB at sigma 25."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from usaid import datasets
+from usaid.checkpoints import load_state
+from usaid.datasets.miniature import write_miniature
+from usaid.denoisers.dncnn import dncnn_from_state
+from usaid.experiment import read_experiment
+from usaid.images import to_unit_range
+from usaid.noise import gaussian_noise
+from usaid.training.denoisers import train_denoiser
+from usaid.training.recipe import recipe_from
+
+SMOKE = read_experiment(Path(__file__).parents[2] / "config/smoke.yaml")
+
+
+@pytest.fixture(scope="module")
+def data_root(tmp_path_factory) -> Path:
+    root = tmp_path_factory.mktemp("miniature")
+    write_miniature(root)
+    return root
+
+
+def psnr(image: torch.Tensor, clean: torch.Tensor) -> float:
+    return float(-10 * torch.log10((image.clamp(0, 1) - clean).square().mean()))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("denoiser", ["cdncnn_b", "s_said", "u_said"])
+def test_demo_denoisers_beat_the_noisy_input_by_5_db(denoiser, data_root, tmp_path):
+    weights = tmp_path / "weights.safetensors"
+    recipe = recipe_from(**SMOKE["denoisers"][denoiser]["train"])
+    train_denoiser(datasets.load("voc2012", data_root, "train"), denoiser, recipe, weights, data_root)
+    network = dncnn_from_state(load_state(weights), "trained")
+    gains = []
+    for sample in datasets.load("kodak", data_root, "all"):
+        clean = to_unit_range(sample.image)
+        noisy = clean + gaussian_noise("kodak", sample.id, 25, 0, *clean.shape[2:])
+        with torch.inference_mode():
+            gains.append(psnr(noisy - network(noisy), clean) - psnr(noisy, clean))
+    assert min(gains) > 5, gains
