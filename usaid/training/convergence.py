@@ -46,7 +46,9 @@ class Convergence:
     Attributes:
         encoder: ``resnet101`` (the paper's) or ``efficientnet_lite0``; frozen, with ImageNet weights.
         encoder_weights: their file below ``data_root``; None: the default place.
-        crop: side in pixels of the square crops it is trained on.
+        crop: side in pixels, even, of the square in the middle of each image that it is trained on. Always the same one:
+            the experiment asks how fast given maps are fitted (after Zhang et al. 2017, the paper's [51]), and in crops
+            at random places permuted maps can hardly be, whether by quarters or by pixels.
         batch: crops a step.
         steps: optimiser steps.
         learning_rate: Adam's, constant: a decay would bend the curves. 1e-3 made the loss jump above ln 21, that of a
@@ -149,7 +151,7 @@ class PixelwiseLoss:
 
 
 class Crops:
-    """The batch of each step: crops of the same places of the same images, whatever the supervision.
+    """The batch of each step: the middles of the same images, whatever the supervision.
 
     Attributes:
         sampler: the images; their fourth channel is the supervision.
@@ -160,15 +162,17 @@ class Crops:
     def __init__(
         self, samples: Iterable[Sample], supervision: Supervision, settings: Convergence, device: torch.device
     ) -> None:
-        """Load the images and permute their label maps, whole, before anything is cut out of them.
+        """Load the images, cut out their middles and permute the label maps of these.
 
         Raises:
-            UsaidError: fewer large enough images than a batch, or as
+            UsaidError: an odd crop, fewer large enough images than a batch, or as
                 :func:`usaid.training.patches.labelled_images`.
         """
         crop, seed = settings.crop, settings.seed
-        found = [(image_id, even(image)) for image_id, image in labelled_images(samples, CLASSES)]
-        images = [(image_id, image) for image_id, image in found if min(image.shape[:2]) >= crop]
+        if crop % 2:
+            raise UsaidError(f"convergence: 'crop' = {crop}: must be even, so that maps have four equal quarters")
+        found = list(labelled_images(samples, CLASSES))
+        images = [(image_id, centre(image, crop)) for image_id, image in found if min(image.shape[:2]) >= crop]
         if len(images) < settings.batch:
             few = f"{len(images)} images are at least 'crop' = {crop} pixels wide and high"
             raise UsaidError(f"{few}, fewer than 'batch' = {settings.batch}; lower 'crop' or 'batch', or add images")
@@ -180,7 +184,7 @@ class Crops:
         self.sampler = PatchSampler(images, crop, device)
 
     def positions(self, step: int) -> Tensor:
-        """Where the crops of a step lie, each position of each image alike; as :meth:`PatchSampler.gather` takes it."""
+        """Numbers of the images of a step, drawn at random; as :meth:`PatchSampler.gather` takes them."""
         device = self.sampler.pixels.device
         generator = generator_for(device, self.settings.seed, step, 0)
         return torch.randint(self.sampler.positions, (self.settings.batch,), generator=generator, device=device)
@@ -200,10 +204,10 @@ class Crops:
         return self.sampler.images_of(self.positions(step))
 
 
-def even(image: np.ndarray) -> np.ndarray:
-    """An (H, W, C) image without its last row and column where H and W are odd, so that it has four equal quarters."""
-    height, width = image.shape[:2]
-    return np.ascontiguousarray(image[: height // 2 * 2, : width // 2 * 2])
+def centre(image: np.ndarray, side: int) -> np.ndarray:
+    """The square of ``side`` pixels in the middle of an (H, W, C) image."""
+    top, left = ((length - side) // 2 for length in image.shape[:2])
+    return np.ascontiguousarray(image[top : top + side, left : left + side])
 
 
 def permuted(labels: np.ndarray, supervision: Supervision, seed: int, image_id: str) -> np.ndarray:

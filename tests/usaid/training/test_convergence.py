@@ -128,10 +128,15 @@ def test_true_labels_stay_on_their_pixels():
     assert torch.equal(red[known], maps[known] == 12)
 
 
-def test_odd_row_and_column_are_left_out():
-    image = np.arange(5 * 7 * 4, dtype=np.uint8).reshape(5, 7, 4)
-    assert np.array_equal(convergence.even(image), image[:4, :6])
-    assert np.array_equal(convergence.even(image[:4, :6]), image[:4, :6])
+def test_crop_is_the_middle_of_the_image():
+    image = np.arange(5 * 8 * 4, dtype=np.uint8).reshape(5, 8, 4)
+    assert np.array_equal(convergence.centre(image, 4), image[0:4, 2:6])
+    assert np.array_equal(convergence.centre(image, 2), image[1:3, 3:5])
+
+
+def test_odd_crop_is_refused():
+    with pytest.raises(UsaidError, match="'crop' = 33: must be even"):
+        Crops(samples(4), "pixels", replace(TINY, crop=33), CPU)
 
 
 def test_images_smaller_than_a_crop_are_left_out_and_counted():
