@@ -46,9 +46,9 @@ class Convergence:
     Attributes:
         encoder: ``resnet101`` (the paper's) or ``efficientnet_lite0``; frozen, with ImageNet weights.
         encoder_weights: their file below ``data_root``; None: the default place.
-        crop: side in pixels, even, of the square in the middle of each image that it is trained on. Always the same one:
-            the experiment asks how fast given maps are fitted (after Zhang et al. 2017, the paper's [51]), and in crops
-            at random places permuted maps can hardly be, whether by quarters or by pixels.
+        crop: side in pixels, even, of the square in the middle of each image that it is trained on. Always the same
+            one: the experiment asks how fast given maps are fitted (after Zhang et al. 2017, the paper's [51]), and in
+            crops at random places permuted maps can hardly be, whether by quarters or by pixels.
         batch: crops a step.
         steps: optimiser steps.
         learning_rate: Adam's, constant: a decay would bend the curves. 1e-3 made the loss jump above ln 21, that of a
