@@ -476,7 +476,7 @@ def test_status_tells_why_a_folder_cannot_be_read(root: Path) -> None:
 
 def test_sources_are_well_formed() -> None:
     sources = read_sources()
-    assert set(sources) == {*DATASETS, "released", "niqe_live", "niqe_matlab"}
+    assert set(sources) == {*DATASETS, "released", "resnet101", "niqe_live", "niqe_matlab"}
     for name, source in sources.items():
         assert len(source) == 1, name
         for entry in source.get("archives", []) + source.get("files", []):
@@ -485,7 +485,9 @@ def test_sources_are_well_formed() -> None:
                 {"urls", "sha256", "size", "unpack_to"},
             )
             assert all(url.startswith(("http://", "https://")) for url in entry["urls"])
-            assert entry["sha256"] is None or len(bytes.fromhex(entry["sha256"])) == 32
+            digits = 8 if name == "resnet101" else 64
+            assert entry["sha256"] is None or len(entry["sha256"]) == digits
+            assert entry["sha256"] is None or bytes.fromhex(entry["sha256"])
 
 
 def test_sources_place_kodak_where_the_reader_looks() -> None:
