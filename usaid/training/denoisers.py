@@ -63,11 +63,9 @@ class Segmentation:
         if self.method == "s_said":
             assert labels is not None  # labelled_images saw to it
             return losses.cross_entropy(logits, labels)
-        return (
-            losses.entropy(logits)
-            if recipe.segmentation_loss == "entropy"
-            else losses.focal(logits, recipe.focal_gamma)
-        )
+        if recipe.segmentation_loss == "entropy":
+            return losses.entropy(logits)
+        return losses.focal(logits, recipe.focal_gamma)
 
 
 class DenoiserLoss:
@@ -79,6 +77,8 @@ class DenoiserLoss:
     def __call__(self, learnt: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """Loss of a batch, and its parts for the learning curve; ``learnt`` holds the denoiser."""
         recipe, noisy = self.recipe, batch.clean + batch.noise
+        if not recipe.channels_last:
+            noisy = noisy.contiguous()
         dtype, low = PRECISIONS[recipe.precision], recipe.precision != "float32"
         with torch.autocast(noisy.device.type, dtype, enabled=low):
             denoised = noisy - learnt["denoiser"](noisy).float()  # type: ignore[index]
@@ -98,7 +98,7 @@ def train_denoiser(
     data_root: str | Path = "data",
     device: torch.device | str = "cpu",
     log: Path | None = None,
-    checkpoint_every: int = 1000,
+    checkpoint_every: int = 500,
     title: str | None = None,
     watch: Callable[[Mapping[str, float]], None] | None = None,
 ) -> None:
