@@ -17,6 +17,7 @@ from tqdm import tqdm
 from evaluators.benchmarks import BENCHMARKS, make_judge
 from evaluators.judges import Judge
 from usaid import datasets, noise
+from usaid.checkpoints import stored_facts
 from usaid.datasets.base import Dataset, Sample
 from usaid.denoisers import FACTS, build_denoiser, module_of
 from usaid.denoisers.base import Denoiser
@@ -197,7 +198,7 @@ def score_to_file(
     provenance = _provenance(experiment, benchmark, denoiser, device) | identity
     provenance |= {
         "dataset": dataset_facts(dataset),
-        "deviations": deviations(experiment) + judge.deviations,
+        "deviations": deviations(experiment) + training_deviations(weights) + judge.deviations,
         "seconds": seconds | {"total": round(time.perf_counter() - start, 3)},
         "pixels": pixels,
         "pixels_per_second": round(pixels / denoising) if denoising and pixels else None,
@@ -246,6 +247,16 @@ def deviations(experiment: Mapping[str, Any]) -> list[str]:
     if experiment["precision"] != "float32":
         found.append(f"denoisers computed in {experiment['precision']}")
     return found
+
+
+def training_deviations(weights: str | Path | None) -> list[str]:
+    """Whether the denoiser was trained here on a part of a data set only, as its weights' file says."""
+    facts = stored_facts(weights) if weights else {}
+    if "n_images" not in facts:
+        return []
+    dataset, split = facts["images"].split("/")
+    n, official = facts["n_images"], datasets.DATASETS[dataset].official_counts[split]
+    return [f"trained on {n:,} of the {official:,} images of {dataset}/{split}"] if n < official else []
 
 
 def score_source_hash(method: str) -> str:

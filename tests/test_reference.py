@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from evaluators.scoring import training_deviations
 from usaid.checkpoints import stored_facts
 from usaid.figures import ordering
 from usaid.files import sha256_of_file
@@ -33,3 +34,9 @@ def test_scores_were_made_from_the_committed_weights(scores):
     facts = stored_facts(weights)
     for key in ("recipe", "seed", "steps", "batch"):
         assert facts[key] == provenance["entry"]["train"][key], key
+
+
+def test_a_table_can_tell_how_many_images_a_denoiser_was_trained_on():
+    weights = SUBSET / "weights/u_said.safetensors"
+    assert training_deviations(weights) == ["trained on 311 of the 1,464 images of voc2012/train"]
+    assert training_deviations(None) == []
