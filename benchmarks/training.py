@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from evaluators.image_quality import psnr_rgb_float
 from usaid import datasets
 from usaid.checkpoints import load_state
 from usaid.denoisers import FACTS
@@ -123,8 +124,7 @@ def final_psnr(recipe: Recipe, options: argparse.Namespace, device: torch.device
     for sample in datasets.load("kodak", options.data_root, "all"):
         clean = to_unit_range(sample.image)
         noisy = clean + gaussian_noise("kodak", sample.id, 25, 0, *clean.shape[2:])
-        denoised = denoiser(noisy.to(device)).cpu().clamp(0, 1)
-        values.append(float(-10 * torch.log10((denoised - clean).square().mean())))
+        values.append(float(psnr_rgb_float(denoiser(noisy.to(device)).cpu(), clean)))
     return statistics.mean(values)
 
 

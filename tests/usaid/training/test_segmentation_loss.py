@@ -19,6 +19,14 @@ def made(method, recipe) -> tuple[Segmentation, nn.ModuleDict]:
     return segmentation, learnt_parts(recipe, segmentation, CPU).train()
 
 
+def after_backward(method, recipe, batch) -> tuple[Segmentation, nn.ModuleDict, Tensor, dict[str, Tensor]]:
+    """As :func:`made`, with the total loss of a batch and its parts, once the total has sent its slopes back."""
+    segmentation, learnt = made(method, recipe)
+    total, parts = DenoiserLoss(recipe, segmentation)(learnt, batch)
+    total.backward()
+    return segmentation, learnt, total, parts
+
+
 def slopes_of(parts: nn.Module) -> Tensor:
     """Largest absolute slope of each parameter; 0 for those without."""
     sizes = [torch.zeros(()) if each.grad is None else each.grad.abs().max() for each in parts.parameters()]
@@ -32,9 +40,7 @@ def slopes_of(parts: nn.Module) -> Tensor:
 @pytest.mark.parametrize("head", ["learnable", "frozen"])
 def test_attached_segmentation_loss_reaches_every_weight_of_the_denoiser(tiny, first_batch, method, loss, head):
     recipe = tiny(patch=48, gradient="attached", segmentation_loss=loss, head=head, mse_weight=0)
-    segmentation, learnt = made(method, recipe)
-    total, _ = DenoiserLoss(recipe, segmentation)(learnt, first_batch(recipe))
-    total.backward()
+    segmentation, learnt, _, _ = after_backward(method, recipe, first_batch(recipe))
     assert torch.all(slopes_of(learnt["denoiser"]) > 0)
     assert torch.all(slopes_of(segmentation.usa.encoder) == 0)
 
@@ -42,9 +48,7 @@ def test_attached_segmentation_loss_reaches_every_weight_of_the_denoiser(tiny, f
 @pytest.mark.parametrize(("method", "loss"), LOSSES)
 def test_detached_segmentation_loss_reaches_a_learnable_head_but_not_the_denoiser(tiny, first_batch, method, loss):
     recipe = tiny(patch=48, gradient="detached", segmentation_loss=loss, head="learnable", mse_weight=0)
-    segmentation, learnt = made(method, recipe)
-    total, _ = DenoiserLoss(recipe, segmentation)(learnt, first_batch(recipe))
-    total.backward()
+    _, learnt, _, _ = after_backward(method, recipe, first_batch(recipe))
     assert torch.all(slopes_of(learnt["denoiser"]) == 0)
     assert torch.all(slopes_of(learnt["head"]) > 0)
 
@@ -52,9 +56,7 @@ def test_detached_segmentation_loss_reaches_a_learnable_head_but_not_the_denoise
 @pytest.mark.parametrize(("method", "loss"), LOSSES)
 def test_detached_segmentation_loss_with_a_frozen_head_is_a_constant(tiny, first_batch, method, loss):
     recipe = tiny(patch=48, gradient="detached", segmentation_loss=loss, head="frozen", mse_weight=0)
-    segmentation, learnt = made(method, recipe)
-    total, parts = DenoiserLoss(recipe, segmentation)(learnt, first_batch(recipe))
-    total.backward()
+    _, learnt, total, parts = after_backward(method, recipe, first_batch(recipe))
     assert torch.all(slopes_of(learnt) == 0)
     assert total.item() == parts["segmentation"].item() > 0
     assert not parts["segmentation"].requires_grad
