@@ -9,7 +9,7 @@ if "experiment" not in config:
 include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/denoisers.smk"
-include: "workflow/rules/judges.smk"
+include: "workflow/rules/tasks.smk"
 include: "workflow/rules/scores.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures.smk"

@@ -2,8 +2,9 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from usaid import __version__
 from usaid.errors import UsaidError
@@ -28,6 +29,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_denoise(commands)
     _add_data(commands)
     _add_train(commands)
+    _add_train_judge(commands)
     _add_score(commands)
     _add_table(commands)
     return parser
@@ -67,7 +69,9 @@ def _add_data(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     status.set_defaults(run=_data_status)
     fetch = data.add_parser("fetch", help="download, check and unpack")
     fetch.add_argument(
-        "name", help="a data set, released (the authors' checkpoints), niqe_live or niqe_matlab (parameters)"
+        "name",
+        help="a data set, released (the authors' checkpoints), niqe_live or niqe_matlab (parameters), resnet101, "
+        "yolov3 or yolov3u (weights)",
     )
     fetch.add_argument("--data-root", type=Path, default=Path("data"))
     fetch.set_defaults(run=_data_fetch)
@@ -128,8 +132,7 @@ def _train(options: argparse.Namespace) -> None:
     recipe = recipe_from(**checked_training(keys, "--set"))
     weights = Path("results", options.experiment or Path(options.recipe).stem, "weights", options.denoiser)
     weights = weights.with_suffix(".safetensors")
-    if weights.exists():
-        raise UsaidError(f"{weights}: is trained already; delete it, or name another --experiment")
+    _refuse_trained(weights)
     weights.parent.mkdir(parents=True, exist_ok=True)
     dataset, split = recipe.images.split("/")
     train_denoiser(
@@ -145,13 +148,49 @@ def _train(options: argparse.Namespace) -> None:
     print(f"{weights} written")
 
 
+def _add_train_judge(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "train-judge",
+        help="train the network that judges a benchmark",
+        description="Writes results/EXPERIMENT/weights/BENCHMARK.safetensors, its learning curve (.csv) and provenance "
+        "(.json). The same command goes on where a killed one was.",
+    )
+    parser.add_argument("experiment", type=Path, nargs="+", metavar="YAML", help="experiment; later files override")
+    parser.add_argument("--benchmark", required=True)
+    parser.set_defaults(run=_train_judge)
+
+
+def _train_judge(options: argparse.Namespace) -> None:
+    from evaluators.training import train_judge
+    from usaid.devices import keep_freed_memory
+    from usaid.experiment import read_experiment
+
+    keep_freed_memory()
+    experiment = read_experiment(*options.experiment)
+    _require(experiment, "benchmarks", options.benchmark)
+    weights = Path("results", experiment["experiment"], "weights", f"{options.benchmark}.safetensors")
+    _refuse_trained(weights)
+    train_judge(experiment, options.benchmark, weights)
+    print(f"{weights} written")
+
+
+def _require(experiment: Mapping[str, Any], key: str, name: str) -> None:
+    if name not in experiment[key]:
+        raise UsaidError(f"{name!r} is not among the experiment's {key}: {', '.join(experiment[key])}")
+
+
+def _refuse_trained(weights: Path) -> None:
+    if weights.exists():
+        raise UsaidError(f"{weights}: is trained already; delete it, or name another experiment")
+
+
 def _add_score(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = commands.add_parser("score", help="score one denoiser of an experiment on one of its benchmarks")
     parser.add_argument("experiment", type=Path, nargs="+", metavar="YAML", help="experiment; later files override")
     parser.add_argument("--benchmark", required=True)
     parser.add_argument("--denoiser", required=True)
     parser.add_argument("--weights", type=Path, help="the denoiser's weights")
-    parser.add_argument("--judge-file", type=Path, required=True, help="NIQE's parameters or the classifier's weights")
+    parser.add_argument("--judge-file", type=Path, required=True, help="NIQE's parameters, or weights of the judge")
     parser.add_argument("--output", type=Path, required=True, help="score file (Parquet)")
     parser.set_defaults(run=_score)
 
@@ -163,16 +202,15 @@ def _score(options: argparse.Namespace) -> None:
 
     keep_freed_memory()
     experiment = read_experiment(*options.experiment)
-    for key, name in (("benchmarks", options.benchmark), ("denoisers", options.denoiser)):
-        if name not in experiment[key]:
-            raise UsaidError(f"{name!r} is not among the experiment's {key}: {', '.join(experiment[key])}")
+    _require(experiment, "benchmarks", options.benchmark)
+    _require(experiment, "denoisers", options.denoiser)
     score_to_file(experiment, options.benchmark, options.denoiser, options.output, options.judge_file, options.weights)
 
 
 def _add_table(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = commands.add_parser("table", help="make one of the paper's tables from score files")
     parser.add_argument("number", type=int)
-    parser.add_argument("scores", type=Path, nargs="*", help="score files, one for each denoiser")
+    parser.add_argument("scores", type=Path, nargs="*", help="score files, one for each denoiser and benchmark")
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder for the .csv, .tex and .md")
     parser.set_defaults(run=_table)
 

@@ -1,5 +1,6 @@
 """Training of the CIFAR-100 classifiers that judge denoised images, on clean images (Tables VIII and X)."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from usaid.checkpoints import write_weights
 from usaid.devices import device_description
 from usaid.errors import UsaidError
 from usaid.images import Normalisation
+from usaid.provenance import write_record_of_training
 from usaid.training.loop import checkpoint_beside, decayed, fit, generator_for
 from usaid.training.patches import PatchSampler
 
@@ -128,8 +130,8 @@ def train_cifar_classifier(
         depth: of the network, 6 n + 2.
         recipe: how.
         weights: safetensors file to write, with recipe, hash of the images, device, and the mean and std of the
-            training images in its metadata. Until then a checkpoint lies beside it, from which a killed training goes
-            on.
+            training images in its metadata; a JSON file of its name gets the whole provenance. Until then a checkpoint
+            lies beside it, from which a killed training goes on.
         device: where to train.
         classes: length of the logits.
         log: CSV of the learning curve; ``top1`` is the training batches' accuracy.
@@ -139,6 +141,7 @@ def train_cifar_classifier(
         UsaidError: images of another size, labels out of range or of another number, or as
             :func:`usaid.training.loop.fit`.
     """
+    start = time.perf_counter()
     _check_data(images, labels, classes)
     device = torch.device(device)
     edges = ((0, 0), (PADDING, PADDING), (PADDING, PADDING), (0, 0))
@@ -179,7 +182,9 @@ def train_cifar_classifier(
         log=log,
         title=f"ResNet-{depth}",
     )
-    write_weights(network, weights, {**facts, "device": device_description(device), "torch": torch.__version__})
+    facts |= {"n_images": len(labels), "device": device_description(device), "torch": torch.__version__}
+    write_weights(network, weights, facts)
+    write_record_of_training(weights.with_suffix(".json"), device, {"training": facts}, time.perf_counter() - start)
     checkpoint_beside(weights).unlink()
 
 

@@ -1,13 +1,29 @@
 """The judge of Table VIII: a CIFAR-100 classifier behind the denoiser, with PSNR and SSIM."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from evaluators.cifar_resnet import Classifier
+from evaluators.benchmarks import trained_on_a_part
+from evaluators.cifar_resnet import Classifier, load_classifier
 from evaluators.image_quality import psnr_rgb_float, ssim_skimage7
 from evaluators.judges import Judge
+from usaid.files import sha256_of_file
+
+
+def make_judge(benchmark: str, experiment: Mapping[str, Any], judge_file: Path, device: torch.device) -> Judge:
+    """The judge of a benchmark of an experiment; as :func:`evaluators.benchmarks.make_judge`."""
+    config = experiment["benchmarks"][benchmark]["classifier"]
+    depth = int(config["network"].removeprefix("resnet"))
+    hashed, mean, std = (config.get(key) for key in ("sha256", "mean", "std"))
+    classifier = load_classifier(depth, judge_file, hashed, mean, std, device)
+    facts = {"network": config["network"], "weights_sha256": sha256_of_file(judge_file)}
+    stand_in = [] if depth == 110 else [f"classifier: ResNet-{depth} stands in for the paper's ResNet-110"]
+    partly = trained_on_a_part(judge_file, "cifar100/train")
+    return ClassificationJudge(classifier, facts, stand_in + [f"classifier {text}" for text in partly])
 
 
 class ClassificationJudge(Judge):
@@ -26,10 +42,14 @@ class ClassificationJudge(Judge):
         self.facts = facts
         self.deviations = deviations
 
-    def __call__(self, denoised: Tensor, clean: Tensor, targets: Sequence[int]) -> dict[str, Tensor]:
+    def look(self, denoised: Tensor) -> Tensor:
+        return self.classifier(denoised)
+
+    def score(
+        self, seen: Tensor, denoised: Tensor, clean: Tensor, targets: Sequence[int]
+    ) -> dict[str, Tensor | Sequence[Any]]:
         labels = torch.as_tensor(targets, device=denoised.device)
-        five_best = self.classifier(denoised).topk(5, dim=1).indices
-        hits = five_best == labels[:, None]
+        hits = seen.topk(5, dim=1).indices == labels[:, None]
         return {
             "psnr_rgb_float": psnr_rgb_float(denoised, clean),
             "ssim_skimage7": ssim_skimage7(denoised, clean),

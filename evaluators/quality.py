@@ -1,13 +1,16 @@
 """The judge of Tables I and VI: PSNR, SSIM and NIQE."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from evaluators.image_quality import psnr_rgb_float, ssim_skimage7
 from evaluators.judges import Judge
-from evaluators.niqe import PristineModel, niqe
+from evaluators.niqe import PristineModel, load_pristine_model, niqe
+from usaid.files import sha256_of_file
 
 NIQE_DEVIATIONS = {
     "niqe_matlab": [],
@@ -20,6 +23,11 @@ NIQE_DEVIATIONS = {
         "compare the order of the methods, not the values"
     ],
 }
+
+
+def make_judge(benchmark: str, experiment: Mapping[str, Any], judge_file: Path, device: torch.device) -> Judge:
+    """The judge of a benchmark of an experiment; as :func:`evaluators.benchmarks.make_judge`."""
+    return QualityJudge(load_pristine_model(experiment["niqe"], judge_file), sha256_of_file(judge_file))
 
 
 class QualityJudge(Judge):
@@ -36,7 +44,9 @@ class QualityJudge(Judge):
         self.facts = {"niqe": pristine.name, "niqe_model_sha256": pristine_sha256}
         self.deviations = NIQE_DEVIATIONS[pristine.name]
 
-    def __call__(self, denoised: Tensor, clean: Tensor, targets: Sequence[Any]) -> dict[str, Tensor]:
+    def score(
+        self, seen: None, denoised: Tensor, clean: Tensor, targets: Sequence[Any]
+    ) -> dict[str, Tensor | Sequence[Any]]:
         return {
             "psnr_rgb_float": psnr_rgb_float(denoised, clean),
             "ssim_skimage7": ssim_skimage7(denoised, clean),

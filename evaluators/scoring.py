@@ -14,14 +14,14 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from evaluators.benchmarks import BENCHMARKS, make_judge
+from evaluators.benchmarks import BENCHMARKS, JUDGE_MODULES, make_judge, trained_on_a_part
 from evaluators.judges import Judge
 from usaid import datasets, noise
-from usaid.checkpoints import stored_facts
 from usaid.datasets.base import Dataset, Sample
 from usaid.denoisers import FACTS, build_denoiser, module_of
 from usaid.denoisers.base import Denoiser
 from usaid.devices import pick_device
+from usaid.errors import UsaidError
 from usaid.experiment import entry_of, hash_of_config, settings_of
 from usaid.files import sha256_of_file
 from usaid.images import to_unit_range
@@ -31,6 +31,10 @@ from usaid.sources import hash_of_sources
 
 PIXELS_PER_BATCH = {"cpu": 1 << 18, "cuda": 1 << 22}
 """Images of one shape are denoised together up to this many pixels (and at least one image)."""
+
+
+WAITING = 16
+"""Shapes of which a batch may wait to be filled: data sets have a few frequent shapes and many rare ones."""
 
 
 @dataclass
@@ -77,21 +81,23 @@ def score_images(
         The rows in the order (image, sigma, draw), and how many pixels were denoised.
 
     Raises:
-        UsaidError: an image or target is bad, or the disk is full.
+        UsaidError: an image or target is bad, the disk is full, or denoiser or judge fail on an image; names it.
     """
-    rows: list[dict[str, Any]] = []
+    names: dict[str, list[dict[str, Any]]] = {}
     pixels = 0
     with tqdm(total=len(dataset) * len(sigmas) * draws, desc=dataset.name, unit="image", disable=None) as progress:
         for batch in _batches(dataset, PIXELS_PER_BATCH[clock.device.type], clock):
-            keys = [[_row_name(one, s, d) for s in sigmas for d in range(draws)] for one in batch]
+            for one in batch:
+                names[one.sample.id] = [_row_name(one, s, d) for s in sigmas for d in range(draws)]
             for sigma, draw in [(s, d) for s in sigmas for d in range(draws)]:
                 missing = [one for one in batch if row_key(_row_name(one, sigma, draw)) not in journal.rows]
                 if missing:
-                    journal.add(_score_batch(denoiser, dataset.name, judge, missing, sigma, draw, clock))
+                    with _naming_images(missing):
+                        scored = _score_batch(denoiser, dataset.name, judge, missing, sigma, draw, clock)
+                    journal.add(scored)
                     pixels += sum(one.sample.image.shape[0] * one.sample.image.shape[1] for one in missing)
                 progress.update(len(batch))
-            rows += [journal.rows[row_key(name)] for names in keys for name in names]
-    return rows, pixels
+    return [journal.rows[row_key(name)] for image_id in dataset.ids for name in names[image_id]], pixels
 
 
 def _score_batch(
@@ -103,6 +109,7 @@ def _score_batch(
     draw: int,
     clock: Stopwatch,
 ) -> list[dict[str, Any]]:
+    """Denoise a batch once; judge network and metrics take it from there, on the device where it is."""
     samples = [one.sample for one in batch]
     height, width, _ = samples[0].image.shape
     with clock.stage("noise"):
@@ -112,32 +119,43 @@ def _score_batch(
         clean = clean.to(denoiser.device)
     with clock.stage("denoiser"):
         denoised = denoiser(clean if denoiser.oracle else noisy, told_sigma=sigma)
-    with clock.stage("judge"), torch.inference_mode():
-        values = {
-            name: value.cpu().tolist()
-            for name, value in judge(denoised, clean, [sample.target for sample in samples]).items()
-        }
+    with torch.inference_mode():
+        with clock.stage("network"):
+            seen = judge.look(denoised)
+        with clock.stage("metric"):
+            columns = judge.score(seen, denoised, clean, [sample.target for sample in samples])
+            values = {name: v.tolist() if isinstance(v, torch.Tensor) else v for name, v in columns.items()}
     return [
         _row_name(one, sigma, draw) | {name: values[name][index] for name in judge.metrics}
         for index, one in enumerate(batch)
     ]
 
 
+@contextmanager
+def _naming_images(batch: Sequence[HashedSample]) -> Iterator[None]:
+    """Let an error of the block say on which images it came."""
+    try:
+        yield
+    except Exception as error:
+        text = str(error) if isinstance(error, UsaidError) else f"{type(error).__name__}: {error}"
+        raise UsaidError(f"image {', '.join(one.sample.id for one in batch)}: {' '.join(text.split())}") from error
+
+
 def _batches(dataset: Dataset, pixels: int, clock: Stopwatch) -> Iterator[list[HashedSample]]:
-    """Consecutive samples of one shape, up to ``pixels`` pixels together."""
-    batch: list[HashedSample] = []
+    """The samples in batches of one shape, up to ``pixels`` pixels together; at most ``WAITING`` such batches wait."""
+    waiting: dict[tuple[int, ...], list[HashedSample]] = {}
     for image_id in dataset.ids:
         with clock.stage("decode"):
             sample = dataset[image_id]
             hashed = HashedSample(sample, hashlib.sha256(sample.image.tobytes()).hexdigest())
         shape = sample.image.shape
-        full = (len(batch) + 1) * shape[0] * shape[1] > pixels
-        if batch and (full or batch[0].sample.image.shape != shape):
-            yield batch
-            batch = []
-        batch.append(hashed)
-    if batch:
-        yield batch
+        size = shape[0] * shape[1]
+        waiting.setdefault(shape, []).append(hashed)
+        if (len(waiting[shape]) + 1) * size > pixels:
+            yield waiting.pop(shape)
+        elif len(waiting) > WAITING:
+            yield waiting.pop(next(iter(waiting)))
+    yield from waiting.values()
 
 
 def _row_name(one: HashedSample, sigma: float, draw: int) -> dict[str, Any]:
@@ -161,7 +179,7 @@ def score_to_file(
         benchmark: a benchmark of the experiment.
         denoiser: a denoiser of the experiment, or a variant of its ablation.
         output: the score file.
-        judge_file: NIQE's pristine model, or the classifier's weights.
+        judge_file: NIQE's pristine model, or the weights of the network that judges.
         weights: the denoiser's weights, if it has any.
 
     Raises:
@@ -170,12 +188,13 @@ def score_to_file(
     start = time.perf_counter()
     device = pick_device(experiment["device"])
     config, entry = settings_of(experiment, benchmark, denoiser), entry_of(experiment, denoiser)
-    dataset = datasets.load_for(experiment, BENCHMARKS[benchmark].dataset, BENCHMARKS[benchmark].split)
-    judge = make_judge(benchmark, config, experiment["niqe"], judge_file, device)
+    facts = BENCHMARKS[benchmark]
+    dataset = datasets.load_for(experiment, facts.dataset, facts.split, config.get("longest_side"))
+    judge = make_judge(benchmark, experiment, judge_file, device)
     method = build_denoiser(entry["method"], weights, device, experiment["precision"], entry.get("options"))
     identity = {
         "weights_sha256": sha256_of_file(weights) if weights else None,
-        "source_hash": score_source_hash(entry["method"]),
+        "source_hash": score_source_hash(entry["method"], benchmark),
         "noise_version": noise.VERSION,
         "precision": experiment["precision"],
         "metrics": list(judge.metrics),
@@ -183,6 +202,7 @@ def score_to_file(
     }
     fingerprint = identity | {
         "dataset": dataset.name,
+        "longest_side": dataset.longest_side,
         "entry": entry,
         "device": device.type,
         "torch": str(torch.__version__),
@@ -198,11 +218,12 @@ def score_to_file(
     provenance = _provenance(experiment, benchmark, denoiser, device) | identity
     provenance |= {
         "dataset": dataset_facts(dataset),
-        "deviations": deviations(experiment) + training_deviations(weights) + judge.deviations,
+        "deviations": deviations(experiment, benchmark) + (trained_on_a_part(weights) if weights else []) + judge.deviations,
         "seconds": seconds | {"total": round(time.perf_counter() - start, 3)},
         "pixels": pixels,
         "pixels_per_second": round(pixels / denoising) if denoising and pixels else None,
     }
+    judge.write_findings(rows, Path(output).with_suffix(""))
     write_scores(output, Scores(pd.DataFrame(rows), provenance))
 
 
@@ -235,13 +256,14 @@ def dataset_facts(dataset: Dataset) -> dict[str, Any]:
         "n": len(dataset),
         "n_official": dataset.n_official,
         "subset": dataset.subset,
+        "longest_side": dataset.longest_side,
         "ids_sha256": hashlib.sha256("\n".join(dataset.ids).encode()).hexdigest(),
     }
 
 
-def deviations(experiment: Mapping[str, Any]) -> list[str]:
-    """How the experiment differs from the paper's protocol, whatever the judge."""
-    found = list(experiment["notes"])
+def deviations(experiment: Mapping[str, Any], benchmark: str) -> list[str]:
+    """How the experiment differs from the paper's protocol on a benchmark, whatever denoiser and judge."""
+    found = [*experiment["notes"], *experiment["benchmarks"][benchmark]["notes"]]
     if experiment["data_source"] == "miniature":
         found.append("images generated by code (miniature), not the paper's data set")
     if experiment["precision"] != "float32":
@@ -249,19 +271,9 @@ def deviations(experiment: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def training_deviations(weights: str | Path | None) -> list[str]:
-    """Whether the denoiser was trained here on a part of a data set only, as its weights' file says."""
-    facts = stored_facts(weights) if weights else {}
-    if "n_images" not in facts:
-        return []
-    dataset, split = facts["images"].split("/")
-    n, official = facts["n_images"], datasets.DATASETS[dataset].official_counts[split]
-    return [f"trained on {n:,} of the {official:,} images of {dataset}/{split}"] if n < official else []
-
-
-def score_source_hash(method: str) -> str:
-    """Hash of the code that a score depends on: this module, the method's, and all they import."""
-    return hash_of_sources(__name__, module_of(method))
+def score_source_hash(method: str, benchmark: str) -> str:
+    """Hash of the code that a score depends on: this module, the method's, the judge's, and all they import."""
+    return hash_of_sources(__name__, module_of(method), JUDGE_MODULES[BENCHMARKS[benchmark].network])
 
 
 def _provenance(experiment: Mapping[str, Any], benchmark: str, denoiser: str, device: torch.device) -> dict[str, Any]:
@@ -274,12 +286,12 @@ def _provenance(experiment: Mapping[str, Any], benchmark: str, denoiser: str, de
         "title": entry.get("title") or (facts.title if facts else denoiser),
         "entry": entry,
         "config_sha256": hash_of_config(experiment),
-        "source_hash": score_source_hash(entry["method"]),
+        "source_hash": score_source_hash(entry["method"], benchmark),
         "noise_version": noise.VERSION,
         "precision": experiment["precision"],
         "metrics": [],
         "judge": {},
-        "deviations": deviations(experiment),
+        "deviations": deviations(experiment, benchmark),
         "weights_sha256": None,
         "seconds": {},
         "pixels": 0,

@@ -217,7 +217,7 @@ def _one_line(error: jsonschema.ValidationError) -> str:
         return f"key {_join(key, missing)!r} is missing"
     value = json.dumps(instance)
     if rule == "oneOf":
-        return f"{key}: give either 'checkpoint' with 'mean' and 'std', or 'train'"
+        return f"{key}: {schema['description']}"
     if rule == "not":
         return f"{key}: give either 'weights' or 'train', not both"
     if rule == "dependentRequired":
@@ -228,6 +228,7 @@ def _one_line(error: jsonschema.ValidationError) -> str:
         "minimum": lambda: f">= {limit}",
         "maximum": lambda: f"<= {limit}",
         "exclusiveMinimum": lambda: f"> {limit}",
+        "multipleOf": lambda: f"a multiple of {limit}",
         "minItems": lambda: f"a list of at least {limit}",
         "maxItems": lambda: f"a list of at most {limit}",
         "minProperties": lambda: "not empty",

@@ -13,7 +13,10 @@ import torch
 from usaid.devices import device_description
 from usaid.files import written_atomically
 
-PACKAGES = ("torch", "torchvision", "timm", "numpy", "scipy", "pandas", "pyarrow", "pillow", "safetensors", "snakemake")
+PACKAGES = (
+    *("torch", "torchvision", "timm", "segmentation-models-pytorch", "ultralytics", "pycocotools", "numpy", "scipy"),
+    *("pandas", "pyarrow", "pillow", "safetensors", "snakemake"),
+)
 
 
 def provenance_of_run(device: torch.device) -> dict[str, Any]:

@@ -70,15 +70,6 @@ def paper_notes(table: int) -> str | None:
     return _tables()[table].get("notes")
 
 
-def higher_is_better(table: int, metric: str) -> bool:
-    """Whether the larger value of a metric is the better one (Tables I, II and IV-IX).
-
-    Raises:
-        KeyError: the table says nothing about this metric.
-    """
-    return _tables()[table]["better"][metric] == "higher"
-
-
 @cache
 def _tables() -> dict[int, dict[str, Any]]:
     """The transcription: number of the table -> its caption, columns, rows, notes."""

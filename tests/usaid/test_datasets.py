@@ -12,9 +12,10 @@ import pytest
 from PIL import Image
 
 from usaid.datasets import DATASETS, format_status, load, read_sources, status
+from usaid.datasets.base import read_id_list
 from usaid.datasets.cifar100 import CIFAR100, read_pickle
 from usaid.datasets.coco import COCO, Instance
-from usaid.datasets.deepglobe import UNKNOWN, classes_of_colours
+from usaid.datasets.deepglobe import SPLIT_LISTS, UNKNOWN, classes_of_colours
 from usaid.errors import UsaidError
 
 VOC = "VOCdevkit/VOC2012"
@@ -227,6 +228,40 @@ def test_deepglobe_splits_come_from_lists_where_there_are_any(root: Path) -> Non
     save_text(root / "deepglobe/val.txt", "855\n")
     assert load("deepglobe", root, "val").ids == ("855",)
     assert load("deepglobe", root, "train").ids == ("119", "855")
+
+
+def test_deepglobe_has_the_published_splits_where_all_images_are_on_disk(tmp_path: Path) -> None:
+    lists = {name: read_id_list(SPLIT_LISTS / f"{name}.txt") for name in ("train", "test")}
+    assert {name: len(set(ids)) for name, ids in lists.items()} == {"train": 454, "test": 142}
+    assert not set(lists["train"]) & set(lists["test"])
+    (tmp_path / LAND).mkdir(parents=True)
+    for image_id in [*lists["train"], *lists["test"], *(str(n) for n in range(2_000_000, 2_000_207))]:
+        (tmp_path / LAND / f"{image_id}_sat.jpg").touch()
+    splits = {split: load("deepglobe", tmp_path, split).ids for split in ("train", "val", "test")}
+    assert {split: len(ids) for split, ids in splits.items()} == {"train": 454, "val": 207, "test": 142}
+    assert len({image_id for ids in splits.values() for image_id in ids}) == 803
+    assert set(splits["test"]) == set(lists["test"])
+    (tmp_path / LAND / f"{lists['test'][0]}_sat.jpg").unlink()
+    assert len(load("deepglobe", tmp_path, "val").ids) == 802
+
+
+def test_large_images_are_made_smaller_with_their_label_maps(root: Path) -> None:
+    as_stored = load("isic2018", root, "train")["ISIC_0000005"]
+    small = load("isic2018", root, "train", longest_side=WIDTH // 2)["ISIC_0000005"]
+    assert small.image.shape == (HEIGHT // 2, WIDTH // 2, 3)
+    assert small.target.shape == (HEIGHT // 2, WIDTH // 2)
+    assert set(np.unique(small.target)) <= {0, 1}
+    assert abs(small.image.mean() - as_stored.image.mean()) < 8
+    for side in (WIDTH, 1000):
+        same = load("isic2018", root, "train", longest_side=side)["ISIC_0000005"]
+        assert np.array_equal(same.image, as_stored.image)
+        assert np.array_equal(same.target, as_stored.target)
+
+
+def test_only_label_maps_can_be_resized(root: Path) -> None:
+    coco = load("coco", root, "val", longest_side=4)
+    with pytest.raises(UsaidError, match="only images with label maps can be resized; drop 'longest_side'"):
+        coco[coco.ids[0]]
 
 
 @pytest.mark.parametrize("protocol", [0, 2, 4, 5])
@@ -476,7 +511,7 @@ def test_status_tells_why_a_folder_cannot_be_read(root: Path) -> None:
 
 def test_sources_are_well_formed() -> None:
     sources = read_sources()
-    assert set(sources) == {*DATASETS, "released", "resnet101", "niqe_live", "niqe_matlab"}
+    assert set(sources) == {*DATASETS, "released", "resnet101", "yolov3", "yolov3u", "niqe_live", "niqe_matlab"}
     for name, source in sources.items():
         assert len(source) == 1, name
         for entry in source.get("archives", []) + source.get("files", []):

@@ -69,6 +69,14 @@ def set_at(path: str, value: object) -> dict:
     return config
 
 
+def segmentation(**segmenter: object) -> dict:
+    return {"sigmas": [25], "segmenter": segmenter}
+
+
+def detection(network: str, **detector: object) -> dict:
+    return {"sigmas": [25], "detector": {"network": network, **detector}}
+
+
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
@@ -91,6 +99,13 @@ def set_at(path: str, value: object) -> dict:
         ("experiment", "../evil", "experiment = "),
         ("benchmarks/cifar100_classification/classifier/network", "vgg", "must be one of resnet8, resnet20"),
         ("benchmarks/cifar100_classification/classifier/mean", None, "give either 'checkpoint' with 'mean' and 'std'"),
+        ("benchmarks/voc_segmentation", segmentation(network="fpn"), "segmenter: give either 'checkpoint', or 'network'"),
+        ("benchmarks/voc_segmentation", segmentation(checkpoint="f", train={}), "give either 'checkpoint', or"),
+        ("benchmarks/voc_segmentation", segmentation(network="unet", train={}), "must be one of fpn, pspnet"),
+        ("benchmarks/isic_segmentation", segmentation(network="pspnet", train={"crop": 33}), "a multiple of 32"),
+        ("benchmarks/coco_detection", detection("yolov5"), 'detector.network = "yolov5": must be like'),
+        ("benchmarks/coco_detection", detection("darknet:my.cfg"), "give either 'yolov3u' or 'darknet:<cfg>,<weights>'"),
+        ("benchmarks/coco_detection", detection("yolov3u", train={}), "or 'darknet:<cfg>' with 'train'"),
     ],
 )
 def test_refused_in_one_line(path, value, message):
@@ -100,6 +115,18 @@ def test_refused_in_one_line(path, value, message):
     assert text.startswith("my.yaml: ")
     assert message.replace('\\"', '"') in text
     assert "\n" not in text
+
+
+def test_judges_by_name_and_their_defaults():
+    config = set_at("benchmarks/voc_segmentation", segmentation(network="fpn", train={}))
+    config["benchmarks"]["coco_detection"] = detection("darknet:yolov3,weights/yolov3.weights")
+    checked = checked_experiment(config)["benchmarks"]
+    assert checked["voc_segmentation"]["longest_side"] is None
+    assert checked["voc_segmentation"]["segmenter"]["encoder"] == "resnet101"
+    assert checked["coco_detection"]["detector"]["letterbox"] is True
+    config["benchmarks"]["coco_detection"] = detection("darknet:miniature", train={"steps": 3})
+    config["benchmarks"]["voc_segmentation"] = segmentation(checkpoint="mine.safetensors")
+    assert checked_experiment(config)["benchmarks"]["coco_detection"]["detector"]["train"] == {"steps": 3}
 
 
 def trained(method: str = "u_said", **keys: object) -> dict:
@@ -201,9 +228,9 @@ def test_entry_of_finds_denoisers_and_variants():
 
 def test_variants_are_run_at_the_one_sigma_of_table_ii():
     experiment = checked_experiment(ablated())
-    assert settings_of(experiment, "voc_quality", "mine") == {"sigmas": [15, 50], "draws": 3}
-    assert settings_of(experiment, "voc_quality", "mine_k2") == {"sigmas": [25], "draws": 3}
-    assert experiment["benchmarks"]["voc_quality"] == {"sigmas": [15, 50], "draws": 3}
+    assert settings_of(experiment, "voc_quality", "mine") == {"sigmas": [15, 50], "draws": 3, "notes": []}
+    assert settings_of(experiment, "voc_quality", "mine_k2") == {"sigmas": [25], "draws": 3, "notes": []}
+    assert experiment["benchmarks"]["voc_quality"]["sigmas"] == [15, 50]
 
 
 @pytest.mark.parametrize(
@@ -255,7 +282,8 @@ def test_unreadable_files(tmp_path):
 def test_every_key_is_explained():
     schema = yaml.safe_load((CONFIGS.parent / "usaid/schemas/experiment.schema.yaml").read_text())
     text = (CONFIGS / "README.md").read_text()
-    groups = [schema, *schema["$defs"].values(), schema["$defs"]["classifier"]["properties"]["train"]]
+    networks = (schema["$defs"][name] for name in ("classifier", "segmenter", "detector"))
+    groups = [schema, *schema["$defs"].values(), *(network["properties"]["train"] for network in networks)]
     keys = {key for group in groups for key in group.get("properties", {})}
     assert {key for key in keys if f"`{key}`" not in text} == set()
 

@@ -10,7 +10,6 @@ import yaml
 
 from usaid.published import (
     all_published,
-    higher_is_better,
     paper_caption,
     paper_groups,
     paper_methods,
@@ -122,9 +121,7 @@ def test_21_classes_in_table_2_are_u_said_in_table_1() -> None:
         assert published(2, "25", metric, "u_said_k21") == published(1, "25", metric, "u_said")
 
 
-def test_text_and_directions() -> None:
+def test_text() -> None:
     assert paper_caption(6) == "Average denoising performance on Kodak"
     assert paper_notes(6) is None
     assert "sigma is not printed" in (paper_notes(2) or "")
-    assert higher_is_better(6, "psnr")
-    assert not higher_is_better(6, "niqe")

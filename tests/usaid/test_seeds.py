@@ -197,6 +197,6 @@ def test_files_that_cannot_be_compared(tmp_path: Path) -> None:
     retrained = score_file(tmp_path, "a_0", 30.0, {"seed": 5}, benchmark="voc_quality")
     with pytest.raises(UsaidError, match=r"voc_quality/a_0\.parquet: not the a_0 of another benchmark"):
         compare_seeds([*files, retrained])
-    foreign = score_file(tmp_path, "a_0", 30.0, {"seed": 0}, benchmark="voc_segmentation")
-    with pytest.raises(UsaidError, match=r"a_0\.parquet: scores of voc_segmentation; give those of"):
+    foreign = score_file(tmp_path, "a_0", 30.0, {"seed": 0}, benchmark="imagenet_quality")
+    with pytest.raises(UsaidError, match=r"a_0\.parquet: scores of imagenet_quality; give those of"):
         compare_seeds([*files, foreign])

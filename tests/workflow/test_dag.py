@@ -206,13 +206,18 @@ TRAININGS = {"paper": 3 + 6, "released_code": 3, "released": 0, "smoke": 3 + 2}
 """Trainings of denoisers that an experiment plans: its own, and those of Table II for which none of them serves."""
 
 
+JUDGES = {"paper": 4, "released_code": 4, "released": 3, "smoke": 5}
+"""Trainings of the networks that judge: three segmenters, CIFAR-100's classifier, and in the demo a detector."""
+
+
 @pytest.mark.parametrize("experiment", TRAININGS)
 def test_shipped_experiments_plan(tmp_path, experiment):
     shutil.copy(REPOSITORY / f"config/{experiment}.yaml", tmp_path / "experiment.yaml")
     output = run(tmp_path, "--dry-run", "all")
     assert output.count("rule train_denoiser:") == TRAININGS[experiment]
     has_ablation = experiment in ("paper", "smoke")
-    assert output.count("rule table:") == 4 + has_ablation
+    assert output.count("rule table:") == 7 + has_ablation
+    assert output.count("rule train_judge:") == JUDGES[experiment]
     assert output.count("rule train_convergence:") == 3 * has_ablation
 
 

@@ -26,7 +26,13 @@ DATASETS: dict[str, type[Dataset]] = {
 }
 
 
-def load(name: str, data_root: str | Path, split: str, subset: str | Path | None = None) -> Dataset:
+def load(
+    name: str,
+    data_root: str | Path,
+    split: str,
+    subset: str | Path | None = None,
+    longest_side: int | None = None,
+) -> Dataset:
     """Open one split of a data set.
 
     Args:
@@ -34,27 +40,31 @@ def load(name: str, data_root: str | Path, split: str, subset: str | Path | None
         data_root: folder that holds the data set's official folder.
         split: one of the reader's ``official_counts``.
         subset: text file with one id a line (relative to ``data_root`` or absolute); None: the whole split.
+        longest_side: in pixels; larger images are made smaller. None: as stored.
 
     Raises:
         UsaidError: unknown name or split, missing or damaged files, or a listed id that the split lacks.
     """
     if name not in DATASETS:
         raise UsaidError(f"{name}: no data set of this name; one of {', '.join(DATASETS)}")
-    return DATASETS[name](data_root, split, subset)
+    dataset = DATASETS[name](data_root, split, subset)
+    dataset.longest_side = longest_side
+    return dataset
 
 
-def load_for(experiment: Mapping[str, Any], name: str, split: str) -> Dataset:
+def load_for(experiment: Mapping[str, Any], name: str, split: str, longest_side: int | None = None) -> Dataset:
     """Open one split of a data set as an experiment names it: its root folder and its list of ids, if it has one.
 
     Args:
         experiment: as :func:`usaid.experiment.checked_experiment` returns it.
         name: one of ``DATASETS``.
         split: one of the reader's ``official_counts``.
+        longest_side: as :func:`load` takes it.
 
     Raises:
         UsaidError: as :func:`load`.
     """
-    return load(name, experiment["data_root"], split, subset_for(experiment, name, split))
+    return load(name, experiment["data_root"], split, subset_for(experiment, name, split), longest_side)
 
 
 def subset_for(experiment: Mapping[str, Any], name: str, split: str) -> str | None:

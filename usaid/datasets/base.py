@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+from PIL import Image
 
 from usaid.errors import UsaidError
 from usaid.images import open_image, read_rgb
@@ -37,12 +38,15 @@ class Dataset(ABC):
         title: its name in tables.
         official_counts: number of images of each official split, e.g. ``{"train": 1464, "val": 1449}``.
         folders: where each split's images lie, below ``data_root``.
+        longest_side: larger images are made smaller, until their longer side has so many pixels; None: as stored.
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
     official_counts: ClassVar[dict[str, int]]
     folders: ClassVar[dict[str, str]]
+
+    longest_side: int | None = None
 
     def __init__(self, data_root: str | Path, split: str, subset: str | Path | None = None) -> None:
         """Find the ids of a split.
@@ -84,12 +88,21 @@ class Dataset(ABC):
         """Ids of the whole split, in official order, as far as lists or folders on disk tell."""
 
     @abstractmethod
-    def __getitem__(self, image_id: str) -> Sample:
-        """Decode one image and its target.
+    def read(self, image_id: str) -> Sample:
+        """Decode one image and its target, in the size in which they are stored.
 
         Raises:
             UsaidError: missing or undecodable file, mask of another size than the image, label out of range.
         """
+
+    def __getitem__(self, image_id: str) -> Sample:
+        """One image and its target, made smaller if the longer side exceeds ``longest_side``.
+
+        Raises:
+            UsaidError: as :meth:`read`, or a target that cannot be resized.
+        """
+        sample = self.read(image_id)
+        return sample if self.longest_side is None else shrunk(sample, self.longest_side)
 
     def files(self, image_id: str) -> tuple[Path, ...]:
         """Files that hold one image and its target; none where a file that ``find_ids`` reads holds them all."""
@@ -112,6 +125,26 @@ class Dataset(ABC):
             raise UsaidError(f"{self.subset}: id {unknown[0]!r} is not in split {self.split!r} of {self.name}")
         chosen = set(wanted)
         return [image_id for image_id in ids if image_id in chosen]
+
+
+def shrunk(sample: Sample, longest_side: int) -> Sample:
+    """The sample with its image's longer side at most ``longest_side`` pixels long, if its target is a label map.
+
+    The image is resampled with Lanczos' filter, the label map by nearest neighbour.
+
+    Raises:
+        UsaidError: the target of an image that is too large is no label map.
+    """
+    height, width = sample.image.shape[:2]
+    scale = longest_side / max(height, width)
+    if scale >= 1:
+        return sample
+    if not isinstance(sample.target, np.ndarray):
+        raise UsaidError(f"image {sample.id!r}: only images with label maps can be resized; drop 'longest_side'")
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    image = Image.fromarray(sample.image).resize(size, Image.Resampling.LANCZOS)
+    labels = Image.fromarray(sample.target).resize(size, Image.Resampling.NEAREST)
+    return Sample(sample.id, np.array(image), np.array(labels))
 
 
 def read_id_list(path: Path) -> list[str]:

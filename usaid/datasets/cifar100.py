@@ -45,7 +45,7 @@ class CIFAR100(Dataset):
         self.images, self.labels = read_rows(self.folder / self.split, self.n_official)
         return [f"{self.split}_{row:05d}" for row in range(len(self.labels))]
 
-    def __getitem__(self, image_id: str) -> Sample:
+    def read(self, image_id: str) -> Sample:
         if image_id not in self._positions:
             raise UsaidError(f"{self.folder / self.split}: no image {image_id!r}; ids read like {self.ids[0]!r}")
         position = self._positions[image_id]

@@ -65,7 +65,7 @@ class COCO(Dataset):
     def files(self, image_id: str) -> tuple[Path, ...]:
         return (self.folder / f"{int(image_id):012d}.jpg",)
 
-    def __getitem__(self, image_id: str) -> Sample:
+    def read(self, image_id: str) -> Sample:
         if image_id not in self._sizes:
             raise UsaidError(f"{self.annotation_file}: names no image {image_id!r}; ids read like {self.ids[0]!r}")
         (path,) = self.files(image_id)

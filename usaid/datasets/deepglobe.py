@@ -12,6 +12,10 @@ from usaid.errors import UsaidError
 UNKNOWN = 6
 """Class index of pixels of no known land cover: a class of the masks, left out of the mean IoU."""
 
+SPLIT_LISTS = Path(__file__).parent / "deepglobe_split"
+"""Ids of two of GLNet's three splits, as its authors published them (VITA-Group/GLNet: ``train.txt``, 454 ids;
+``crossvali.txt``, 142 ids, by its size the paper's test split)."""
+
 _UNDEFINED = 255
 _COLOURS = {
     "urban": (0, 255, 255),
@@ -30,9 +34,11 @@ class DeepGlobe(Dataset):
     ``Sample.target`` is the uint8 (H, W) mask of class indices 0-6 in the order of ``class_names``; 6 is "unknown".
     The colour channels of the stored masks are binarised at 128 first, as the challenge prescribes.
 
-    The official validation masks were never released. The suite's splits are GLNet's 454/207/142 images of the 803
-    training images: put their ids, one a line, at ``deepglobe/{train,val,test}.txt``. **Without these lists each
-    split holds every image on disk**, so an experiment has to name a subset list for each split to keep them apart.
+    The official validation masks were never released. The suite's splits are GLNet's 454/207/142 of the 803 training
+    images: its authors published the ids of the 454 and of the 142 (``deepglobe_split/`` has them), and the 207 are
+    the others. Your own ``deepglobe/{train,val,test}.txt``, one id a line, take precedence. **Where the published 596
+    images are not all on disk and there are no such lists, each split holds every image**, and an experiment has to
+    name a subset list for each to keep them apart.
 
     Source: Demir et al., "DeepGlobe 2018", CVPR Workshops 2018; splits: Chen et al., "Collaborative Global-Local
     Networks", CVPR 2019.
@@ -45,15 +51,20 @@ class DeepGlobe(Dataset):
     class_names: ClassVar[tuple[str, ...]] = tuple(_COLOURS)
 
     def find_ids(self) -> Sequence[str]:
-        split_list = self.folder.parent / f"{self.split}.txt"
-        if split_list.is_file():
-            return read_id_list(split_list)
-        return sorted(path.name.removesuffix("_sat.jpg") for path in self.folder.glob("*_sat.jpg"))
+        own_list = self.folder.parent / f"{self.split}.txt"
+        if own_list.is_file():
+            return read_id_list(own_list)
+        found = sorted(path.name.removesuffix("_sat.jpg") for path in self.folder.glob("*_sat.jpg"))
+        published = {name: read_id_list(SPLIT_LISTS / f"{name}.txt") for name in ("train", "test")}
+        named = {image_id for ids in published.values() for image_id in ids}
+        if not named <= set(found):
+            return found
+        return published.get(self.split) or [image_id for image_id in found if image_id not in named]
 
     def files(self, image_id: str) -> tuple[Path, ...]:
         return self.folder / f"{image_id}_sat.jpg", self.folder / f"{image_id}_mask.png"
 
-    def __getitem__(self, image_id: str) -> Sample:
+    def read(self, image_id: str) -> Sample:
         image_path, mask_path = self.files(image_id)
         image = read_image(image_path)
         classes = classes_of_colours(read_mask(mask_path, image, modes=("RGB",)))

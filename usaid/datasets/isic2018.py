@@ -39,7 +39,7 @@ class ISIC2018(Dataset):
         masks = self.data_root / self.mask_folders[self.split]
         return self.folder / f"{image_id}.jpg", masks / f"{image_id}_segmentation.png"
 
-    def __getitem__(self, image_id: str) -> Sample:
+    def read(self, image_id: str) -> Sample:
         image_path, mask_path = self.files(image_id)
         image = read_image(image_path)
         mask = read_mask(mask_path, image, modes=("L",))

@@ -28,6 +28,6 @@ class Kodak(Dataset):
     def files(self, image_id: str) -> tuple[Path, ...]:
         return (self.folder / f"{image_id}.png",)
 
-    def __getitem__(self, image_id: str) -> Sample:
+    def read(self, image_id: str) -> Sample:
         (path,) = self.files(image_id)
         return Sample(image_id, read_image(path), None)

@@ -56,7 +56,7 @@ class VOC2012(Dataset):
         release = self.folder.parent
         return release / "JPEGImages" / f"{image_id}.jpg", release / "SegmentationClass" / f"{image_id}.png"
 
-    def __getitem__(self, image_id: str) -> Sample:
+    def read(self, image_id: str) -> Sample:
         image_path, mask_path = self.files(image_id)
         image = read_image(image_path)
         mask = read_mask(mask_path, image, modes=("P", "L"))

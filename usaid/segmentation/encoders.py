@@ -1,6 +1,6 @@
 """Frozen ImageNet encoders: features at strides 4, 8, 16 and 32, from weights that were trained, never random ones."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,11 @@ from usaid.checkpoints import load_state
 from usaid.errors import UsaidError
 from usaid.files import sha256_of_file
 
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+NORMALISATIONS = {
+    "resnet101": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "efficientnet_lite0": ((127 / 255,) * 3, (128 / 255,) * 3),
+}
+"""RGB mean and standard deviation that each encoder's weights were trained with, on the [0, 1] scale."""
 
 
 class Encoder(nn.Module):
@@ -74,10 +78,28 @@ def build_encoder(name: str, weights: str | None, data_root: str | Path) -> Enco
     Raises:
         UsaidError: the weights are missing, or of another network; a package is not installed.
     """
+    path = find_weights(name, weights, data_root)
+    return {"resnet101": _resnet101, "efficientnet_lite0": _efficientnet_lite0}[name](path)
+
+
+def find_weights(name: str, weights: str | Path | None, data_root: str | Path) -> Path:
+    """The file of an encoder's ImageNet weights.
+
+    Args:
+        name: of the encoder.
+        weights: the file below ``data_root`` that an experiment names; None: :func:`default_weights`.
+        data_root: folder of data sets and weights.
+
+    Raises:
+        UsaidError: there is no such file, or the package that brings it is not installed.
+    """
     path = default_weights(name, data_root) if weights is None else Path(data_root) / weights
     if weights is not None and not path.is_file():
         raise UsaidError(f"{path}: weights of encoder {name} are missing; correct 'encoder_weights'")
-    return {"resnet101": _resnet101, "efficientnet_lite0": _efficientnet_lite0}[name](path)
+    if name == "resnet101" and not path.is_file():
+        cure = f"`usaid data fetch resnet101 --data-root {path.parent.parent}`, or choose encoder efficientnet_lite0"
+        raise UsaidError(f"{path}: ImageNet weights of ResNet-101 are missing; {cure}")
+    return path
 
 
 def default_weights(name: str, data_root: str | Path) -> Path:
@@ -96,14 +118,12 @@ def _resnet101(path: Path) -> Encoder:
     from torchvision.models import resnet101
     from torchvision.models.feature_extraction import create_feature_extractor
 
-    if not path.is_file():
-        cure = f"`usaid data fetch resnet101 --data-root {path.parent.parent}`, or choose encoder efficientnet_lite0"
-        raise UsaidError(f"{path}: ImageNet weights of ResNet-101 are missing; {cure}")
     network = resnet101(weights=None)
-    _load(network, load_state(path), path)
+    load_imagenet_weights(network, "resnet101", path)
     nodes = {f"layer{level}": f"layer{level}" for level in (1, 2, 3, 4)}
     extractor = create_feature_extractor(network.eval(), nodes)
-    return Encoder(_Values(extractor), (256, 512, 1024, 2048), IMAGENET_MEAN, IMAGENET_STD, sha256_of_file(path))
+    mean, std = NORMALISATIONS["resnet101"]
+    return Encoder(_Values(extractor), (256, 512, 1024, 2048), mean, std, sha256_of_file(path))
 
 
 class _Values(nn.Module):
@@ -119,7 +139,8 @@ class _Values(nn.Module):
 
 def _efficientnet_lite0(path: Path) -> Encoder:
     network = efficientnet_lite0(path, features_only=True, out_indices=(1, 2, 3, 4))
-    return Encoder(network, (24, 40, 112, 320), (127 / 255,) * 3, (128 / 255,) * 3, sha256_of_file(path))
+    mean, std = NORMALISATIONS["efficientnet_lite0"]
+    return Encoder(network, (24, 40, 112, 320), mean, std, sha256_of_file(path))
 
 
 def efficientnet_lite0(path: Path, **options: Any) -> nn.Module:
@@ -139,11 +160,31 @@ def efficientnet_lite0(path: Path, **options: Any) -> nn.Module:
     except ImportError as error:
         raise _not_installed(error) from None
     network: nn.Module = timm.create_model("tf_efficientnet_lite0", pretrained=False, **options)
-    _load(network, _in_timms_words(load_state(path), network), path)
+    load_imagenet_weights(network, "efficientnet_lite0", path)
     return network
 
 
-def _in_timms_words(state: dict[str, Tensor], network: nn.Module) -> dict[str, Any]:
+def load_imagenet_weights(network: nn.Module, name: str, path: Path) -> None:
+    """Put an encoder's ImageNet weights into a network that consists of its layers.
+
+    Args:
+        network: torchvision's or segmentation-models-pytorch's ResNet-101, or timm's EfficientNet-Lite0; with or
+            without its classifier.
+        name: of the encoder.
+        path: of the weights, as :func:`find_weights` finds it.
+
+    Raises:
+        UsaidError: the file is unreadable, or holds the weights of another network.
+    """
+    state, wanted = load_state(path), network.state_dict()
+    if name == "resnet101":
+        state = {key: value for key, value in state.items() if key in wanted or not key.startswith("fc.")}
+    else:
+        state = _in_timms_words(state, wanted)
+    _load(network, state, path)
+
+
+def _in_timms_words(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> dict[str, Any]:
     """The package's tensors under timm's names: both list the same layers in the same order.
 
     What the network lacks at the end (an encoder: the classifier and the layer before it) is left out; a wrong order
@@ -151,14 +192,14 @@ def _in_timms_words(state: dict[str, Tensor], network: nn.Module) -> dict[str, A
     classifies photos.
     """
     state = {key: value for key, value in state.items() if not key.endswith("num_batches_tracked")}
-    names = [key for key in network.state_dict() if not key.endswith("num_batches_tracked")]
+    names = [key for key in wanted if not key.endswith("num_batches_tracked")]
     return dict(zip(names, state.values(), strict=False))
 
 
 def _load(network: nn.Module, state: dict[str, Any], path: Path) -> None:
     """Put weights into a network: all of them, and of the right shapes."""
-    try:
-        missing, unknown = network.load_state_dict(state, strict=False)
+    try:  # as nn.Module does it: the encoders of segmentation-models-pytorch do not say what is missing
+        missing, unknown = nn.Module.load_state_dict(network, state, strict=False)
     except RuntimeError as error:
         raise UsaidError(f"{path}: not the weights of this encoder ({str(error).splitlines()[-1].strip()})") from None
     wrong = [key for key in missing if not key.endswith("num_batches_tracked")] + list(unknown)

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from usaid.datasets import DATASETS
 from usaid.errors import UsaidError
-from usaid.published import K_METHOD, higher_is_better, paper_caption, paper_groups, paper_methods, published
+from usaid.published import K_METHOD, paper_caption, paper_groups, paper_methods, published
 from usaid.tables.cells import Cell, Layout, Mark, Place, Table
 from usaid.tables.comparable import ScoresLike, check_comparable
 from usaid.tables.footnotes import footnotes_of_means, grouped_by_text, notes_on_print
@@ -19,31 +20,35 @@ if TYPE_CHECKING:
 NOT_IN_PAPER = "not in the paper"
 
 
-def build_table(number: int, scores: Mapping[str, ScoresLike]) -> Table:
-    """Make a table of means over images.
+def build_table(number: int, *scores: Mapping[str, ScoresLike]) -> Table:
+    """Make a table from score files.
 
     The columns are ``noisy``, the paper's methods, every other denoiser in the order of ``scores``, and ``clean``; in
     Table II the paper's numbers of classes and those of ``scores``, ascending.
 
     Args:
         number: the paper's number, one of :func:`usaid.tables.built_tables` except Table III's.
-        scores: denoiser -> its scores on the table's benchmark. The paper's methods that are missing get dashes.
+        scores: for each benchmark of the table (Table VII has two), denoiser -> its scores; empty for a benchmark that
+            the experiment lacks. The paper's methods that are missing get dashes.
 
     Raises:
         UsaidError: the table is not built from scores, or the scores do not belong in one table; in Table II also a
             denoiser that is no U-SAID trained for a number of classes, or two of one number.
     """
     spec = _spec(number)
-    check_comparable(spec.benchmark, scores, spec.sigma)
-    if spec.by_classes:
-        scores = _by_classes(spec.benchmark, scores)
-    means = Means(spec, scores)
-    layout = Layout(_groups(number, means), spec.metrics, _titles(number, scores))
+    panels = []
+    for (benchmark, group), found in zip(spec.benchmarks.items(), scores, strict=True):
+        check_comparable(benchmark, found, spec.sigma)
+        found = _by_classes(benchmark, found) if spec.by_classes else found
+        panels.append(Means(benchmark, spec.metrics, found, spec.sigma, group))
+    layout = Layout(_groups(number, panels), spec.metrics, _titles(number, panels))
     places = [Place(g, m, metric.name) for g in layout.groups for m in layout.methods for metric in spec.metrics]
-    missing = {place: reason for place in places if (reason := means.why_missing(place)) is not None}
-    cells = [_cell(number, place, means, missing.get(place)) for place in places]
-    footnotes = footnotes_of_means(number, means, missing.values(), layout.methods)
-    return Table(number, paper_caption(number), tuple(_ranked(number, cells, spec.metrics)), layout, tuple(footnotes))
+    panel_of = {panel.group: panel for panel in panels}
+    means = {place: panel_of[place.group if place.group in panel_of else None] for place in places}
+    missing = {place: reason for place in places if (reason := means[place].why_missing(place)) is not None}
+    cells = [_cell(number, place, means[place], missing.get(place)) for place in places]
+    footnotes = footnotes_of_means(number, panels, missing.values(), layout.methods)
+    return Table(number, paper_caption(number), tuple(_ranked(cells, spec.metrics)), layout, tuple(footnotes))
 
 
 def build_facts_table(facts: Mapping[str, "Facts"]) -> Table:
@@ -87,15 +92,18 @@ def _by_classes(benchmark: str, scores: Mapping[str, ScoresLike]) -> dict[str, S
     return {f"{K_METHOD}{classes}": scores[denoiser] for classes, denoiser in sorted(denoisers.items())}
 
 
-def _groups(number: int, means: Means) -> dict[str, str]:
-    """The sigmas of the paper and of the experiment, ascending: name -> title."""
-    one, paper = means.spec.sigma, [float(group) for group in paper_groups(number)]
-    sigmas = sorted({*paper, *means.sigmas}) if one is None else [one]
+def _groups(number: int, panels: Sequence[Means]) -> dict[str, str]:
+    """The groups of rows, name -> title: data sets, or the sigmas of the paper and of the experiment, ascending."""
+    if panels[0].group is not None:
+        return {panel.group: DATASETS[panel.group].title for panel in panels if panel.group is not None}
+    one, paper = panels[0].sigma, [float(group) for group in paper_groups(number)]
+    sigmas = sorted({*paper, *panels[0].sigmas}) if one is None else [one]
     return {sigma_name(sigma): f"σ = {sigma_name(sigma)}" for sigma in sigmas}
 
 
-def _titles(number: int, scores: Mapping[str, ScoresLike]) -> dict[str, str]:
+def _titles(number: int, panels: Sequence[Means]) -> dict[str, str]:
     """The columns in order: name -> title."""
+    scores = {name: one for panel in panels for name, one in panel.scores.items()}
     names = dict.fromkeys([*paper_methods(number), *scores])
     if SCORE_TABLES[number].by_classes:
         return {f"{K_METHOD}{k}": f"K = {k}" for k in sorted(int(name.removeprefix(K_METHOD)) for name in names)}
@@ -138,19 +146,20 @@ def _source(facts: "Facts | None") -> str:
     return NOT_IN_EXPERIMENT if facts is None else f"{facts.citation}; our implementation: {facts.licence}"
 
 
-def _ranked(number: int, cells: Sequence[Cell], metrics: Sequence[Metric]) -> list[Cell]:
+def _ranked(cells: Sequence[Cell], metrics: Sequence[Metric]) -> list[Cell]:
     """The cells with best and second best ranked, for each group and metric; equal as printed is equal in rank.
 
     Noisy and clean do not compete, and nothing is ranked where fewer than two denoisers have a value.
     """
-    digits = {metric.name: metric.digits for metric in metrics}
+    by_name = {metric.name: metric for metric in metrics}
     rivals: dict[tuple[str, str], dict[Place, float]] = {}
     for place, ours in ((cell.place, cell.ours) for cell in cells):
         if ours is not None and place.method not in REFERENCES:
-            rivals.setdefault((place.group, place.metric), {})[place] = as_printed(ours, digits[place.metric])
+            printed = as_printed(ours, by_name[place.metric].digits)
+            rivals.setdefault((place.group, place.metric), {})[place] = printed
     ranks: dict[Place, int] = {}
     for (_, metric), values in rivals.items():
-        order = sorted(set(values.values()), reverse=higher_is_better(number, metric))
+        order = sorted(set(values.values()), reverse=not by_name[metric].lower_is_better)
         if len(values) > 1:
             ranks |= {place: order.index(value) + 1 for place, value in values.items() if value in order[:2]}
     return [replace(cell, rank=ranks.get(cell.place)) for cell in cells]

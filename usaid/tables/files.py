@@ -19,7 +19,7 @@ def make_table(number: int, score_files: Iterable[str | Path], own_methods: Mapp
 
     Args:
         number: the paper's number.
-        score_files: one for each denoiser, all of the table's benchmark; none for Table III.
+        score_files: one for each denoiser and benchmark of the table; none for Table III.
         own_methods: name -> ``module:Class`` of denoisers of a user's own, for Table III.
 
     Raises:
@@ -31,17 +31,17 @@ def make_table(number: int, score_files: Iterable[str | Path], own_methods: Mapp
         return build_facts_table(FACTS | _facts_of_own(own_methods or {}))
     if number not in SCORE_TABLES:
         raise UsaidError(f"table {number}: the paper has tables 1 to 10")
-    scores: dict[str, Scores] = {}
+    scores: dict[str, dict[str, Scores]] = {benchmark: {} for benchmark in SCORE_TABLES[number].benchmarks}
     for path in score_files:
         read = read_scores(path)
         benchmark, denoiser = read.provenance["benchmark"], read.provenance["denoiser"]
-        if benchmark != SCORE_TABLES[number].benchmark:
-            wanted = SCORE_TABLES[number].benchmark
+        if benchmark not in scores:
+            wanted = " and ".join(scores)
             raise UsaidError(f"{path}: scores of {benchmark}; Table {ROMAN[number]} is made from {wanted}")
-        if denoiser in scores:
+        if denoiser in scores[benchmark]:
             raise UsaidError(f"{path}: a second score file of {denoiser}; give one for each denoiser")
-        scores[denoiser] = read
-    return build_table(number, scores)
+        scores[benchmark][denoiser] = read
+    return build_table(number, *scores.values())
 
 
 def write_table(
@@ -61,20 +61,25 @@ def write_table(
     table.to_markdown(stem.with_suffix(".md"))
 
 
-def write_index(path: str | Path, tables: Sequence[str | Path], experiment: str, seeds: Sequence[str] = ()) -> None:
+PAGES = {"classes": "Scores of each class", "seeds": "Means and differences over training seeds"}
+"""What may lie beside the tables."""
+
+
+def write_index(path: str | Path, tables: Sequence[str | Path], experiment: str, pages: Sequence[str] = ()) -> None:
     """Write a Markdown page with an experiment's tables one below the other, and those that are not built yet.
 
     Args:
         path: the page.
         tables: their files, beside the page.
         experiment: its name.
-        seeds: the statistics over training seeds, beside the page, if there are any.
+        pages: those of :data:`PAGES` that lie beside the page.
     """
     sections = [f"# Tables of experiment `{experiment}`"]
     for table in sorted((Path(table).with_suffix(".md") for table in tables), key=_number):
         sections.append(f"{table.read_text().strip()}\n\n[CSV]({table.stem}.csv) · [LaTeX]({table.stem}.tex)")
-    for name in (Path(file).stem for file in seeds):
-        sections.append(f"## Training seeds\n\n[Means and differences over seeds]({name}.md) · [CSV]({name}.csv)")
+    if pages:
+        links = [f"- [{PAGES[name]}]({name}.md) · [CSV]({name}.csv)" for name in (Path(page).stem for page in pages)]
+        sections.append("## Further\n\n" + "\n".join(links))
     sections.append("## Not built yet\n\n" + "\n".join(f"- {text}" for text in NOT_BUILT.values()))
     with written_atomically(path) as temporary:
         temporary.write_text("\n\n".join(sections) + "\n")

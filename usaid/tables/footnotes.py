@@ -1,36 +1,41 @@
 """What stands below a table of means: n, conventions, missing cells, deviations and where the numbers come from."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from usaid.published import paper_methods, paper_notes
 from usaid.tables.cells import Footnote, Mark, Place
 from usaid.tables.means import Means, Missing
+from usaid.tables.specs import SCORE_TABLES
+from usaid.tables.statistics import STATISTICS
 
 Marked = Iterable[tuple[str, Mark | Place]]
 """Text of a footnote and one of the things that it is about."""
 
 
 def footnotes_of_means(
-    number: int, means: Means, missing: Iterable[Missing], titles: Mapping[str, str]
+    number: int, panels: Sequence[Means], missing: Iterable[Missing], titles: Mapping[str, str]
 ) -> list[Footnote]:
-    """The footnotes of a table of means over images, in order.
+    """The footnotes of a table made from score files, in order.
 
     Args:
         number: the table.
-        means: what it shows.
+        panels: what it shows, for each of its benchmarks.
         missing: the reasons of its dashes.
         titles: method -> title.
     """
-    dashes = [(one.reason, one.mark) for one in missing]
-    marked = [*dashes, *_conventions(means), *_undefined(means), *_deviations_of_some(means), *_noisy(number, means)]
+    shared = _deviations_of_all_panels(panels)
+    marked = [(one.reason, one.mark) for one in missing]
+    for means in panels:
+        marked += [*_conventions(means), *_undefined(means), *_deviations_of_some(means), *_noisy(number, means)]
+        marked += [(text, Mark(group=means.group)) for text in _deviations_of_all(means) if text not in shared]
     marked.sort(key=lambda pair: _reading_order(pair[1], list(titles)))
-    shared = [f"Deviation from the paper: {text}" for text in _deviations_of_all(means)]
-    general = [*shared, *_origins(means, titles), *_trainings(means, titles), *_weights(means, titles)]
+    general = [text for means in panels for text in (*_origins(means, titles), *_weights(means, titles))]
+    trainings = [text for means in panels if SCORE_TABLES[number].by_classes for text in _trainings(means, titles)]
     return [
-        *map(Footnote, _sample(means)),
+        *(Footnote(text) for means in panels for text in _sample(means)),
         *grouped_by_text(marked),
-        *map(Footnote, general),
+        *map(Footnote, dict.fromkeys([*shared, *trainings, *general])),
         *notes_on_print(number),
     ]
 
@@ -38,11 +43,11 @@ def footnotes_of_means(
 def plain_footnotes(means: Means) -> list[str]:
     """What has to stand below any page made from means: as below a table, but naming denoisers instead of marking."""
     titles = {name: name for name in means.scores}
-    failed = [f"{name}: {why.reason}" for name in means.scores if (why := means.why_failed(name))]
+    failed = [f"{name}: {why}" for name in means.scores if (why := means.why_failed(name))]
     conventions = dict.fromkeys(text for text, _ in _conventions(means))
     undefined = [f"{mark.method}, sigma {mark.group}: {text}" for text, mark in _undefined(means)]
     some = [f"{mark.method}: {text}" for text, mark in _deviations_of_some(means)]
-    shared = [f"Deviation from the paper: {text}" for text in _deviations_of_all(means)]
+    shared = _deviations_of_all(means)
     return [*_sample(means), *failed, *conventions, *undefined, *some, *shared, *_origins(means, titles)]
 
 
@@ -71,9 +76,13 @@ def _sample(means: Means) -> Iterable[str]:
         dataset, draws = one.provenance["dataset"], one.rows["draw"].nunique()
         subset = f" (subset {dataset['subset']})" if dataset["subset"] else ""
         images = f"n = {dataset['n']} of {dataset['n_official']} images of {dataset['name']}, split {dataset['split']}"
-        columns = ", ".join(column for column in means.conventions.values() if column)
-        sigma = "" if means.spec.sigma is None else f"; sigma {means.spec.sigma:g}"
-        yield f"{images}{subset}{sigma}; {draws} noise draw{'s' * (draws != 1)}; means of {columns}"
+        found = [convention for convention in means.conventions.values() if convention]
+        averaged = [convention for convention in found if convention not in STATISTICS]
+        whole = [convention for convention in found if convention in STATISTICS]
+        columns = [f"means of {', '.join(averaged)}"] * bool(averaged)
+        columns += [f"{', '.join(whole)} of all images together"] * bool(whole)
+        sigma = "" if means.sigma is None else f"; sigma {means.sigma:g}"
+        yield f"{images}{subset}{sigma}; {draws} noise draw{'s' * (draws != 1)}; {'; '.join(columns)}"
 
 
 def _conventions(means: Means) -> Marked:
@@ -99,16 +108,24 @@ def _noisy(number: int, means: Means) -> Marked:
 
 
 def _deviations_of_all(means: Means) -> list[str]:
+    """Those that all methods have."""
     by_method = [means.deviations(method, None) for method in means.judged]
-    return [text for text in by_method[0] if all(text in texts for texts in by_method)] if by_method else []
+    common = [text for text in by_method[0] if all(text in texts for texts in by_method)] if by_method else []
+    return [f"Deviation from the paper: {text}" for text in common]
+
+
+def _deviations_of_all_panels(panels: Sequence[Means]) -> list[str]:
+    """Those that all methods have on all benchmarks that were scored."""
+    by_panel = [_deviations_of_all(means) for means in panels if means.judged]
+    return [text for text in by_panel[0] if all(text in texts for texts in by_panel)] if by_panel else []
 
 
 def _deviations_of_some(means: Means) -> Marked:
     common = _deviations_of_all(means)
     for method in means.judged:
-        for text in means.deviations(method, None):
+        for text in (f"Deviation from the paper: {text}" for text in means.deviations(method, None)):
             if text not in common:
-                yield f"Deviation from the paper: {text}", Mark(method=method)
+                yield from ((text, means.mark(method, metric)) for metric in means.metrics)
 
 
 def _origins(means: Means, titles: Mapping[str, str]) -> Iterable[str]:
@@ -129,15 +146,14 @@ _ORIGINS: dict[str, Callable[[Mapping[str, Any]], str]] = {
 
 def _trainings(means: Means, titles: Mapping[str, str]) -> Iterable[str]:
     """Keys of the recipe that differ between the columns of an ablation, besides the one that it is about."""
-    if means.spec.by_classes:
-        recipes = {titles[name]: one.provenance["entry"]["train"] for name, one in means.judged.items()}
-        for key in dict.fromkeys(key for recipe in recipes.values() for key in recipe if key != "classes"):
-            found: dict[str, list[str]] = {}
-            for title, recipe in recipes.items():
-                found.setdefault(str(recipe.get(key)), []).append(title)
-            if len(found) > 1:
-                values = (f"{value} ({', '.join(columns)})" for value, columns in found.items())
-                yield f"Trained with different {key}: {', '.join(values)}"
+    recipes = {titles[name]: one.provenance["entry"]["train"] for name, one in means.judged.items()}
+    for key in dict.fromkeys(key for recipe in recipes.values() for key in recipe if key != "classes"):
+        found: dict[str, list[str]] = {}
+        for title, recipe in recipes.items():
+            found.setdefault(str(recipe.get(key)), []).append(title)
+        if len(found) > 1:
+            values = (f"{value} ({', '.join(columns)})" for value, columns in found.items())
+            yield f"Trained with different {key}: {', '.join(values)}"
 
 
 def _weights(means: Means, titles: Mapping[str, str]) -> Iterable[str]:

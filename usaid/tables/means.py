@@ -1,21 +1,24 @@
-"""Means over images of all score files of a table, and why a cell has none."""
+"""The numbers of a table from all score files of a benchmark, and why a cell has none."""
 
-from collections.abc import Iterable, Mapping
+import math
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from usaid.errors import UsaidError
 from usaid.tables.cells import Mark, Place
 from usaid.tables.comparable import ScoresLike
-from usaid.tables.specs import Metric, TableSpec
+from usaid.tables.specs import Metric
+from usaid.tables.statistics import STATISTICS
 
 NOT_IN_EXPERIMENT = "not in this experiment"
 
 
-@dataclass(frozen=True)
-class Mean:
-    """A mean over images.
+class Mean(NamedTuple):
+    """A mean over images, or the score of all of them together.
 
     Attributes:
         value: in the paper's unit; NaN if no image has a value.
@@ -37,49 +40,71 @@ class Missing:
 
 
 class Means:
-    """The means of all score files of a table.
+    """The scores of all score files of one benchmark as a table shows them: means over images, or of the data set.
 
     Attributes:
-        spec: the table.
+        benchmark: theirs.
         scores: denoiser -> its scores.
         judged: those of them whose evaluator did not fail.
-        conventions: metric -> the column of the score files that holds it; None: no file has it.
+        metrics: name -> metric, in order.
+        conventions: metric -> the convention that the score files hold it in; None: no file has it.
         sigmas: those that were scored and that the table shows, ascending.
-        values: cell -> mean, for every one of these sigmas, denoiser and metric that was scored.
+        groups: name of the group of rows -> its sigma.
+        values: cell -> mean, for every one of these groups, denoiser and metric that was scored.
     """
 
-    def __init__(self, spec: TableSpec, scores: Mapping[str, ScoresLike]) -> None:
+    def __init__(
+        self,
+        benchmark: str,
+        metrics: Sequence[Metric],
+        scores: Mapping[str, ScoresLike],
+        sigma: float | None = None,
+        group: str | None = None,
+    ) -> None:
         """Compute the means.
+
+        Args:
+            benchmark: the scores' benchmark.
+            metrics: what to show.
+            scores: denoiser -> its scores.
+            sigma: the only one to show; None: all.
+            group: name of the only group of rows, with ``sigma``; None: they are named by their sigmas.
 
         Raises:
             UsaidError: two files hold a metric in different conventions.
         """
-        self.spec = spec
+        self.benchmark = benchmark
         self.scores = scores
+        self.sigma = sigma
+        self.group = group
         self.judged = {name: one for name, one in scores.items() if one.provenance["failure"] is None}
-        self.metrics = {metric.name: metric for metric in spec.metrics}
-        self.conventions = {metric.name: _convention(spec.benchmark, metric, self.judged) for metric in spec.metrics}
-        scored = {float(sigma) for one in self.judged.values() for sigma in one.rows["sigma"].unique()}
-        self.sigmas = sorted(sigma for sigma in scored if spec.sigma in (None, sigma))
+        self.metrics = {metric.name: metric for metric in metrics}
+        self.conventions = {metric.name: _convention(benchmark, metric, self.judged) for metric in metrics}
+        scored = {float(found) for one in self.judged.values() for found in one.rows["sigma"].unique()}
+        self.sigmas = sorted(found for found in scored if sigma in (None, found))
+        self.groups = {group or sigma_name(found): found for found in self.sigmas}
         self.values = dict(self._means())
 
     def _means(self) -> Iterable[tuple[Place, Mean]]:
         for method, one in self.judged.items():
-            for sigma in self.sigmas:
+            for group, sigma in self.groups.items():
                 rows = one.rows[one.rows["sigma"] == sigma]
-                for metric in self.spec.metrics:
-                    if (column := self.conventions[metric.name]) in rows:
-                        place = Place(sigma_name(sigma), method, metric.name)
-                        yield place, _mean(rows["image_id"], rows[column] * metric.scale)
+                for metric in self.metrics.values():
+                    convention = self.conventions[metric.name]
+                    if convention is not None and _holds(one.rows, convention):
+                        mean = _mean(rows, convention, one.provenance.get("judge", {}))
+                        yield Place(group, method, metric.name), mean._replace(value=mean.value * metric.scale)
 
     def why_missing(self, place: Place) -> Missing | None:
         """Why there is no number of ours in a cell, or None if there is one."""
         group, method, metric = place
+        if not self.scores:
+            return Missing(NOT_IN_EXPERIMENT, Mark(group=self.group))
         if method not in self.scores:
-            return Missing(NOT_IN_EXPERIMENT, Mark(method=method))
+            return Missing(NOT_IN_EXPERIMENT, self.mark(method, metric))
         if failure := self.why_failed(method):
-            return failure
-        if group not in map(sigma_name, self.sigmas):
+            return Missing(failure, self.mark(method, metric))
+        if group not in self.groups:
             return Missing(f"sigma {NOT_IN_EXPERIMENT}", Mark(group=group))
         column = self.conventions[metric]
         if column is None:
@@ -88,16 +113,19 @@ class Means:
             )
         if place not in self.values:
             return Missing(f"no {column} in its score file", place)
-        if not self.values[place].n:
+        if math.isnan(self.values[place].value):
             return Missing(f"{column} is undefined for every image", place)
         return None
 
-    def why_failed(self, method: str) -> Missing | None:
+    def why_failed(self, method: str) -> str | None:
         """Why a method has no numbers at all, or None if its evaluator did not fail."""
         if method in self.judged:
             return None
-        failure = one_line(self.scores[method].provenance["failure"])
-        return Missing(f"evaluator failed: {failure}", Mark(method=method))
+        return f"evaluator failed: {one_line(self.scores[method].provenance['failure'])}"
+
+    def mark(self, method: str, metric: str) -> Mark | Place:
+        """What a footnote about a method marks: its heading, or its cell where other benchmarks share the heading."""
+        return Mark(method=method) if self.group is None else Place(self.group, method, metric)
 
     def convention_text(self, metric: str) -> str:
         """The convention of a metric, and the paper's if that is another one."""
@@ -138,12 +166,12 @@ def one_line(text: str) -> str:
 
 
 def _convention(benchmark: str, metric: Metric, judged: Mapping[str, ScoresLike]) -> str | None:
-    """The column that holds a metric in all score files that have it; None: no file has it.
+    """The convention that a metric has in all score files that have it; None: no file has it.
 
     Raises:
         UsaidError: two files hold it in different conventions.
     """
-    found = {name: [column for column in metric.conventions if column in one.rows] for name, one in judged.items()}
+    found = {name: [c for c in metric.conventions if _holds(one.rows, c)] for name, one in judged.items()}
     found = {name: columns for name, columns in found.items() if columns}
     common = [column for column in metric.conventions if all(column in columns for columns in found.values())]
     if not found:
@@ -156,8 +184,21 @@ def _convention(benchmark: str, metric: Metric, judged: Mapping[str, ScoresLike]
     raise UsaidError(f"{files}: {found[first][0]} in the first, {found[other][0]} in the second; score both with one")
 
 
-def _mean(image_ids: "pd.Series[str]", values: "pd.Series[float]") -> Mean:
-    """Mean over images and draws; an image with an undefined value in any draw is left out and counted."""
-    undefined = set(image_ids[values.isna()])
-    defined = ~image_ids.isin(undefined)
-    return Mean(float(values[defined].mean()), int(image_ids[defined].nunique()), len(undefined))
+def _holds(rows: pd.DataFrame, convention: str) -> bool:
+    """Whether score rows have what a convention is made from."""
+    columns = STATISTICS[convention].columns if convention in STATISTICS else (convention,)
+    return set(columns) <= set(rows)
+
+
+def _mean(rows: pd.DataFrame, convention: str, judge: Mapping[str, Any]) -> Mean:
+    """Mean over draws of the score of all images, or over images and draws of theirs.
+
+    An image with an undefined value in any draw is left out of a mean over images and counted.
+    """
+    if convention in STATISTICS:
+        by_draw = [STATISTICS[convention].of_data_set(draw, judge) for _, draw in rows.groupby("draw")]
+        return Mean(statistics.fmean(by_draw), int(rows["image_id"].nunique()), 0)
+    undefined = set(rows["image_id"][rows[convention].isna()])
+    defined = ~rows["image_id"].isin(undefined)
+    chosen = rows[defined]
+    return Mean(float(chosen[convention].mean()), int(chosen["image_id"].nunique()), len(undefined))

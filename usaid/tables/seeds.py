@@ -20,11 +20,15 @@ from usaid.tables.comparable import check_comparable
 from usaid.tables.footnotes import plain_footnotes
 from usaid.tables.means import Means, sigma_name
 from usaid.tables.render_seeds import render_seeds_csv, render_seeds_markdown
-from usaid.tables.specs import SCORE_TABLES, Metric, TableSpec
+from usaid.tables.specs import SCORE_TABLES, Metric
 
 CONFIDENCE = 0.95
 
-_METRICS = {spec.benchmark: spec.metrics for spec in sorted(SCORE_TABLES.values(), key=lambda spec: len(spec.metrics))}
+_METRICS = {
+    benchmark: spec.metrics
+    for spec in sorted(SCORE_TABLES.values(), key=lambda spec: len(spec.metrics))
+    for benchmark in spec.benchmarks
+}
 """Benchmark -> the metrics of its fullest table."""
 
 
@@ -147,7 +151,7 @@ def compare_seeds(score_files: Iterable[str | Path]) -> SeedComparison:
     for benchmark, by_denoiser in scores.items():
         chosen = {name: by_denoiser[name] for name in compared if name in by_denoiser}
         check_comparable(benchmark, chosen)
-        means[benchmark] = Means(TableSpec(benchmark, _METRICS[benchmark]), chosen)
+        means[benchmark] = Means(benchmark, _METRICS[benchmark], chosen)
     names = dict.fromkeys(name for by_denoiser in scores.values() for name in by_denoiser)
     titles = distinct({group.name: group.title for group in groups})
     return SeedComparison(
@@ -205,7 +209,7 @@ def _groups(scores: Mapping[str, Mapping[str, Scores]]) -> list[Group]:
 
 def _rows(benchmark: str, means: Means, groups: Sequence[Group]) -> Iterator[SeedRow]:
     for sigma in means.sigmas:
-        for metric in means.spec.metrics:
+        for metric in means.metrics.values():
             row = (benchmark, sigma, metric, str(means.conventions[metric.name]))
             by_seed = {group.name: _by_seed(means, group, sigma, metric) for group in groups}
             for name, values in by_seed.items():

@@ -1,5 +1,6 @@
 """Which tables are built, from which benchmark and metrics: data that the builder reads."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 ROMAN = ("", "I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X")
@@ -13,10 +14,12 @@ class Metric:
     Attributes:
         name: the paper's word, as in CSV files: ``"psnr"``.
         title: as printed.
-        conventions: columns of score files that hold it. The first is the paper's; a table uses the first that all
-            its score files have.
+        conventions: columns of score files that hold it for each image, or names of
+            :data:`usaid.tables.statistics.STATISTICS`, which only a whole data set has. The first is the paper's; a
+            table uses the first that all its score files have.
         digits: digits after the point, as the paper prints them.
         scale: factor from a score file's unit to the paper's (100 for an accuracy in percent).
+        lower_is_better: which value is marked as best.
         is_category: a yes or no that is printed as a check mark (Table III).
     """
 
@@ -25,21 +28,23 @@ class Metric:
     conventions: tuple[str, ...] = ()
     digits: int = 0
     scale: float = 1.0
+    lower_is_better: bool = False
     is_category: bool = False
 
 
 @dataclass(frozen=True)
 class TableSpec:
-    """A table of means over images.
+    """A table that is made from score files.
 
     Attributes:
-        benchmark: whose score files it is made from.
+        benchmarks: whose score files it is made from: benchmark -> the group of rows that it fills, named after its
+            data set, or None: a group for each sigma of the experiment and the paper.
         metrics: its rows, in the paper's order.
-        sigma: the one sigma that it shows; None: a group of rows for each sigma of the experiment and the paper.
+        sigma: the one sigma that it shows; None: all.
         by_classes: its columns are the numbers of classes K that a U-SAID was trained with, not denoisers.
     """
 
-    benchmark: str
+    benchmarks: Mapping[str, str | None]
     metrics: tuple[Metric, ...]
     sigma: float | None = None
     by_classes: bool = False
@@ -47,15 +52,21 @@ class TableSpec:
 
 PSNR = Metric("psnr", "PSNR (dB)", ("psnr_rgb_float",), digits=2)
 SSIM = Metric("ssim", "SSIM", ("ssim_skimage7",), digits=4)
-NIQE = Metric("niqe", "NIQE", ("niqe_matlab", "niqe_live", "niqe_fitted"), digits=4)
+NIQE = Metric("niqe", "NIQE", ("niqe_matlab", "niqe_live", "niqe_fitted"), digits=4, lower_is_better=True)
 TOP1 = Metric("top1", "Top-1 Acc (%)", ("top1",), digits=2, scale=100)
 TOP5 = Metric("top5", "Top-5 Acc (%)", ("top5",), digits=2, scale=100)
+MIOU = Metric("miou", "mIoU", ("miou_dataset",), digits=4)
+MAP = Metric("map", "mAP (AP50)", ("ap50_coco",), digits=4)
+AP = Metric("ap", "AP50-95", ("ap50_95_coco",), digits=4)
 
 SCORE_TABLES = {
-    1: TableSpec("voc_quality", (PSNR, SSIM, NIQE)),
-    2: TableSpec("voc_quality", (NIQE, PSNR), sigma=25, by_classes=True),
-    6: TableSpec("kodak_quality", (PSNR, SSIM, NIQE)),
-    8: TableSpec("cifar100_classification", (PSNR, SSIM, TOP1, TOP5), sigma=25),
+    1: TableSpec({"voc_quality": None}, (PSNR, SSIM, NIQE)),
+    2: TableSpec({"voc_quality": None}, (NIQE, PSNR), sigma=25, by_classes=True),
+    5: TableSpec({"voc_segmentation": None}, (MIOU,)),
+    6: TableSpec({"kodak_quality": None}, (PSNR, SSIM, NIQE)),
+    7: TableSpec({"isic_segmentation": "isic2018", "deepglobe_segmentation": "deepglobe"}, (MIOU,), sigma=25),
+    8: TableSpec({"cifar100_classification": None}, (PSNR, SSIM, TOP1, TOP5), sigma=25),
+    9: TableSpec({"coco_detection": None}, (PSNR, SSIM, MAP, AP)),
 }
 """The tables that are made from score files."""
 
@@ -85,11 +96,7 @@ REFERENCES = ("noisy", "clean")
 
 NOT_BUILT = {
     4: "Table IV (non-blind methods on Kodak) is not built yet: it needs MLP, MC-WNNM and CBM3D",
-    5: "Table V (segmentation, VOC 2012) is not built yet: it needs the benchmark voc_segmentation",
-    7: "Table VII (segmentation, ISIC 2018 and DeepGlobe) is not built yet: "
-    "it needs the benchmarks isic_segmentation and deepglobe_segmentation",
-    9: "Table IX (detection, COCO) is not built yet: it needs the benchmark coco_detection",
-    10: "Table X (ten noise draws) is not built yet: it needs voc_segmentation and ten draws",
+    10: "Table X (ten noise draws) is not built yet: it needs ten draws of Tables V, VI and VIII",
 }
 """Tables of the paper that the suite cannot make yet, each with the reason."""
 

@@ -3,9 +3,9 @@
 import sys
 from pathlib import Path
 
-from evaluators.benchmarks import BENCHMARKS
-from evaluators.niqe import PRISTINE_MODELS
+from evaluators.benchmarks import BENCHMARKS, judge_path
 from evaluators.scoring import score_source_hash
+from evaluators.training import TRAINING_MODULES
 from usaid.datasets import DATASETS
 from usaid.errors import UsaidError
 from usaid.experiment import (
@@ -19,6 +19,8 @@ from usaid.published import hash_of_published
 from usaid.scores import read_provenance
 from usaid.sources import hash_of_sources
 from usaid.tables import NOT_BUILT, built_tables
+from usaid.tables.classes import METRICS as METRICS_OF_CLASSES
+from usaid.tables.specs import SCORE_TABLES
 
 try:
     config.update(checked_experiment(config))
@@ -29,16 +31,17 @@ DATA = config["data_root"].rstrip("/")
 RESULTS = f"results/{config['experiment']}"
 ENTRIES = config["denoisers"] | variants(config)
 SMALL = config["data_source"] == "miniature"  # too small for threads to share: one each, and jobs side by side
-TABLES_OF_SCORES = {
-    str(table): name
-    for name in config["benchmarks"]
-    for table in BENCHMARKS[name].tables
-    if table != 2 or "ablation" in config
+FETCHED = {f"{DATA}/weights/yolov3.weights": "yolov3", f"{DATA}/weights/yolov3u.pt": "yolov3u"}
+BENCHMARKS_OF_TABLES = {
+    table: benchmarks
+    for table, spec in SCORE_TABLES.items()
+    if (benchmarks := [name for name in spec.benchmarks if name in config["benchmarks"]])
+    and (table != 2 or "ablation" in config)
 }
 
 
 wildcard_constraints:
-    source="|".join([*DATASETS, "released", "resnet101", "niqe_live", "niqe_matlab"]),
+    source="|".join([*DATASETS, "released", "resnet101", *FETCHED.values(), "niqe_live", "niqe_matlab"]),
     benchmark="|".join(config["benchmarks"]),
     denoiser="|".join(ENTRIES),
     table="|".join(str(number) for number in built_tables()),
@@ -96,28 +99,42 @@ def get_checkpoint_source(wildcards):
     return f"{RESULTS}/data/released.json" if path.startswith(f"{DATA}/released/") else path
 
 
+def get_network(benchmark):
+    """The entry of the network that judges a benchmark; none where NIQE's model does."""
+    key = BENCHMARKS[benchmark].network
+    return config["benchmarks"][benchmark][key] if key else {}
+
+
 def get_judge_path(wildcards):
-    """Where a benchmark's judge finds what it needs from disk: a classifier's weights or NIQE's pristine model."""
-    classifier = config["benchmarks"][wildcards.benchmark].get("classifier")
-    if classifier is None:
-        own = config["niqe"] == "niqe_fitted"
-        return f"{RESULTS}/weights/niqe_fitted.npz" if own else f"{DATA}/{PRISTINE_MODELS[config['niqe']][1]}"
-    if "train" in classifier:
-        return f"{RESULTS}/weights/cifar100_{classifier['network']}.safetensors"
-    return f"{DATA}/{classifier['checkpoint']}"
+    """Where a benchmark's judge finds what it needs from disk: its network's weights or NIQE's pristine model."""
+    return judge_path(wildcards.benchmark, config, RESULTS, DATA)
 
 
 def get_judge_source(wildcards):
     """What the scores wait for: the judge's file, or the record that it is there.
 
-    A classifier's checkpoint that is not there is no input: it fails its own scores only, not the whole workflow.
+    A user's own file that is not there is no input: it fails its own scores only, not the whole workflow.
     """
     path = get_judge_path(wildcards)
     if path.startswith(f"{RESULTS}/"):
         return path
-    if "classifier" in config["benchmarks"][wildcards.benchmark]:
-        return [path] if Path(path).exists() else []
-    return f"{RESULTS}/data/{config['niqe']}.json"
+    if BENCHMARKS[wildcards.benchmark].network is None:
+        return f"{RESULTS}/data/{config['niqe']}.json"
+    if path in FETCHED:
+        return f"{RESULTS}/data/{FETCHED[path]}.json"
+    return [path] if Path(path).exists() else []
+
+
+def get_judge_training_data(wildcards):
+    """The records that a judge's training images are there, and its encoder's weights if they have to be fetched."""
+    network = get_network(wildcards.benchmark)
+    encoder = get_encoder(network) if "encoder" in network else []
+    return [f"{RESULTS}/data/{BENCHMARKS[wildcards.benchmark].dataset}.json", *encoder]
+
+
+def get_judge_training_code(wildcards):
+    """Hash of the code that trains the network that judges a benchmark."""
+    return hash_of_sources("evaluators.training", TRAINING_MODULES[BENCHMARKS[wildcards.benchmark].network])
 
 
 def get_score_settings(wildcards):
@@ -132,19 +149,24 @@ def get_score_settings(wildcards):
 
 def get_score_code(wildcards):
     """Hash of the code that one score file depends on."""
-    return score_source_hash(ENTRIES[wildcards.denoiser]["method"])
+    return score_source_hash(ENTRIES[wildcards.denoiser]["method"], wildcards.benchmark)
+
+
+def get_scores(benchmarks):
+    """The score files of all denoisers on some benchmarks."""
+    return [f"{RESULTS}/scores/{benchmark}/{name}.parquet" for benchmark in benchmarks for name in config["denoisers"]]
 
 
 def get_scores_of(table):
-    """The score files of a table, one for each of its columns; none for Table III."""
-    columns = columns_of_ablation(config).values() if table == "2" else config["denoisers"]
-    return [f"{RESULTS}/scores/{TABLES_OF_SCORES[table]}/{name}.parquet" for name in columns] if table != "3" else []
+    """The score files of a table, one for each of its benchmarks and columns; none for Table III."""
+    columns = columns_of_ablation(config).values() if table == 2 else config["denoisers"]
+    benchmarks = BENCHMARKS_OF_TABLES[table] if table != 3 else []
+    return [f"{RESULTS}/scores/{benchmark}/{name}.parquet" for benchmark in benchmarks for name in columns]
 
 
 def get_scores_of_seeds():
     """The score files that the statistics over training seeds are made from."""
-    quality = [name for name in config["benchmarks"] if name.endswith("_quality")]
-    return [f"{RESULTS}/scores/{benchmark}/{name}.parquet" for benchmark in quality for name in config["denoisers"]]
+    return get_scores(config["benchmarks"])
 
 
 def get_own_methods():
@@ -155,12 +177,18 @@ def get_own_methods():
 
 def get_tables():
     """The tables that this experiment can make: those whose benchmark it has, and Table III, which needs none."""
-    return [f"{RESULTS}/tables/table_{n}.csv" for n in built_tables() if n == 3 or str(n) in TABLES_OF_SCORES]
+    return [f"{RESULTS}/tables/table_{n}.csv" for n in built_tables() if n == 3 or n in BENCHMARKS_OF_TABLES]
 
 
-def get_seeds():
-    """The statistics over training seeds, if the experiment trains a denoiser with more than one."""
-    return [f"{RESULTS}/tables/seeds.csv"] if has_several_seeds(config) and get_scores_of_seeds() else []
+def get_scores_of_classes():
+    """The score files whose scores are means over classes."""
+    return get_scores(name for name in config["benchmarks"] if name in METRICS_OF_CLASSES)
+
+
+def get_further_pages():
+    """Pages beside the tables: classes behind a mean, and statistics over training seeds."""
+    pages = {"classes": get_scores_of_classes(), "seeds": has_several_seeds(config) and get_scores_of_seeds()}
+    return [f"{RESULTS}/tables/{name}.csv" for name, wanted in pages.items() if wanted]
 
 
 def get_figures():
@@ -188,4 +216,5 @@ if workflow.is_main_process:
         failed.unlink()
         for number in BENCHMARKS[failed.parent.name].tables:
             Path(RESULTS, f"tables/table_{number}.csv").unlink(missing_ok=True)
-        Path(RESULTS, "tables/index.md").unlink(missing_ok=True)
+        for page in ("index.md", "classes.csv"):
+            Path(RESULTS, "tables", page).unlink(missing_ok=True)

@@ -3,7 +3,7 @@
 
 rule table:
     input:
-        scores=lambda wildcards: get_scores_of(wildcards.table),
+        scores=lambda wildcards: get_scores_of(int(wildcards.table)),
     output:
         csv=f"{RESULTS}/tables/table_{{table}}.csv",
         tex=f"{RESULTS}/tables/table_{{table}}.tex",
@@ -36,11 +36,27 @@ rule seeds:
         "../scripts/seeds.py"
 
 
+rule classes:
+    input:
+        scores=get_scores_of_classes(),
+    output:
+        csv=f"{RESULTS}/tables/classes.csv",
+        md=f"{RESULTS}/tables/classes.md",
+    log:
+        f"{RESULTS}/logs/tables/classes.log",
+    params:
+        code=hash_of_sources("usaid.tables.classes"),
+    conda:
+        "../../envs/suite.yaml"
+    script:
+        "../scripts/classes.py"
+
+
 rule index:
     input:
         tables=get_tables(),
-        seeds=get_seeds(),
-        scores=[path for table in TABLES_OF_SCORES for path in get_scores_of(table)],
+        pages=get_further_pages(),
+        scores=[path for table in BENCHMARKS_OF_TABLES for path in get_scores_of(table)],
     output:
         index=f"{RESULTS}/tables/index.md",
         provenance=f"{RESULTS}/tables/provenance.json",
@@ -74,11 +90,26 @@ rule table_3:
         f"{RESULTS}/tables/table_3.csv",
 
 
+rule table_5:
+    input:
+        f"{RESULTS}/tables/table_5.csv",
+
+
 rule table_6:
     input:
         f"{RESULTS}/tables/table_6.csv",
 
 
+rule table_7:
+    input:
+        f"{RESULTS}/tables/table_7.csv",
+
+
 rule table_8:
     input:
         f"{RESULTS}/tables/table_8.csv",
+
+
+rule table_9:
+    input:
+        f"{RESULTS}/tables/table_9.csv",

@@ -4,6 +4,6 @@ from usaid.jobs import job
 from usaid.tables.files import write_index, write_provenance
 
 with job(snakemake.log[0]):
-    seeds = snakemake.input.get("seeds", [])
-    write_index(snakemake.output.index, snakemake.input.tables, snakemake.config["experiment"], seeds)
+    pages = snakemake.input.get("pages", [])
+    write_index(snakemake.output.index, snakemake.input.tables, snakemake.config["experiment"], pages)
     write_provenance(snakemake.output.provenance, snakemake.input.scores)

@@ -1,0 +1,160 @@
+"""One job: images of one shape go together, rows come out in order, and whatever fails names its image."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from evaluators import scoring
+from evaluators.benchmarks import BENCHMARKS, JUDGE_MODULES, detector_cfg, detector_name, judge_path, trained_on_a_part
+from evaluators.judges import Judge
+from evaluators.scoring import Stopwatch, score_images, score_source_hash
+from usaid.checkpoints import write_weights
+from usaid.datasets.base import Dataset, Sample
+from usaid.denoisers.identity import Noisy
+from usaid.errors import UsaidError
+from usaid.scores import Journal
+from usaid.tables.specs import SCORE_TABLES
+
+SHAPES = {"a": (8, 12), "b": (12, 8), "c": (8, 12), "d": (8, 12), "e": (4, 4)}
+
+
+class Shapes(Dataset):
+    """Five images of three shapes; the target is the image's name."""
+
+    name, title, official_counts = "shapes", "Shapes", {"all": 5}
+
+    def find_ids(self) -> Sequence[str]:
+        return [*SHAPES]
+
+    def read(self, image_id: str) -> Sample:
+        return Sample(image_id, np.full((*SHAPES[image_id], 3), 128, np.uint8), image_id)
+
+
+class Recording(Judge):
+    """Notes the batches that it sees; its statistic is a list of numbers."""
+
+    metrics = ("counts", "width")
+
+    def __init__(self, fails_on: str = "") -> None:
+        self.batches: list[str] = []
+        self.fails_on = fails_on
+
+    def look(self, denoised: torch.Tensor) -> int:
+        return denoised.shape[3]
+
+    def score(self, seen: int, denoised: torch.Tensor, clean: torch.Tensor, targets: Sequence[Any]) -> dict[str, Any]:
+        self.batches.append("".join(targets))
+        if self.fails_on in targets:
+            raise ValueError("no such\nthing")
+        return {"counts": torch.arange(2 * len(targets)).reshape(-1, 2), "width": [seen] * len(targets)}
+
+
+def run(judge: Judge, folder: Path, sigmas: Sequence[float] = (25,), draws: int = 1) -> list[dict[str, Any]]:
+    denoiser = Noisy()
+    denoiser.device = torch.device("cpu")
+    journal = Journal(folder / "journal", {})
+    clock = Stopwatch(denoiser.device)
+    try:
+        rows, _ = score_images(denoiser, Shapes(folder, "all"), judge, sigmas, draws, journal, clock)
+    finally:
+        journal.close()
+    assert {"decode", "noise", "denoiser", "network", "metric"} >= clock.seconds.keys()
+    return rows
+
+
+def test_images_of_one_shape_are_denoised_together_and_rows_come_in_order(tmp_path, monkeypatch):
+    monkeypatch.setitem(scoring.PIXELS_PER_BATCH, "cpu", 2 * 8 * 12)
+    judge = Recording()
+    rows = run(judge, tmp_path, sigmas=(15, 25), draws=2)
+    assert list(dict.fromkeys(judge.batches)) == ["ac", "b", "d", "e"]
+    assert [(row["image_id"], row["sigma"], row["draw"]) for row in rows] == [
+        (image_id, sigma, draw) for image_id in "abcde" for sigma in (15.0, 25.0) for draw in (0, 1)
+    ]
+    assert {(row["image_id"], row["width"]) for row in rows} == {(i, SHAPES[i][1]) for i in SHAPES}
+    assert [row["counts"] for row in rows if row["image_id"] in "ac"] == [[0, 1]] * 4 + [[2, 3]] * 4
+
+
+def test_few_images_wait_for_others_of_their_shape(tmp_path, monkeypatch):
+    monkeypatch.setattr(scoring, "WAITING", 1)
+    judge = Recording()
+    rows = run(judge, tmp_path)
+    assert judge.batches == ["a", "b", "cd", "e"]
+    assert [row["image_id"] for row in rows] == [*SHAPES]
+
+
+def test_a_failing_judge_names_the_image_and_the_others_stay_scored(tmp_path, monkeypatch):
+    monkeypatch.setitem(scoring.PIXELS_PER_BATCH, "cpu", 1)
+    with pytest.raises(UsaidError, match="^image c: ValueError: no such thing$"):
+        run(Recording(fails_on="c"), tmp_path)
+    judge = Recording()
+    assert [row["image_id"] for row in run(judge, tmp_path)] == [*SHAPES]
+    assert judge.batches == ["c", "d", "e"]  # what was scored before is not scored again
+
+
+def test_each_benchmark_goes_to_the_tables_that_are_made_from_it():
+    for name, benchmark in BENCHMARKS.items():
+        assert benchmark.tables == tuple(n for n, spec in SCORE_TABLES.items() if name in spec.benchmarks)
+    assert {name for spec in SCORE_TABLES.values() for name in spec.benchmarks} == BENCHMARKS.keys()
+
+
+def test_a_score_depends_on_the_code_of_its_own_judge_only():
+    hashes = {name: score_source_hash("noisy", name) for name in BENCHMARKS}
+    assert hashes["kodak_quality"] == hashes["voc_quality"]
+    assert len(set(hashes.values())) == len(JUDGE_MODULES)
+
+
+@pytest.mark.parametrize(
+    ("network", "name", "cfg", "weights"),
+    [
+        ("darknet:yolov3,weights/yolov3.weights", "yolov3", "yolov3", "data/weights/yolov3.weights"),
+        ("darknet:nets/my.cfg,nets/my.weights", "my", Path("data/nets/my.cfg"), "data/nets/my.weights"),
+        ("yolov3u", "yolov3u", None, "data/weights/yolov3u.pt"),
+    ],
+)
+def test_detectors_by_name(network, name, cfg, weights):
+    assert detector_name(network) == name
+    if cfg is not None:
+        assert detector_cfg(network, "data") == cfg
+    experiment = {"benchmarks": {"coco_detection": {"detector": {"network": network}}}}
+    assert judge_path("coco_detection", experiment, "results/x", "data") == weights
+
+
+def test_a_judge_that_is_trained_lies_with_the_results():
+    experiment = {"benchmarks": {"voc_segmentation": {"segmenter": {"network": "fpn", "train": {}}}}}
+    path = judge_path("voc_segmentation", experiment, "results/x", "data")
+    assert path == "results/x/weights/voc_segmentation.safetensors"
+    experiment["benchmarks"]["voc_segmentation"]["segmenter"] = {"checkpoint": "mine.safetensors"}
+    assert judge_path("voc_segmentation", experiment, "results/x", "data") == "data/mine.safetensors"
+
+
+def test_training_on_a_part_of_the_images_is_told(tmp_path):
+    network = torch.nn.Linear(1, 1)
+    for n, found in ((311, ["trained on 311 of the 1,464 images of voc2012/train"]), (1464, [])):
+        write_weights(network, tmp_path / "w.safetensors", {"n_images": n, "images": "voc2012/train"})
+        assert trained_on_a_part(tmp_path / "w.safetensors") == found
+    assert trained_on_a_part(tmp_path / "w.safetensors", "isic2018/train") != []
+    write_weights(network, tmp_path / "w.safetensors", {})
+    assert trained_on_a_part(tmp_path / "w.safetensors") == []
+
+
+def test_pixels_that_do_not_decode_fail_the_job_with_the_file(tmp_path):
+    class Files(Shapes):
+        def read(self, image_id: str) -> Sample:
+            from usaid.images import read_rgb
+
+            return Sample(image_id, read_rgb(self.data_root / f"{image_id}.png"), image_id)
+
+    for image_id in SHAPES:
+        Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / f"{image_id}.png")
+    (tmp_path / "c.png").write_bytes((tmp_path / "c.png").read_bytes()[:40])
+    journal = Journal(tmp_path / "journal", {})
+    denoiser = Noisy()
+    denoiser.device = torch.device("cpu")
+    with pytest.raises(UsaidError, match=r"c\.png: does not decode"):
+        score_images(denoiser, Files(tmp_path, "all"), Recording(), (25,), 1, journal, Stopwatch(denoiser.device))
+    journal.close()

@@ -1,0 +1,9 @@
+"""Train the network that judges a benchmark, on the clean training images of its data set."""
+
+from pathlib import Path
+
+from evaluators.training import train_judge
+from usaid.jobs import job
+
+with job(snakemake.log[0], snakemake.threads):
+    train_judge(snakemake.config, snakemake.wildcards.benchmark, Path(snakemake.output.weights))
