@@ -15,9 +15,9 @@ from torchvision import ops
 from evaluators.darknet_cfg import Section, read_cfg
 from evaluators.darknet_layers import Convolution, Head, Layer, Shape, Yolo, build_layer
 from evaluators.detections import Detections
-from usaid.checkpoints import load_state
+from usaid.checkpoints import load_state, require_weights
 from usaid.errors import UsaidError
-from usaid.files import sha256_of_file, written_atomically
+from usaid.files import written_atomically
 
 CANDIDATES = 1000
 """So many of an image's best boxes enter suppression: trained networks give about 260, an untrained one a million."""
@@ -236,7 +236,6 @@ class DarknetDetector:
         threshold: float = 0.005,
         nms: float = 0.45,
         letterbox: bool = True,
-        keep: int = 100,
     ) -> None:
         """Copy the network (which stays as it is), fold its BatchNorm and put it on ``device``.
 
@@ -246,13 +245,11 @@ class DarknetDetector:
             threshold: least score of a detection; 0.005 in Darknet's validation.
             nms: largest IoU of two detections of one class.
             letterbox: keep the aspect ratio, as Redmon's Darknet does; else stretch, as AlexeyAB's does by default.
-            keep: largest number of detections of an image; Darknet keeps all, which on COCO is worth 0.2 points of AP50
-                (pycocotools looks at the 100 best of each class).
         """
         self.classes = network.classes
         self.device = torch.device(device)
         self.network = folded(network).to(self.device).to(memory_format=torch.channels_last)
-        self.threshold, self.nms, self.letterbox, self.keep = threshold, nms, letterbox, keep
+        self.threshold, self.nms, self.letterbox = threshold, nms, letterbox
 
     @torch.inference_mode()
     def __call__(self, images: Tensor) -> list[Detections]:
@@ -278,7 +275,7 @@ class DarknetDetector:
         found, scores, label = _in_image(corners[kept], placement, images.shape[-2:]), scores[kept], label[kept]
         per_image = image[kept].bincount(minlength=len(images)).tolist()
         return [
-            Detections(*(values[: self.keep] for values in parts))
+            Detections(*parts)
             for parts in zip(*(values.split(per_image) for values in (found, scores, label)), strict=True)
         ]
 
@@ -341,9 +338,6 @@ def load_darknet(
     if weights.suffix == ".safetensors":
         _load_state(network, weights, sha256)
     else:
-        if sha256 is not None and weights.is_file() and (found := sha256_of_file(weights)) != sha256:
-            raise UsaidError(
-                f"{weights}: SHA-256 is {found}, expected {sha256}; fetch the file again or correct the key"
-            )
+        require_weights(weights, sha256)
         read_weights(network, weights)
     return DarknetDetector(network, device, letterbox=letterbox)

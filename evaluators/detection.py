@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
@@ -26,7 +27,7 @@ from usaid.errors import UsaidError
 from usaid.files import sha256_of_file, written_atomically
 
 MOST_DETECTIONS = 100
-"""So many of an image are scored, the best ones: the limit of COCO."""
+"""So many of a category in an image are scored, the best ones: the limit of COCO's evaluation."""
 
 
 def make_judge(benchmark: str, experiment: Mapping[str, Any], judge_file: Path, device: torch.device) -> Judge:
@@ -54,8 +55,8 @@ class DetectionJudge(Judge):
     Its columns, beside PSNR and SSIM, are lists of rows:
 
     * ``detections``: category id, x, y of the upper left corner, width, height (pixels, two decimals), score (five
-      decimals); best first, at most 100. Rounding comes before matching: the COCO results file that is written from
-      them has exactly the same score.
+      decimals); best first, at most 100 of a category. Rounding comes before matching: the COCO results file that is
+      written from them has exactly the same score.
     * ``matches``: for each detection what :func:`usaid.average_precision.average_precision` needs.
     * ``objects``: category id and number of objects that count, for each category with objects in the image.
     """
@@ -111,8 +112,9 @@ class DetectionJudge(Judge):
 
     def _rows(self, found: Detections) -> list[list[float]]:
         """The best detections of an image as rows of the column ``detections``."""
-        table = torch.hstack([found.classes[:, None], found.boxes, found.scores[:, None]])[:MOST_DETECTIONS]
-        classes, *box, scores = table.double().cpu().numpy().T
+        table = torch.hstack([found.classes[:, None], found.boxes, found.scores[:, None]]).double().cpu().numpy()
+        rank = pd.Series(table[:, 0]).groupby(table[:, 0]).cumcount()
+        classes, *box, scores = table[rank < MOST_DETECTIONS].T
         rows = zip(np.round(box, 2).T.tolist(), np.round(scores, 5).tolist(), strict=True)
         return [
             [self.category_ids[int(index)], *corner_and_size, score]
@@ -123,7 +125,7 @@ class DetectionJudge(Judge):
 def match(
     detections: Sequence[Sequence[Sequence[float]]], targets: Sequence[Sequence[Instance]]
 ) -> list[list[list[float]]]:
-    """Match the detections of each image to its objects with ``pycocotools``: all areas, at most 100 an image.
+    """Match the detections of each image to its objects with ``pycocotools``: all areas, 100 at most of a category.
 
     Args:
         detections: for each image, rows of the column ``detections`` of :class:`DetectionJudge`.

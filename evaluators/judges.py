@@ -46,7 +46,7 @@ class Judge(ABC):
             Column -> B entries: a tensor on any device whose first dimension is B, or JSON-able values.
         """
 
-    def write_findings(self, rows: list[dict[str, Any]], folder: Path) -> None:
+    def write_findings(self, rows: list[dict[str, Any]], folder: Path) -> None:  # noqa: B027 - most have none
         """Write what others want to read of the rows into files of its own, and drop the columns that only these need.
 
         Args:

@@ -218,7 +218,9 @@ def score_to_file(
     provenance = _provenance(experiment, benchmark, denoiser, device) | identity
     provenance |= {
         "dataset": dataset_facts(dataset),
-        "deviations": deviations(experiment, benchmark) + (trained_on_a_part(weights) if weights else []) + judge.deviations,
+        "deviations": deviations(experiment, benchmark)
+        + (trained_on_a_part(weights) if weights else [])
+        + judge.deviations,
         "seconds": seconds | {"total": round(time.perf_counter() - start, 3)},
         "pixels": pixels,
         "pixels_per_second": round(pixels / denoising) if denoising and pixels else None,

@@ -16,9 +16,8 @@ from torch import Tensor, nn
 from torchvision.ops import batched_nms, box_convert
 
 from evaluators.detections import Detections
-from usaid.checkpoints import first_line
+from usaid.checkpoints import first_line, require_weights
 from usaid.errors import UsaidError
-from usaid.files import sha256_of_file
 
 _SIDE, _STRIDE, _GREY = 640, 32, 114 / 255
 _LEAST_SCORE, _MOST_OVERLAP, _MOST_CANDIDATES, _MOST_DETECTIONS = 0.001, 0.7, 30_000, 300
@@ -131,10 +130,7 @@ def load_yolov3u(weights: Path, sha256: str | None = None, device: torch.device 
         UsaidError: missing file, other hash, no such checkpoint, or ultralytics is not installed.
     """
     weights = Path(weights)
-    if not weights.is_file():
-        raise UsaidError(f"{weights}: weights are missing; put yolov3u.pt there or correct the key that names them")
-    if sha256 is not None and (found := sha256_of_file(weights)) != sha256:
-        raise UsaidError(f"{weights}: SHA-256 is {found}, expected {sha256}; fetch the file again or correct the key")
+    require_weights(weights, sha256)
     ultralytics = import_ultralytics()
     try:
         content = _read_blank(weights)

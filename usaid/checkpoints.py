@@ -25,10 +25,7 @@ def load_state(path: str | Path, sha256: str | None = None) -> dict[str, Tensor]
         UsaidError: missing file, other hash, unreadable file, or content that is no dictionary of tensors.
     """
     path = Path(path)
-    if not path.is_file():
-        raise UsaidError(f"{path}: weights are missing; train or fetch them, or correct the key that names them")
-    if sha256 is not None and (found := sha256_of_file(path)) != sha256:
-        raise UsaidError(f"{path}: SHA-256 is {found}, expected {sha256}; fetch the file again or correct the key")
+    require_weights(path, sha256)
     try:
         if path.suffix == ".safetensors":
             state = load_file(path)
@@ -39,6 +36,18 @@ def load_state(path: str | Path, sha256: str | None = None) -> dict[str, Tensor]
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise UsaidError(f"{path}: holds no dictionary of tensors; give the state_dict, not a whole model")
     return dict(state)
+
+
+def require_weights(path: Path, sha256: str | None = None) -> None:
+    """See that a file of weights is there, and that it is the expected one.
+
+    Raises:
+        UsaidError: it is missing, or its SHA-256 is not ``sha256``.
+    """
+    if not path.is_file():
+        raise UsaidError(f"{path}: weights are missing; train or fetch them, or correct the key that names them")
+    if sha256 is not None and (found := sha256_of_file(path)) != sha256:
+        raise UsaidError(f"{path}: SHA-256 is {found}, expected {sha256}; fetch the file again or correct the key")
 
 
 def write_weights(network: nn.Module, path: Path, facts: Mapping[str, Any]) -> None:

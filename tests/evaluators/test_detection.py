@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -141,11 +142,12 @@ def test_rows_name_categories_and_are_rounded_and_json():
     assert json.loads(json.dumps(statistics)) == statistics
 
 
-def test_the_hundred_best_are_kept():
-    rows = [(n % 6, n / 10, 0.0, 5.0, 5.0, 1 - n / 1000) for n in range(130)]
+def test_the_hundred_best_of_each_category_are_kept():
+    rows = [(n % 2, n / 10, 0.0, 5.0, 5.0, 1 - n / 1000) for n in range(230)]
     detections = judged([found(*rows)], [[]])["detections"][0]
-    assert len(detections) == 100
-    assert detections[-1][-1] == pytest.approx(1 - 0.099, abs=1e-5)
+    assert Counter(row[0] for row in detections) == dict.fromkeys({row[0] for row in detections}, 100)
+    assert len(detections) == 200
+    assert detections[-1][-1] == pytest.approx(1 - 0.199, abs=1e-5)
 
 
 def test_matching_by_hand():

@@ -89,7 +89,7 @@ def test_few_images_wait_for_others_of_their_shape(tmp_path, monkeypatch):
 
 def test_a_failing_judge_names_the_image_and_the_others_stay_scored(tmp_path, monkeypatch):
     monkeypatch.setitem(scoring.PIXELS_PER_BATCH, "cpu", 1)
-    with pytest.raises(UsaidError, match="^image c: ValueError: no such thing$"):
+    with pytest.raises(UsaidError, match=r"^image c: ValueError: no such thing$"):
         run(Recording(fails_on="c"), tmp_path)
     judge = Recording()
     assert [row["image_id"] for row in run(judge, tmp_path)] == [*SHAPES]

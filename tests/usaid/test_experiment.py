@@ -99,12 +99,20 @@ def detection(network: str, **detector: object) -> dict:
         ("experiment", "../evil", "experiment = "),
         ("benchmarks/cifar100_classification/classifier/network", "vgg", "must be one of resnet8, resnet20"),
         ("benchmarks/cifar100_classification/classifier/mean", None, "give either 'checkpoint' with 'mean' and 'std'"),
-        ("benchmarks/voc_segmentation", segmentation(network="fpn"), "segmenter: give either 'checkpoint', or 'network'"),
+        (
+            "benchmarks/voc_segmentation",
+            segmentation(network="fpn"),
+            "segmenter: give either 'checkpoint', or 'network'",
+        ),
         ("benchmarks/voc_segmentation", segmentation(checkpoint="f", train={}), "give either 'checkpoint', or"),
         ("benchmarks/voc_segmentation", segmentation(network="unet", train={}), "must be one of fpn, pspnet"),
         ("benchmarks/isic_segmentation", segmentation(network="pspnet", train={"crop": 33}), "a multiple of 32"),
         ("benchmarks/coco_detection", detection("yolov5"), 'detector.network = "yolov5": must be like'),
-        ("benchmarks/coco_detection", detection("darknet:my.cfg"), "give either 'yolov3u' or 'darknet:<cfg>,<weights>'"),
+        (
+            "benchmarks/coco_detection",
+            detection("darknet:my.cfg"),
+            "give either 'yolov3u' or 'darknet:<cfg>,<weights>'",
+        ),
         ("benchmarks/coco_detection", detection("yolov3u", train={}), "or 'darknet:<cfg>' with 'train'"),
     ],
 )
