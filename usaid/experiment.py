@@ -228,6 +228,7 @@ def _one_line(error: jsonschema.ValidationError) -> str:
         "minimum": lambda: f">= {limit}",
         "maximum": lambda: f"<= {limit}",
         "exclusiveMinimum": lambda: f"> {limit}",
+        "exclusiveMaximum": lambda: f"< {limit}",
         "multipleOf": lambda: f"a multiple of {limit}",
         "minItems": lambda: f"a list of at least {limit}",
         "maxItems": lambda: f"a list of at most {limit}",
