@@ -2,7 +2,7 @@
 
     python benchmarks/score_jobs.py --data-root data [--images 24] [--threads 2] [--benchmarks kodak_quality ...]
 
-Runs `usaid score` in a process of its own for each benchmark of config/released.yaml with config/reference_released.yaml,
+Runs `usaid score` in a process of its own for each benchmark of config/released.yaml with reference_released.yaml,
 so that the start (interpreter, imports, weights) counts, and prints images per second and each stage's share. Judges
 that `make reference` trains have to be there (results/reference/released/weights); a benchmark without its judge is
 left out.
@@ -61,9 +61,8 @@ def run_job(
         folder = Path(name)
         chosen = dataset.ids[: images * (100 if facts.dataset == "cifar100" else 1)]
         (folder / "ids.txt").write_text("".join(f"{image_id}\n" for image_id in chosen))
-        settings = {**experiment["benchmarks"][benchmark], "sigmas": [25]}
-        subset = {f"{facts.dataset}/{facts.split}": str(folder / "ids.txt")}
-        one = {**experiment, "benchmarks": {benchmark: settings}, "subsets": subset}
+        settings = {**experiment["benchmarks"][benchmark], "sigmas": [25], "subset": str(folder / "ids.txt")}
+        one = {**experiment, "benchmarks": {benchmark: settings}}
         (folder / "experiment.yaml").write_text(yaml.safe_dump(one))
         command = [
             *(sys.executable, "-m", "usaid_cli", "score", str(folder / "experiment.yaml")),

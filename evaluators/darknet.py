@@ -138,9 +138,9 @@ def _tensors_in_file(network: Darknet) -> list[Tensor]:
     return [tensor for tensor in tensors if tensor is not None]
 
 
-def _load_state(network: Darknet, path: Path, sha256: str | None) -> None:
+def _load_state(network: Darknet, path: Path) -> None:
     """Load a state_dict of :class:`Darknet`."""
-    state, expected = load_state(path, sha256), network.state_dict()
+    state, expected = load_state(path), network.state_dict()
     for key, value in expected.items():
         if key not in state:
             raise UsaidError(f"{path}: key {key!r} of {network.cfg} is missing; give the file that belongs to the .cfg")
@@ -334,10 +334,10 @@ def load_darknet(
     Raises:
         UsaidError: a file is missing, damaged or has another hash, or the two do not belong together.
     """
+    require_weights(weights, sha256)
     network = Darknet(read_cfg(cfg))
     if weights.suffix == ".safetensors":
-        _load_state(network, weights, sha256)
+        _load_state(network, weights)
     else:
-        require_weights(weights, sha256)
         read_weights(network, weights)
     return DarknetDetector(network, device, letterbox=letterbox)

@@ -189,7 +189,7 @@ def score_to_file(
     device = pick_device(experiment["device"])
     config, entry = settings_of(experiment, benchmark, denoiser), entry_of(experiment, denoiser)
     facts = BENCHMARKS[benchmark]
-    dataset = datasets.load_for(experiment, facts.dataset, facts.split, config.get("longest_side"))
+    dataset = datasets.load_for(experiment, facts.dataset, facts.split, benchmark)
     judge = make_judge(benchmark, experiment, judge_file, device)
     method = build_denoiser(entry["method"], weights, device, experiment["precision"], entry.get("options"))
     identity = {
@@ -242,7 +242,7 @@ def write_failure(
             "split": facts.split,
             "n": 0,
             "n_official": official,
-            "subset": datasets.subset_for(experiment, facts.dataset, facts.split),
+            "subset": datasets.subset_for(experiment, facts.dataset, facts.split, benchmark),
             "ids_sha256": None,
         },
     }

@@ -36,7 +36,7 @@ def train_judge(experiment: Mapping[str, Any], benchmark: str, weights: Path) ->
     network = settings[facts.network] if facts.network else {}
     if "train" not in network:
         raise UsaidError(f"benchmarks.{benchmark}: has no network with 'train'; nothing is trained for it")
-    images = datasets.load_for(experiment, facts.dataset, "train", settings.get("longest_side"))
+    images = datasets.load_for(experiment, facts.dataset, "train", benchmark)
     device, curve = pick_device(experiment["device"]), weights.with_suffix(".csv")
     weights.parent.mkdir(parents=True, exist_ok=True)
     if facts.network == "classifier":

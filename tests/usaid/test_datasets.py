@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from usaid.datasets import DATASETS, format_status, load, read_sources, status
+from usaid.datasets import DATASETS, format_status, load, load_for, read_sources, status, subset_for
 from usaid.datasets.base import read_id_list
 from usaid.datasets.cifar100 import CIFAR100, read_pickle
 from usaid.datasets.coco import COCO, Instance
@@ -139,7 +139,7 @@ def test_every_data_set_of_the_paper_has_a_reader() -> None:
         "isic2018": 2594 + 100,
         "deepglobe": 803,
         "cifar100": 60_000,
-        "coco": 5000,
+        "coco": 118_287 + 5000,
     }
 
 
@@ -258,6 +258,24 @@ def test_large_images_are_made_smaller_with_their_label_maps(root: Path) -> None
         assert np.array_equal(same.target, as_stored.target)
 
 
+def test_a_benchmark_can_have_a_list_of_its_own(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_text(root / "all.txt", "ISIC_0000005\nISIC_0000007\n")
+    save_text(root / "elsewhere/one.txt", "ISIC_0000007\n")
+    experiment = {
+        "data_root": str(root),
+        "subsets": {"isic2018/train": "all.txt"},
+        "benchmarks": {"isic_segmentation": {"subset": "one.txt", "longest_side": WIDTH // 2}},
+    }
+    assert len(load_for(experiment, "isic2018", "train")) == 2
+    assert len(load_for(experiment, "isic2018", "train", "isic_segmentation")) == 2  # what it is trained on
+    assert load_for(experiment, "isic2018", "train", "isic_segmentation").longest_side == WIDTH // 2
+    assert subset_for(experiment, "isic2018", "val", "isic_segmentation") == "one.txt"
+    monkeypatch.chdir(root / "elsewhere")
+    assert load("isic2018", root, "train", "one.txt").ids == ("ISIC_0000007",)
+    with pytest.raises(UsaidError, match=r"two\.txt: list of ids is missing"):
+        load("isic2018", root, "train", "two.txt")
+
+
 def test_only_label_maps_can_be_resized(root: Path) -> None:
     coco = load("coco", root, "val", longest_side=4)
     with pytest.raises(UsaidError, match="only images with label maps can be resized; drop 'longest_side'"):
@@ -373,6 +391,16 @@ def test_coco_instances(root: Path) -> None:
     assert dataset.categories == {1: "person", 90: "toothbrush"}
 
 
+def test_coco_has_a_training_split_of_its_own(root: Path) -> None:
+    with pytest.raises(UsaidError, match=r"instances_train2017\.json: missing; only training a detector needs it"):
+        load("coco", root, "train")
+    content = coco_content() | {"images": [{"id": 7, "width": WIDTH, "height": HEIGHT}], "annotations": []}
+    save_text(root / "coco/annotations/instances_train2017.json", json.dumps(content))
+    save(root / "coco/train2017/000000000007.jpg", image())
+    assert [sample.id for sample in load("coco", root, "train")] == ["7"]
+    assert load("coco", root, "val").ids == ("139", "285", "1000")
+
+
 def test_coco_image_that_is_listed_but_missing(root: Path) -> None:
     with pytest.raises(UsaidError, match=r"000000000285\.jpg: missing"):
         load("coco", root, "val")["285"]
@@ -483,6 +511,7 @@ def test_status_counts_images_that_have_their_targets(root: Path) -> None:
         ("deepglobe", "test"): (2, 142),
         ("cifar100", "train"): (0, 50_000),
         ("cifar100", "test"): (3, 10_000),
+        ("coco", "train"): (0, 118_287),
         ("coco", "val"): (2, 5000),
     }
 

@@ -246,3 +246,40 @@ def test_changing_one_recipe_trains_that_denoiser_only(tmp_path, data_root):
     output = run(tmp_path, "--dry-run", "table_2", "table_1")
     assert output.count("rule train_denoiser:") == 1
     assert planned_scores(tmp_path) == {"s_said"}
+
+
+def test_judges_are_trained_and_a_missing_one_fails_its_own_scores_only(tmp_path, data_root):
+    (tmp_path / "data").symlink_to(data_root)
+    small = {"crop": 32, "batch": 2, "steps": 2, "optimizer": "adamw", "learning_rate": 0.001}
+    segmenter = {"network": "pspnet", "encoder": ENCODER, "train": small}
+    experiment = EXPERIMENT | {
+        "denoisers": {"noisy": {"method": "noisy"}, "clean": {"method": "clean"}},
+        "benchmarks": {
+            "isic_segmentation": {"sigmas": [25], "segmenter": segmenter, "notes": ["two steps are no training"]},
+            "coco_detection": {"sigmas": [25], "detector": {"network": "darknet:yolov3,weights/absent.weights"}},
+        },
+        "subsets": {},
+    }
+    write_experiment(tmp_path, experiment)
+    output = run(tmp_path, "all_tables")
+    assert output.count("rule train_judge:") == 1
+    assert "coco_detection x clean" in output
+    results = tmp_path / "results/tiny"
+    weights = results / "weights"
+    assert {f"isic_segmentation.{end}" for end in ("safetensors", "csv", "json")} <= {p.name for p in weights.iterdir()}
+    assert not [*weights.glob("*.checkpoint.pt")]
+    rows = (results / "tables/table_7.csv").read_text().splitlines()
+    assert any(line.startswith("7,isic2018,clean,miou,0.") for line in rows)
+    assert "7,deepglobe,noisy,miou,,0.1309,,,not in this experiment" in rows
+    page = (results / "tables/table_7.md").read_text()
+    assert "n = 8 of 100 images of isic2018, split val; sigma 25" in page
+    for deviation in ("two steps are no training", "trained on 32 of the 2,594", "lite0 in place of resnet101"):
+        assert deviation in page
+    assert "weights/absent.weights: weights are missing" in (results / "tables/table_9.md").read_text()
+    assert "isic_segmentation,miou_dataset,25,lesion,clean,0." in (results / "tables/classes.csv").read_text()
+    assert planned_scores(tmp_path) == {"noisy", "clean"}  # the failed ones only, which are tried again
+    assert run(tmp_path, "--dry-run", "all_tables").count("benchmark=isic_segmentation") == 0
+
+    experiment["benchmarks"]["isic_segmentation"]["segmenter"]["train"]["steps"] = 3
+    write_experiment(tmp_path, experiment)
+    assert run(tmp_path, "--dry-run", "table_7").count("rule train_judge:") == 1

@@ -39,7 +39,8 @@ def load(
         name: one of ``DATASETS``.
         data_root: folder that holds the data set's official folder.
         split: one of the reader's ``official_counts``.
-        subset: text file with one id a line (relative to ``data_root`` or absolute); None: the whole split.
+        subset: text file with one id a line (below ``data_root``, else below the working folder, or absolute); None:
+            the whole split.
         longest_side: in pixels; larger images are made smaller. None: as stored.
 
     Raises:
@@ -52,25 +53,27 @@ def load(
     return dataset
 
 
-def load_for(experiment: Mapping[str, Any], name: str, split: str, longest_side: int | None = None) -> Dataset:
-    """Open one split of a data set as an experiment names it: its root folder and its list of ids, if it has one.
+def load_for(experiment: Mapping[str, Any], name: str, split: str, benchmark: str | None = None) -> Dataset:
+    """Open one split of a data set as an experiment names it: its root folder, and its list of ids if it has one.
 
     Args:
         experiment: as :func:`usaid.experiment.checked_experiment` returns it.
         name: one of ``DATASETS``.
         split: one of the reader's ``official_counts``.
-        longest_side: as :func:`load` takes it.
+        benchmark: one of the experiment's, whose own size of images counts; for the split that it scores also
+            whose own list of ids (:func:`subset_for`). None: images as stored.
 
     Raises:
         UsaidError: as :func:`load`.
     """
-    return load(name, experiment["data_root"], split, subset_for(experiment, name, split), longest_side)
+    longest_side = experiment["benchmarks"][benchmark].get("longest_side") if benchmark else None
+    return load(name, experiment["data_root"], split, subset_for(experiment, name, split, benchmark), longest_side)
 
 
-def subset_for(experiment: Mapping[str, Any], name: str, split: str) -> str | None:
-    """The list of ids that an experiment names for a split; None: the whole split."""
-    subset: str | None = experiment["subsets"].get(f"{name}/{split}")
-    return subset
+def subset_for(experiment: Mapping[str, Any], name: str, split: str, benchmark: str | None = None) -> str | None:
+    """The list of ids that an experiment names for a split, or a benchmark of it for what it scores; None: all."""
+    own: str | None = experiment["benchmarks"][benchmark].get("subset") if benchmark and split != "train" else None
+    return own or experiment["subsets"].get(f"{name}/{split}")
 
 
 @dataclass(frozen=True)

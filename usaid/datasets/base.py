@@ -54,7 +54,8 @@ class Dataset(ABC):
         Args:
             data_root: folder that holds the data set's official folder.
             split: one of ``official_counts``.
-            subset: text file with one id a line (relative to ``data_root`` or absolute); None: the whole split.
+            subset: text file with one id a line (below ``data_root``, else below the working folder, or absolute);
+                None: the whole split.
 
         Raises:
             UsaidError: unknown split, split list or subset list missing, or a listed id that the split lacks.
@@ -66,7 +67,8 @@ class Dataset(ABC):
         self.subset = str(subset) if subset is not None else None
         ids = self.find_ids()
         if subset is not None:
-            ids = self.choose(ids, read_id_list(self.data_root / subset))
+            below_root = self.data_root / subset
+            ids = self.choose(ids, read_id_list(below_root if below_root.is_file() else Path(subset)))
         self.ids: tuple[str, ...] = tuple(ids)
         if not self.ids:
             raise UsaidError(

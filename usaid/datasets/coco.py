@@ -1,4 +1,4 @@
-"""MS COCO val2017: 5,000 photographs with boxes of 80 kinds of objects (Table IX)."""
+"""MS COCO 2017: photographs with boxes of 80 kinds of objects; its 5,000 for validation are judged (Table IX)."""
 
 import json
 import math
@@ -28,8 +28,15 @@ class Instance:
     area: float
 
 
+_CURES = {
+    "train": "only training a detector needs it: unpack annotations_trainval2017.zip and train2017.zip of "
+    "cocodataset.org into coco/",
+    "val": "`usaid data fetch coco` brings it",
+}
+
+
 class COCO(Dataset):
-    """Reads ``coco/val2017`` and ``coco/annotations/instances_val2017.json``.
+    """Reads ``coco/{train,val}2017`` and ``coco/annotations/instances_{train,val}2017.json``.
 
     An id is the image's integer id as text, e.g. ``"139"`` for ``000000000139.jpg``; ids are those of the annotation
     file, sorted as integers, whether or not all images are on disk. ``Sample.target`` is a list of
@@ -44,12 +51,12 @@ class COCO(Dataset):
 
     name = "coco"
     title = "MS COCO"
-    official_counts: ClassVar[dict[str, int]] = {"val": 5000}
-    folders: ClassVar[dict[str, str]] = {"val": "coco/val2017"}
+    official_counts: ClassVar[dict[str, int]] = {"train": 118_287, "val": 5000}
+    folders: ClassVar[dict[str, str]] = {"train": "coco/train2017", "val": "coco/val2017"}
 
     def find_ids(self) -> Sequence[str]:
         self.annotation_file = self.data_root / "coco" / "annotations" / f"instances_{self.split}2017.json"
-        content = _read_json(self.annotation_file)
+        content = _read_json(self.annotation_file, _CURES[self.split])
         try:
             self.categories: dict[int, str] = {entry["id"]: entry["name"] for entry in content["categories"]}
             self._sizes = {str(entry["id"]): (entry["width"], entry["height"]) for entry in content["images"]}
@@ -93,9 +100,9 @@ class COCO(Dataset):
         self._instances[image_id].append(instance)
 
 
-def _read_json(path: Path) -> Any:
+def _read_json(path: Path, cure: str) -> Any:
     """Parse a JSON file; a UsaidError where it is missing or damaged."""
-    require_file(path, "`usaid data fetch coco` brings it")
+    require_file(path, cure)
     try:
         return json.loads(path.read_bytes())
     except ValueError as error:
