@@ -83,9 +83,10 @@ def fetch(name: str, data_root: str | Path) -> list[Path]:
 
 
 def is_complete(name: str, data_root: Path) -> bool:
-    """Whether all official splits of a data set are on disk in full."""
+    """Whether all official splits of a data set that its archives bring are on disk in full."""
     reader = DATASETS[name]
-    return all(split_status(reader, data_root, split).complete for split in reader.official_counts)
+    splits = read_sources()[name].get("splits", reader.official_counts)
+    return all(split_status(reader, data_root, split).complete for split in splits)
 
 
 def _fetch_archive(entry: dict[str, Any], root: Path) -> Path:

@@ -391,8 +391,15 @@ def test_coco_instances(root: Path) -> None:
     assert dataset.categories == {1: "person", 90: "toothbrush"}
 
 
+def test_fetching_coco_is_about_its_validation_split(root: Path) -> None:
+    cures = {row.split: row.cure for row in status(root) if row.name == "coco"}
+    assert cures["val"] == f"usaid data fetch coco --data-root {root}"
+    assert cures["train"].startswith("only training a detector needs it: unpack annotations_trainval2017.zip")
+    assert cures["train"].endswith(f"{root}/coco")
+
+
 def test_coco_has_a_training_split_of_its_own(root: Path) -> None:
-    with pytest.raises(UsaidError, match=r"instances_train2017\.json: missing; only training a detector needs it"):
+    with pytest.raises(UsaidError, match=r"instances_train2017\.json: missing; `usaid data status` says"):
         load("coco", root, "train")
     content = coco_content() | {"images": [{"id": 7, "width": WIDTH, "height": HEIGHT}], "annotations": []}
     save_text(root / "coco/annotations/instances_train2017.json", json.dumps(content))
@@ -542,7 +549,9 @@ def test_sources_are_well_formed() -> None:
     sources = read_sources()
     assert set(sources) == {*DATASETS, "released", "resnet101", "yolov3", "yolov3u", "niqe_live", "niqe_matlab"}
     for name, source in sources.items():
-        assert len(source) == 1, name
+        assert len(source.keys() & {"archives", "files", "by_hand"}) == 1, name
+        assert ("splits" in source) == ("other_splits" in source), name
+        assert source.keys() <= {"archives", "files", "by_hand", "splits", "other_splits"}, name
         for entry in source.get("archives", []) + source.get("files", []):
             assert set(entry) - {"only"} in (
                 {"urls", "sha256", "size", "place_at"},

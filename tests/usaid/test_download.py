@@ -545,6 +545,8 @@ def test_fetchable_names() -> None:
         "coco",
         "released",
         "resnet101",
+        "yolov3",
+        "yolov3u",
         "niqe_live",
         "niqe_matlab",
     ]

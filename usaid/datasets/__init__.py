@@ -119,13 +119,15 @@ def split_status(reader: type[Dataset], data_root: Path, split: str) -> SplitSta
             found = len(reader(data_root, split).ids_on_disk())
         except UsaidError as error:
             problem = str(error)
-    cure = "" if found == official else cure_for(reader.name, data_root)
+    cure = "" if found == official else cure_for(reader.name, data_root, split)
     return SplitStatus(reader.name, split, folder, found, official, problem, cure)
 
 
-def cure_for(name: str, data_root: Path) -> str:
-    """How to get a data set: the command that fetches it, or what to do by hand."""
-    by_hand: str = read_sources()[name].get("by_hand", "")
+def cure_for(name: str, data_root: Path, split: str | None = None) -> str:
+    """How to get a data set, or a split of it: the command that fetches it, or what to do by hand."""
+    source = read_sources()[name]
+    fetched = split is None or split in source.get("splits", [split])
+    by_hand: str = source.get("by_hand", "") if fetched else source["other_splits"]
     return by_hand.replace("DATA_ROOT", str(data_root)) or f"usaid data fetch {name} --data-root {data_root}"
 
 

@@ -28,13 +28,6 @@ class Instance:
     area: float
 
 
-_CURES = {
-    "train": "only training a detector needs it: unpack annotations_trainval2017.zip and train2017.zip of "
-    "cocodataset.org into coco/",
-    "val": "`usaid data fetch coco` brings it",
-}
-
-
 class COCO(Dataset):
     """Reads ``coco/{train,val}2017`` and ``coco/annotations/instances_{train,val}2017.json``.
 
@@ -56,7 +49,7 @@ class COCO(Dataset):
 
     def find_ids(self) -> Sequence[str]:
         self.annotation_file = self.data_root / "coco" / "annotations" / f"instances_{self.split}2017.json"
-        content = _read_json(self.annotation_file, _CURES[self.split])
+        content = _read_json(self.annotation_file)
         try:
             self.categories: dict[int, str] = {entry["id"]: entry["name"] for entry in content["categories"]}
             self._sizes = {str(entry["id"]): (entry["width"], entry["height"]) for entry in content["images"]}
@@ -100,9 +93,9 @@ class COCO(Dataset):
         self._instances[image_id].append(instance)
 
 
-def _read_json(path: Path, cure: str) -> Any:
+def _read_json(path: Path) -> Any:
     """Parse a JSON file; a UsaidError where it is missing or damaged."""
-    require_file(path, cure)
+    require_file(path, "`usaid data status` says how to get it")
     try:
         return json.loads(path.read_bytes())
     except ValueError as error:
