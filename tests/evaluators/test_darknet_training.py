@@ -1,19 +1,14 @@
 """Training of detectors: which box answers for an object, the loss, augmentation that moves boxes, whole trainings."""
 
-import contextlib
-import io
 import json
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from pycocotools.coco import COCO as Annotations
-from pycocotools.cocoeval import COCOeval
 
 from evaluators import darknet_training
-from evaluators.darknet import Darknet, DarknetDetector, decode, load_darknet
+from evaluators.darknet import Darknet, decode, load_darknet
 from evaluators.darknet_cfg import read_cfg
 from evaluators.darknet_layers import Head
 from evaluators.darknet_training import (
@@ -29,13 +24,10 @@ from evaluators.darknet_training import (
     yolo_loss,
 )
 from usaid.checkpoints import stored_facts
-from usaid.datasets import miniature
 from usaid.datasets.base import Sample
-from usaid.datasets.coco import COCO, Instance
+from usaid.datasets.coco import Instance
 from usaid.errors import UsaidError
-from usaid.experiment import read_experiment
 from usaid.images import to_unit_range
-from usaid.noise import gaussian_noise
 
 CPU = torch.device("cpu")
 SIZE = (64, 96)
@@ -356,39 +348,3 @@ def test_a_loss_that_is_not_finite_names_the_images(tmp_path):
 
 
 # The demo
-
-
-def ap50(detector: DarknetDetector, dataset: COCO, sigma: float) -> float:
-    """AP50 of pycocotools on images with noise."""
-    results = []
-    for sample in dataset:
-        clean = to_unit_range(sample.image)
-        (found,) = detector(clean + gaussian_noise("coco", sample.id, sigma, 0, *clean.shape[2:]))
-        rows = zip(found.boxes.tolist(), found.scores.tolist(), found.classes.tolist(), strict=True)
-        results += [
-            {"image_id": int(sample.id), "category_id": sorted(dataset.categories)[index], "bbox": box, "score": score}
-            for box, score, index in rows
-        ]
-    with contextlib.redirect_stdout(io.StringIO()):
-        truth = Annotations(str(dataset.annotation_file))
-        evaluation = COCOeval(truth, truth.loadRes(results), "bbox")
-        evaluation.evaluate()
-        evaluation.accumulate()
-        evaluation.summarize()
-    return float(evaluation.stats[1])
-
-
-@pytest.mark.slow
-def test_the_demos_detector_finds_objects_and_is_hurt_by_noise(tmp_path):
-    detector = read_experiment(Path(__file__).parents[2] / "config/smoke.yaml")["benchmarks"]["coco_detection"][
-        "detector"
-    ]
-    for name, content in miniature.coco(0):
-        miniature.write(tmp_path / name, content)
-    cfg, weights = detector["network"].removeprefix("darknet:"), tmp_path / "detector.safetensors"
-    images = COCO(tmp_path, "train")
-    train_detector(images, sorted(images.categories), cfg, DetectorRecipe(**detector["train"]), weights)
-    trained, judged = load_darknet(cfg, weights), COCO(tmp_path, "val")
-    clean = ap50(trained, judged, 0)
-    assert clean > 0.4
-    assert ap50(trained, judged, 25) < clean - 0.1

@@ -12,7 +12,6 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from evaluators import segmentation_training
-from evaluators.segmentation import confusion_counts
 from evaluators.segmentation_networks import build_segmenter, load_segmenter
 from evaluators.segmentation_training import (
     Crops,
@@ -21,14 +20,11 @@ from evaluators.segmentation_training import (
     polynomially_decayed,
     train_segmenter,
 )
-from usaid import datasets
-from usaid.confusion import class_iou
 from usaid.datasets.base import Sample
-from usaid.datasets.miniature import write_miniature
 from usaid.errors import UsaidError
-from usaid.images import Normalisation, to_unit_range
-from usaid.noise import gaussian_noise
+from usaid.images import Normalisation
 
+CONFIG = Path(__file__).parents[2] / "config"
 CPU = torch.device("cpu")
 GREY = (0.5, 0.5, 0.5)
 TINY = SegmenterRecipe(crop=32, batch=2, steps=4, learning_rate=0.01)
@@ -298,42 +294,3 @@ def test_a_few_steps_learn(tmp_path, optimizer):
     train(tmp_path / "net.safetensors", recipe, samples, log=tmp_path / "curve.csv")
     rows = [row.split(",") for row in (tmp_path / "curve.csv").read_text().splitlines()[1:]]
     assert float(rows[-1][2]) < 0.5 * float(rows[0][2])
-
-
-# The demo's recipes
-
-DEMO = {
-    "voc": ("voc2012", "fpn", {"crop": 96, "batch": 8, "steps": 40, "optimizer": "adamw", "learning_rate": 0.001}),
-}
-"""Data set, network and recipe of each benchmark, until config/smoke.yaml has them."""
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("benchmark", DEMO)
-def test_a_demo_segmenter_sees_clean_images_and_noise_hurts_it(benchmark, tmp_path):
-    dataset, network, keys = DEMO[benchmark]
-    write_miniature(tmp_path / "data")
-    reader = datasets.DATASETS[dataset]
-    names = reader.class_names
-    subset = "subsets/deepglobe_{}.txt" if dataset == "deepglobe" else None
-    train_set, val_set = (
-        reader(tmp_path / "data", split, subset and subset.format(split)) for split in ("train", "val")
-    )
-    weights = tmp_path / "net.safetensors"
-    recipe = SegmenterRecipe(**keys)
-    train_segmenter(train_set, network, "efficientnet_lite0", len(names), recipe, weights, tmp_path)
-    segmenter = load_segmenter(weights)
-
-    def miou(sigma: float) -> float:
-        counts = []
-        for sample in val_set:
-            image = to_unit_range(sample.image)
-            noisy = image + gaussian_noise(dataset, sample.id, sigma, 0, *sample.image.shape[:2])
-            counts.append(confusion_counts(segmenter(noisy), torch.from_numpy(sample.target)[None], len(names))[0])
-        ious = class_iou(torch.stack(counts).numpy())
-        return float(np.nanmean([iou for name, iou in zip(names, ious, strict=True) if name != "unknown"]))
-
-    clean, noisy = miou(0), miou(25)
-    print(f"{benchmark}: clean {clean:.3f}, noisy {noisy:.3f}")
-    assert clean > 0.5
-    assert noisy < clean - 0.05
