@@ -345,6 +345,3 @@ def test_a_loss_that_is_not_finite_names_the_images(tmp_path):
     recipe = DetectorRecipe(batch=2, steps=50, learning_rate=1e20)
     with pytest.raises(UsaidError, match=r"\(images [01], [01]\); lower 'learning_rate'"):
         train_detector(PAIR, CATEGORIES, TINY, recipe, tmp_path / "net.safetensors")
-
-
-# The demo
