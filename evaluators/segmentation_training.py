@@ -22,7 +22,7 @@ from usaid.images import Normalisation
 from usaid.provenance import write_record_of_training
 from usaid.segmentation.encoders import NORMALISATIONS, find_weights
 from usaid.training import losses
-from usaid.training.loop import autocast, checkpoint_beside, fit, generator_for
+from usaid.training.loop import Optimizer, autocast, checkpoint_beside, fit, generator_for, optimizer_of
 from usaid.training.patches import NO_LABEL
 
 CPU = torch.device("cpu")
@@ -57,7 +57,7 @@ class SegmenterRecipe:
     crop: int = 512
     batch: int = 16
     steps: int = 7320
-    optimizer: Literal["sgd", "adamw"] = "sgd"
+    optimizer: Optimizer = "sgd"
     learning_rate: float = 0.01
     power: float = 0.9
     momentum: float = 0.9
@@ -282,7 +282,7 @@ def train_segmenter(
             network,
             crops,
             SegmenterLoss(recipe, Normalisation(mean, std, device), memory_format),
-            _optimizer(network, recipe),
+            optimizer_of(recipe.optimizer, network, recipe.momentum, recipe.weight_decay),
             polynomially_decayed(recipe.learning_rate, recipe.power, recipe.steps),
             recipe.steps,
             checkpoint_beside(weights),
@@ -297,9 +297,3 @@ def train_segmenter(
     write_weights(network, weights, facts)
     write_record_of_training(weights.with_suffix(".json"), device, {"training": facts}, time.perf_counter() - start)
     checkpoint_beside(weights).unlink()
-
-
-def _optimizer(network: nn.Module, recipe: SegmenterRecipe) -> torch.optim.Optimizer:
-    if recipe.optimizer == "sgd":
-        return torch.optim.SGD(network.parameters(), momentum=recipe.momentum, weight_decay=recipe.weight_decay)
-    return torch.optim.AdamW(network.parameters(), weight_decay=recipe.weight_decay)

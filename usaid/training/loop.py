@@ -15,6 +15,7 @@ from usaid.errors import UsaidError
 from usaid.files import written_atomically
 
 Batch = TypeVar("Batch")
+Optimizer = Literal["sgd", "adamw"]
 
 # ------------------------------------------------------------------------------------------------ the loop
 
@@ -114,6 +115,20 @@ def generator_for(device: torch.device, *key: int) -> torch.Generator:
     """
     digest = hashlib.sha256(repr(key).encode()).digest()
     return torch.Generator(device).manual_seed(int.from_bytes(digest[:8], "little"))
+
+
+def optimizer_of(name: Optimizer, network: nn.Module, momentum: float, weight_decay: float) -> torch.optim.Optimizer:
+    """The optimizer of all parameters of a network; its learning rate is :func:`fit`'s to set.
+
+    Args:
+        name: ``sgd``, or ``adamw`` (Adam with decoupled weight decay), which has no use for ``momentum``.
+        network: what to learn.
+        momentum: of SGD.
+        weight_decay: of all parameters.
+    """
+    if name == "sgd":
+        return torch.optim.SGD(network.parameters(), momentum=momentum, weight_decay=weight_decay)
+    return torch.optim.AdamW(network.parameters(), weight_decay=weight_decay)
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:
