@@ -199,7 +199,7 @@ def test_trained_classifier_knows_its_normalisation_and_its_classes(tmp_path):
     logits = classifier(torch.from_numpy(images).permute(0, 3, 1, 2) / 255)
     assert torch.equal(logits.argmax(dim=1), torch.from_numpy(labels))
     assert (tmp_path / "curve.csv").read_text().startswith("step,learning_rate,loss,top1\n")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["cifar.safetensors", "curve.csv"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cifar.json", "cifar.safetensors", "curve.csv"]
 
 
 def test_interrupted_training_writes_the_same_file(tmp_path, monkeypatch):
