@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torchvision.models import resnet101
 
 from usaid.denoisers.dncnn import DnCNN
+from usaid.segmentation.encoders import default_weights
 
 torch.set_num_threads(1)
 
@@ -43,3 +45,18 @@ def small_dncnn() -> DnCNN:
             torch.nn.init.uniform_(module.weight, 0.5, 2)
             torch.nn.init.uniform_(module.bias, -0.5, 0.5)
     return network.eval()
+
+
+@pytest.fixture(scope="session")
+def random_resnet101(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data root with random weights as if they were ImageNet's, statistics included (170 MB, hence only once)."""
+    root = tmp_path_factory.mktemp("data")
+    path = default_weights("resnet101", root)
+    path.parent.mkdir()
+    torch.manual_seed(0)
+    state = resnet101(weights=None).state_dict()
+    for key, value in state.items():
+        if key.endswith("running_mean"):
+            value.normal_(0, 0.1)
+    torch.save(state, path)
+    return root

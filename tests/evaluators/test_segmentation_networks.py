@@ -7,32 +7,22 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
-from torchvision.models import resnet101
 
 from evaluators.segmentation_networks import Segmenter, build_segmenter, imagenet_part, load_segmenter
 from usaid.checkpoints import write_weights
 from usaid.errors import UsaidError
 from usaid.files import sha256_of_file
-from usaid.segmentation.encoders import NORMALISATIONS, build_encoder, default_weights
+from usaid.segmentation.encoders import NORMALISATIONS, build_encoder
 
 CPU = torch.device("cpu")
 MEAN, STD = NORMALISATIONS["efficientnet_lite0"]
 FACTS = {"architecture": "fpn", "encoder": "efficientnet_lite0", "classes": 5, "mean": MEAN, "std": STD}
 
 
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data root with random weights as if they were ResNet-101's, statistics included (170 MB, hence only once)."""
-    folder = tmp_path_factory.mktemp("data")
-    path = default_weights("resnet101", folder)
-    path.parent.mkdir()
-    torch.manual_seed(0)
-    state = resnet101(weights=None).state_dict()
-    for key, value in state.items():
-        if key.endswith("running_mean"):
-            value.normal_(0, 0.1)
-    torch.save(state, path)
-    return folder
+@pytest.fixture
+def root(random_resnet101: Path) -> Path:
+    """A data root with weights of ResNet-101."""
+    return random_resnet101
 
 
 def lite0(architecture: str = "fpn", classes: int = 5) -> nn.Module:

@@ -106,21 +106,6 @@ def test_an_encoder_stays_in_evaluation_mode_and_learns_nothing(lite0):
 # ResNet-101
 
 
-@pytest.fixture(scope="module")
-def random_resnet101(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data root with random weights as if they were ImageNet's, statistics included (170 MB, hence only once)."""
-    root = tmp_path_factory.mktemp("data")
-    path = default_weights("resnet101", root)
-    path.parent.mkdir()
-    torch.manual_seed(0)
-    state = resnet101(weights=None).state_dict()
-    for key, value in state.items():
-        if key.endswith("running_mean"):
-            value.normal_(0, 0.1)
-    torch.save(state, path)
-    return root
-
-
 def test_resnet101_takes_its_features_from_the_file(random_resnet101):
     encoder = build_encoder("resnet101", None, random_resnet101)
     images = torch.rand(1, 3, 50, 37)
