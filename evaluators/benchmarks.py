@@ -33,7 +33,7 @@ class Benchmark:
 BENCHMARKS = {
     "voc_quality": Benchmark("voc2012", "val", (1, 2)),
     "voc_segmentation": Benchmark("voc2012", "val", (5,), "segmenter"),
-    "kodak_quality": Benchmark("kodak", "all", (6,)),
+    "kodak_quality": Benchmark("kodak", "all", (4, 6)),
     "isic_segmentation": Benchmark("isic2018", "val", (7,), "segmenter"),
     "deepglobe_segmentation": Benchmark("deepglobe", "val", (7,), "segmenter"),
     "cifar100_classification": Benchmark("cifar100", "test", (8,), "classifier"),

@@ -102,11 +102,13 @@ class DetectionJudge(Judge):
         }
 
     def write_findings(self, rows: list[dict[str, Any]], folder: Path) -> None:
-        """Write ``detections`` as COCO results files, one for each sigma and draw, and drop the column."""
+        """Write ``detections`` as COCO results files, one for each sigma, draw and told sigma, and drop the column."""
         files: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
         for row in rows:
-            name = f"detections_sigma{row['sigma']:g}_draw{row['draw']}.json"
-            files[name] += coco_results([row["image_id"]], [row.pop("detections")])
+            told = "" if row.get("told_sigma") is None else f"_told{row['told_sigma']:g}"
+            files[f"detections_sigma{row['sigma']:g}_draw{row['draw']}{told}.json"] += coco_results(
+                [row["image_id"]], [row.pop("detections")]
+            )
         for name, results in files.items():
             write_detections(folder / name, results)
 

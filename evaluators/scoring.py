@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -58,6 +58,46 @@ class Stopwatch:
             torch.cuda.synchronize(self.device)
 
 
+class Condition(NamedTuple):
+    """What a batch is denoised under: computed once, whatever was told that comes to the same.
+
+    Attributes:
+        sigma: noise level, 0-255 scale.
+        draw: index of the noise realisation.
+        told: the noise levels, 0-255 scale, that the denoiser is told with the same outcome, each a row of the score
+            file; (None,): it is blind.
+    """
+
+    sigma: float
+    draw: int
+    told: tuple[float | None, ...]
+
+
+def conditions_of(
+    denoiser: Denoiser, sigmas: Sequence[float], draws: int, told_sigmas: Sequence[float | str]
+) -> list[Condition]:
+    """The conditions that a denoiser is scored under.
+
+    Args:
+        denoiser: says what a told level comes to.
+        sigmas: noise levels, 0-255 scale.
+        draws: noise realisations of each.
+        told_sigmas: what a non-blind method is told: noise levels, or ``"oracle"`` for the true one.
+
+    Raises:
+        UsaidError: the denoiser cannot be told such a level.
+    """
+    found = []
+    for sigma in sigmas:
+        levels = dict.fromkeys(float(sigma if told == "oracle" else told) for told in told_sigmas)
+        told: dict[float | None, list[float | None]] = {}
+        for level in levels:
+            told.setdefault(denoiser.hears(level), []).append(level)
+        alike = [(None,) if heard is None else tuple(same) for heard, same in told.items()]
+        found += [Condition(float(sigma), draw, same) for draw in range(draws) for same in alike]
+    return found
+
+
 @dataclass(frozen=True)
 class HashedSample:
     """A sample with the SHA-256 of its pixels, by which journalled rows are recognised."""
@@ -70,30 +110,31 @@ def score_images(
     denoiser: Denoiser,
     dataset: Dataset,
     judge: Judge,
-    sigmas: Sequence[float],
-    draws: int,
+    conditions: Sequence[Condition],
     journal: Journal,
     clock: Stopwatch,
 ) -> tuple[list[dict[str, Any]], int]:
-    """Score every image at every sigma and draw; rows that the journal holds are not computed again.
+    """Score every image under every condition; rows that the journal holds are not computed again.
 
     Returns:
-        The rows in the order (image, sigma, draw), and how many pixels were denoised.
+        The rows in the order (image, condition), and how many pixels were denoised.
 
     Raises:
         UsaidError: an image or target is bad, the disk is full, or denoiser or judge fail on an image; names it.
     """
     names: dict[str, list[dict[str, Any]]] = {}
     pixels = 0
-    with tqdm(total=len(dataset) * len(sigmas) * draws, desc=dataset.name, unit="image", disable=None) as progress:
+    with tqdm(total=len(dataset) * len(conditions), desc=dataset.name, unit="image", disable=None) as progress:
         for batch in _batches(dataset, PIXELS_PER_BATCH[clock.device.type], clock):
             for one in batch:
-                names[one.sample.id] = [_row_name(one, s, d) for s in sigmas for d in range(draws)]
-            for sigma, draw in [(s, d) for s in sigmas for d in range(draws)]:
-                missing = [one for one in batch if row_key(_row_name(one, sigma, draw)) not in journal.rows]
+                names[one.sample.id] = [
+                    _row_name(one, condition, told) for condition in conditions for told in condition.told
+                ]
+            for condition in conditions:
+                missing = [one for one in batch if not _is_scored(one, condition, journal)]
                 if missing:
                     with _naming_images(missing):
-                        scored = _score_batch(denoiser, dataset.name, judge, missing, sigma, draw, clock)
+                        scored = _score_batch(denoiser, dataset.name, judge, missing, condition, clock)
                     journal.add(scored)
                     pixels += sum(one.sample.image.shape[0] * one.sample.image.shape[1] for one in missing)
                 progress.update(len(batch))
@@ -105,12 +146,11 @@ def _score_batch(
     dataset_name: str,
     judge: Judge,
     batch: Sequence[HashedSample],
-    sigma: float,
-    draw: int,
+    condition: Condition,
     clock: Stopwatch,
 ) -> list[dict[str, Any]]:
     """Denoise a batch once; judge network and metrics take it from there, on the device where it is."""
-    samples = [one.sample for one in batch]
+    samples, (sigma, draw, told) = [one.sample for one in batch], condition
     height, width, _ = samples[0].image.shape
     with clock.stage("noise"):
         clean = to_unit_range(np.stack([sample.image for sample in samples]))
@@ -118,7 +158,7 @@ def _score_batch(
         noisy = (clean + torch.stack(fields)).to(denoiser.device)
         clean = clean.to(denoiser.device)
     with clock.stage("denoiser"):
-        denoised = denoiser(clean if denoiser.oracle else noisy, told_sigma=sigma)
+        denoised = denoiser(clean if denoiser.oracle else noisy, told_sigma=told[0])
     with torch.inference_mode():
         with clock.stage("network"):
             seen = judge.look(denoised)
@@ -126,8 +166,9 @@ def _score_batch(
             columns = judge.score(seen, denoised, clean, [sample.target for sample in samples])
             values = {name: v.tolist() if isinstance(v, torch.Tensor) else v for name, v in columns.items()}
     return [
-        _row_name(one, sigma, draw) | {name: values[name][index] for name in judge.metrics}
+        _row_name(one, condition, level) | {name: values[name][index] for name in judge.metrics}
         for index, one in enumerate(batch)
+        for level in told
     ]
 
 
@@ -158,8 +199,13 @@ def _batches(dataset: Dataset, pixels: int, clock: Stopwatch) -> Iterator[list[H
     yield from waiting.values()
 
 
-def _row_name(one: HashedSample, sigma: float, draw: int) -> dict[str, Any]:
-    return {"image_id": one.sample.id, "image_sha256": one.sha256, "sigma": float(sigma), "draw": draw}
+def _row_name(one: HashedSample, condition: Condition, told: float | None) -> dict[str, Any]:
+    name = {"image_id": one.sample.id, "image_sha256": one.sha256}
+    return name | {"sigma": condition.sigma, "draw": condition.draw, "told_sigma": told}
+
+
+def _is_scored(one: HashedSample, condition: Condition, journal: Journal) -> bool:
+    return all(row_key(_row_name(one, condition, told)) in journal.rows for told in condition.told)
 
 
 def score_to_file(
@@ -210,7 +256,8 @@ def score_to_file(
     journal = Journal(f"{output}.rows.jsonl", fingerprint)
     clock = Stopwatch(device)
     try:
-        rows, pixels = score_images(method, dataset, judge, config["sigmas"], config["draws"], journal, clock)
+        conditions = conditions_of(method, config["sigmas"], config["draws"], config.get("told_sigmas", ["oracle"]))
+        rows, pixels = score_images(method, dataset, judge, conditions, journal, clock)
     finally:
         journal.close()
     seconds = {stage: round(value, 3) for stage, value in clock.seconds.items()}
@@ -220,13 +267,14 @@ def score_to_file(
         "dataset": dataset_facts(dataset),
         "deviations": deviations(experiment, benchmark)
         + (trained_on_a_part(weights) if weights else [])
+        + list(method.deviations)
         + judge.deviations,
         "seconds": seconds | {"total": round(time.perf_counter() - start, 3)},
         "pixels": pixels,
         "pixels_per_second": round(pixels / denoising) if denoising and pixels else None,
     }
     judge.write_findings(rows, Path(output).with_suffix(""))
-    write_scores(output, Scores(pd.DataFrame(rows), provenance))
+    write_scores(output, Scores(pd.DataFrame(rows).astype({"told_sigma": float}), provenance))
 
 
 def write_failure(
@@ -246,7 +294,7 @@ def write_failure(
             "ids_sha256": None,
         },
     }
-    rows = pd.DataFrame({"image_id": [], "image_sha256": [], "sigma": [], "draw": []})
+    rows = pd.DataFrame({"image_id": [], "image_sha256": [], "sigma": [], "draw": [], "told_sigma": []})
     write_scores(output, Scores(rows, provenance))
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import jsonschema
 import yaml
 
-from usaid.denoisers import MODULES
+from usaid.denoisers import CLASSES, NEED_WEIGHTS
 from usaid.errors import UsaidError
 from usaid.training.recipe import METHODS, all_keys
 
@@ -57,7 +57,7 @@ def checked_experiment(config: Mapping[str, Any], source: str = "experiment") ->
     _check_schema(checked, source, _schema())
     _fill_defaults(checked, _schema())
     for name, entry in checked["denoisers"].items():
-        if "train" in entry:
+        if entry.get("method") in METHODS and "train" in entry:
             entry["train"] = checked_training(entry["train"], f"{source}: denoisers.{name}.train")
     if checked["data_source"] == "miniature" and not checked["data_root"].startswith("results/"):
         raise UsaidError(
@@ -66,6 +66,10 @@ def checked_experiment(config: Mapping[str, Any], source: str = "experiment") ->
         )
     for name, entry in checked["denoisers"].items():
         _check_denoiser(f"{source}: denoisers.{name}", entry)
+        for benchmark, settings in checked["benchmarks"].items():
+            if name in denoisers_of(checked, benchmark) and not settings_of(checked, benchmark, name)["sigmas"]:
+                given, there = json.dumps(entry["sigmas"]), json.dumps(settings["sigmas"])
+                raise UsaidError(f"{source}: denoisers.{name}.sigmas = {given}: none is among {benchmark}'s {there}")
     if "ablation" in checked:
         _check_ablation(f"{source}: ablation", checked)
     return checked
@@ -113,9 +117,18 @@ def entry_of(experiment: Mapping[str, Any], denoiser: str) -> dict[str, Any]:
 
 
 def settings_of(experiment: Mapping[str, Any], benchmark: str, denoiser: str) -> dict[str, Any]:
-    """How a benchmark is run for a denoiser: Table II's variants need one sigma only."""
+    """How a benchmark is run for a denoiser: Table II's variants need one sigma only, slow methods may have few."""
     settings: dict[str, Any] = experiment["benchmarks"][benchmark]
-    return settings if denoiser in experiment["denoisers"] else settings | {"sigmas": [ABLATION_SIGMA]}
+    if denoiser not in experiment["denoisers"]:
+        return settings | {"sigmas": [ABLATION_SIGMA]}
+    own = experiment["denoisers"][denoiser].get("sigmas", settings["sigmas"])
+    return settings | {"sigmas": [sigma for sigma in settings["sigmas"] if sigma in own]}
+
+
+def denoisers_of(experiment: Mapping[str, Any], benchmark: str) -> list[str]:
+    """The denoisers of an experiment that are scored on one of its benchmarks."""
+    entries = experiment["denoisers"].items()
+    return [name for name, entry in entries if benchmark in entry.get("benchmarks", [benchmark])]
 
 
 def without_seed(entry: Mapping[str, Any]) -> str:
@@ -160,14 +173,13 @@ def _check_denoiser(place: str, entry: Mapping[str, Any]) -> None:
     method = entry["method"]
     if ":" in method:
         return
-    if method not in MODULES:
-        allowed = f"one of {', '.join(MODULES)}, or your own as module:Class"
+    if method not in CLASSES:
+        allowed = f"one of {', '.join(CLASSES)}, or your own as module:Class"
         raise UsaidError(f"{place}.method = {method!r}: must be {allowed}")
-    network = MODULES[method] == "usaid.denoisers.dncnn"
-    if network and not {"weights", "train"} & entry.keys():
+    if method in NEED_WEIGHTS and not {"weights", "train"} & entry.keys():
         raise UsaidError(f"{place}: method {method!r} needs 'weights' or 'train'")
-    if "train" in entry and method not in METHODS:
-        raise UsaidError(f"{place}.train: only {', '.join(METHODS)} can be trained")
+    if "train" in entry and method not in NEED_WEIGHTS:
+        raise UsaidError(f"{place}.train: only {', '.join(NEED_WEIGHTS)} can be trained")
 
 
 def _check_ablation(place: str, experiment: Mapping[str, Any]) -> None:

@@ -20,8 +20,8 @@ from usaid.files import written_atomically
 
 _METADATA_KEY = b"usaid_provenance"
 
-RowKey = tuple[str, str, float, int]
-"""(image id, SHA-256 of the decoded image, sigma, draw): what one row was computed from."""
+RowKey = tuple[str, str, float, int, float | None]
+"""(image id, SHA-256 of the decoded image, sigma, draw, told sigma): what one row was computed from."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,9 @@ class Scores:
     """What a judge said of one denoiser on one benchmark.
 
     Attributes:
-        rows: columns ``image_id`` (str), ``image_sha256`` (str), ``sigma`` (0-255 scale), ``draw`` (int) and one per
-            metric, named by its convention (``psnr_rgb_float`` in dB, ``ssim_skimage7``, ``niqe_live``, ``top1`` ...).
+        rows: columns ``image_id`` (str), ``image_sha256`` (str), ``sigma`` (0-255 scale), ``draw`` (int), ``told_sigma``
+            (what a non-blind method was told, 0-255 scale; NaN: the method is blind) and one per metric, named by its
+            convention (``psnr_rgb_float`` in dB, ``ssim_skimage7``, ``niqe_live``, ``top1`` ...).
         provenance: as ``schemas/scores.schema.yaml`` describes it. ``failure`` is None, or the one-line reason why
             there are no rows.
     """
@@ -151,4 +152,20 @@ class Journal:
 
 def row_key(row: Mapping[str, Any]) -> RowKey:
     """The key of a row."""
-    return (row["image_id"], row["image_sha256"], float(row["sigma"]), int(row["draw"]))
+    return (row["image_id"], row["image_sha256"], float(row["sigma"]), int(row["draw"]), row.get("told_sigma"))
+
+
+def rows_at(rows: pd.DataFrame, sigma: float, told_sigma: float | None = None) -> pd.DataFrame:
+    """The rows of one noise level, as the denoiser was told it.
+
+    Args:
+        rows: of a score file; those of a blind method serve whatever was told (files written before methods could be
+            told a level have no column ``told_sigma``: their methods are blind).
+        sigma: 0-255 scale.
+        told_sigma: 0-255 scale; None: the truth.
+    """
+    at_sigma = rows[rows["sigma"] == sigma]
+    if "told_sigma" not in rows:
+        return at_sigma
+    told = at_sigma["told_sigma"]
+    return at_sigma[told.isna() | (told == (sigma if told_sigma is None else told_sigma))]

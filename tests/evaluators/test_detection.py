@@ -231,6 +231,16 @@ def test_findings_are_written_for_each_sigma_and_draw(tmp_path):
     ]
 
 
+def test_findings_of_a_method_that_is_told_two_levels_are_kept_apart(tmp_path):
+    judge = DetectionJudge(Scripted([]), CATEGORY_IDS, {}, [])
+    row = {"image_id": "139", "sigma": 15.0, "draw": 0, "detections": []}
+    judge.write_findings([row | {"told_sigma": 15.0}, row | {"told_sigma": 25.0}], tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "detections_sigma15_draw0_told15.json",
+        "detections_sigma15_draw0_told25.json",
+    ]
+
+
 def test_results_from_a_score_file_have_whole_ids(tmp_path):
     rows = np.array([[18.0, 0.5, 1.0, 2.0, 3.0, 0.25]])
     write_detections(tmp_path / "results.json", coco_results(["9"], [rows.tolist()]))

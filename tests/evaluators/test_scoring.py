@@ -12,10 +12,11 @@ from PIL import Image
 from evaluators import scoring
 from evaluators.benchmarks import BENCHMARKS, JUDGE_MODULES, detector_cfg, detector_name, judge_path, trained_on_a_part
 from evaluators.judges import Judge
-from evaluators.scoring import Stopwatch, score_images, score_source_hash
+from evaluators.scoring import Condition, Stopwatch, conditions_of, score_images, score_source_hash
 from usaid.checkpoints import write_weights
 from usaid.datasets.base import Dataset, Sample
-from usaid.denoisers.identity import Noisy
+from usaid.denoisers import build_denoiser
+from usaid.denoisers.base import Denoiser, Facts
 from usaid.errors import UsaidError
 from usaid.scores import Journal
 from usaid.tables.specs import SCORE_TABLES
@@ -54,13 +55,36 @@ class Recording(Judge):
         return {"counts": torch.arange(2 * len(targets)).reshape(-1, 2), "width": [seen] * len(targets)}
 
 
-def run(judge: Judge, folder: Path, sigmas: Sequence[float] = (25,), draws: int = 1) -> list[dict[str, Any]]:
-    denoiser = Noisy()
-    denoiser.device = torch.device("cpu")
+class Told(Denoiser):
+    """Non-blind; works in steps of ten, and adds to its images what it was told."""
+
+    facts = Facts("Told", False, False, False, False, "MIT", "none")
+
+    def __init__(self) -> None:
+        self.calls: list[float | None] = []
+
+    def hears(self, told_sigma: float) -> float:
+        return round(told_sigma, -1)
+
+    def __call__(self, noisy: torch.Tensor, told_sigma: float | None = None) -> torch.Tensor:
+        self.calls.append(told_sigma)
+        return noisy
+
+
+def run(
+    judge: Judge,
+    folder: Path,
+    sigmas: Sequence[float] = (25,),
+    draws: int = 1,
+    denoiser: Denoiser | None = None,
+    told_sigmas: Sequence[float | str] = ("oracle",),
+) -> list[dict[str, Any]]:
+    denoiser = denoiser or build_denoiser("noisy")
+    conditions = conditions_of(denoiser, sigmas, draws, told_sigmas)
     journal = Journal(folder / "journal", {})
     clock = Stopwatch(denoiser.device)
     try:
-        rows, _ = score_images(denoiser, Shapes(folder, "all"), judge, sigmas, draws, journal, clock)
+        rows, _ = score_images(denoiser, Shapes(folder, "all"), judge, conditions, journal, clock)
     finally:
         journal.close()
     assert {"decode", "noise", "denoiser", "network", "metric"} >= clock.seconds.keys()
@@ -94,6 +118,47 @@ def test_a_failing_judge_names_the_image_and_the_others_stay_scored(tmp_path, mo
     judge = Recording()
     assert [row["image_id"] for row in run(judge, tmp_path)] == [*SHAPES]
     assert judge.batches == ["c", "d", "e"]  # what was scored before is not scored again
+
+
+def test_non_blind_methods_are_told_each_level_and_equal_cells_are_computed_once(tmp_path):
+    """Settings I and II of Table IV: at sigma 25 both are one experiment."""
+    told = Told()
+    told.hears = lambda level: level
+    rows = run(Recording(), tmp_path, (15, 25, 35), 1, told, ("oracle", 25))
+    assert [(row["sigma"], row["told_sigma"]) for row in rows if row["image_id"] == "a"] == [
+        (15, 15),
+        (15, 25),
+        (25, 25),
+        (35, 35),
+        (35, 25),
+    ]
+    batches = 3  # of images of one shape
+    assert sorted(told.calls) == sorted([15, 25, 25, 35, 25] * batches)
+
+
+def test_levels_that_come_to_the_same_share_one_computation_and_have_a_row_each(tmp_path):
+    told, judge = Told(), Recording()
+    rows = run(judge, tmp_path, (35,), 1, told, ("oracle", 38, 12))
+    assert [row["told_sigma"] for row in rows if row["image_id"] == "e"] == [35, 38, 12]
+    assert told.calls == [35, 12] * 3
+    assert len({str(row["counts"]) for row in rows if row["image_id"] == "a" and row["told_sigma"] != 12}) == 1
+    judge.batches.clear()
+    assert run(judge, tmp_path, (35,), 1, told, ("oracle", 38, 12)) == rows
+    assert judge.batches == [], "all of it was in the journal"
+
+
+def test_blind_methods_ignore_what_they_are_told(tmp_path):
+    judge = Recording()
+    rows = run(judge, tmp_path, (15, 25), 1, None, ("oracle", 25))
+    assert {row["told_sigma"] for row in rows} == {None}
+    assert len(rows) == 2 * len(SHAPES)
+
+
+def test_a_told_sigma_of_zero_is_refused():
+    told = Told()
+    told.hears = lambda level: Denoiser.hears(told, level)
+    with pytest.raises(UsaidError, match="told sigma = 0: must be a finite number > 0"):
+        conditions_of(told, [0, 25], 1, ["oracle"])
 
 
 def test_each_benchmark_goes_to_the_tables_that_are_made_from_it():
@@ -153,8 +218,8 @@ def test_pixels_that_do_not_decode_fail_the_job_with_the_file(tmp_path):
         Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / f"{image_id}.png")
     (tmp_path / "c.png").write_bytes((tmp_path / "c.png").read_bytes()[:40])
     journal = Journal(tmp_path / "journal", {})
-    denoiser = Noisy()
-    denoiser.device = torch.device("cpu")
+    denoiser = build_denoiser("noisy")
+    conditions = [Condition(25, 0, (None,))]
     with pytest.raises(UsaidError, match=r"c\.png: does not decode"):
-        score_images(denoiser, Files(tmp_path, "all"), Recording(), (25,), 1, journal, Stopwatch(denoiser.device))
+        score_images(denoiser, Files(tmp_path, "all"), Recording(), conditions, journal, Stopwatch(denoiser.device))
     journal.close()

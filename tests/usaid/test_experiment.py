@@ -11,6 +11,7 @@ from usaid.experiment import (
     checked_experiment,
     checked_training,
     columns_of_ablation,
+    denoisers_of,
     entry_of,
     hash_of_config,
     read_experiment,
@@ -81,7 +82,11 @@ def detection(network: str, **detector: object) -> dict:
     ("path", "value", "message"),
     [
         ("sigmma", 3, "unknown key 'sigmma'; allowed: ablation, benchmarks"),
-        ("denoisers/u_said/wieghts", "x", "unknown key 'denoisers.u_said.wieghts'; allowed: method, options"),
+        (
+            "denoisers/u_said/wieghts",
+            "x",
+            "unknown key 'denoisers.u_said.wieghts'; allowed: benchmarks, method, options",
+        ),
         ("data_root", None, "key 'data_root' is missing"),
         ("data_root", "", 'data_root = "": must be not empty'),
         ("niqe", "brisque", 'niqe = "brisque": must be one of niqe_live, niqe_matlab, niqe_fitted'),
@@ -90,6 +95,11 @@ def detection(network: str, **detector: object) -> dict:
         ("benchmarks/kodak_quality/sigmas", [25, 25], "without repeated values"),
         ("benchmarks/kodak_quality/sigmas", "25", 'sigmas = "25": must be of type array'),
         ("benchmarks/kodak_quality/draws", 0, "benchmarks.kodak_quality.draws = 0: must be >= 1"),
+        ("benchmarks/kodak_quality/told_sigmas", ["oracle", 0], "told_sigmas.1: must be oracle, or a noise level > 0"),
+        ("benchmarks/kodak_quality/told_sigmas", ["truth"], "told_sigmas.0: must be oracle, or a noise level > 0"),
+        ("benchmarks/kodak_quality/told_sigmas", [], "must be a list of at least 1"),
+        ("denoisers/u_said/benchmarks", ["kodak"], 'benchmarks.0 = "kodak": must be one of voc_quality'),
+        ("denoisers/u_said/sigmas", [15], "denoisers.u_said.sigmas = [15]: none is among kodak_quality's [25]"),
         ("benchmarks/imagenet", {}, "unknown key 'benchmarks.imagenet'"),
         ("denoisers/u_said/method", "bm4d", "denoisers.u_said.method = 'bm4d': must be one of noisy, clean"),
         ("denoisers/u_said/sha256", "abc", r"denoisers.u_said.sha256 = \"abc\": must be like"),
@@ -137,6 +147,21 @@ def test_judges_by_name_and_their_defaults():
     assert checked_experiment(config)["benchmarks"]["coco_detection"]["detector"]["train"] == {"steps": 3}
 
 
+def test_a_denoiser_may_be_scored_on_some_benchmarks_and_sigmas_only():
+    config = copy.deepcopy(MINIMAL)
+    config["benchmarks"] = {
+        "kodak_quality": {"sigmas": [15, 25], "told_sigmas": ["oracle", 25]},
+        "voc_quality": {"sigmas": [15]},
+    }
+    config["denoisers"] |= {"slow": {"method": "cbm3d", "benchmarks": ["kodak_quality"], "sigmas": [25, 50]}}
+    checked = checked_experiment(config)
+    assert denoisers_of(checked, "kodak_quality") == [*checked["denoisers"]]
+    assert denoisers_of(checked, "voc_quality") == [name for name in checked["denoisers"] if name != "slow"]
+    assert settings_of(checked, "kodak_quality", "slow")["sigmas"] == [25]
+    assert settings_of(checked, "kodak_quality", "u_said")["sigmas"] == [15, 25]
+    assert settings_of(checked, "kodak_quality", "slow")["told_sigmas"] == ["oracle", 25]
+
+
 def trained(method: str = "u_said", **keys: object) -> dict:
     """The minimal experiment with a denoiser that is trained."""
     config = copy.deepcopy(MINIMAL)
@@ -146,7 +171,9 @@ def trained(method: str = "u_said", **keys: object) -> dict:
 
 def test_only_networks_can_be_trained():
     for method in ("noisy", "clean"):
-        with pytest.raises(UsaidError, match=r"denoisers\.mine\.train: only cdncnn_b, s_said, u_said can be trained"):
+        with pytest.raises(
+            UsaidError, match=r"denoisers\.mine\.train: only cdncnn_b, s_said, u_said, mlp can be trained"
+        ):
             checked_experiment(trained(method))
 
 
@@ -236,8 +263,13 @@ def test_entry_of_finds_denoisers_and_variants():
 
 def test_variants_are_run_at_the_one_sigma_of_table_ii():
     experiment = checked_experiment(ablated())
-    assert settings_of(experiment, "voc_quality", "mine") == {"sigmas": [15, 50], "draws": 3, "notes": []}
-    assert settings_of(experiment, "voc_quality", "mine_k2") == {"sigmas": [25], "draws": 3, "notes": []}
+    assert settings_of(experiment, "voc_quality", "mine") == {
+        "sigmas": [15, 50],
+        "draws": 3,
+        "told_sigmas": ["oracle"],
+        "notes": [],
+    }
+    assert settings_of(experiment, "voc_quality", "mine_k2")["sigmas"] == [25]
     assert experiment["benchmarks"]["voc_quality"]["sigmas"] == [15, 50]
 
 

@@ -2,12 +2,12 @@
 
 import importlib
 import inspect
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from usaid.checkpoints import load_state
 from usaid.denoisers.base import Denoiser, Facts
 from usaid.errors import UsaidError
 
@@ -20,33 +20,35 @@ FACTS: dict[str, Facts] = {
     "cdncnn_b": Facts("CDnCNN-B", True, True, False, False, "MIT", _DNCNN),
     "s_said": Facts("S-SAID", True, True, True, True, "MIT", "Liu et al., When image denoising meets..., IJCAI 2018"),
     "u_said": Facts("U-SAID", True, True, True, False, "MIT", _USAID),
-    "mlp": Facts("MLP", False, True, False, False, "not built yet", "Burger et al., CVPR 2012"),
-    "mc_wnnm": Facts("MC-WNNM", False, False, False, False, "not built yet", "Xu et al., ICCV 2017"),
-    "cbm3d": Facts("CBM3D", False, False, False, False, "not built yet", "Dabov et al., ICIP 2007"),
+    "mlp": Facts("MLP", False, True, False, False, "MIT", "Burger et al., CVPR 2012"),
+    "mc_wnnm": Facts("MC-WNNM", False, False, False, False, "MIT", "Xu et al., ICCV 2017"),
+    "cbm3d": Facts("CBM3D", False, False, False, False, "non-commercial (bm3d)", "Dabov et al., ICIP 2007"),
 }
 """Facts about every method that the paper compares (Table III), by method name."""
 
-MODULES = {
-    "noisy": "usaid.denoisers.identity",
-    "clean": "usaid.denoisers.identity",
-    "cdncnn_b": "usaid.denoisers.dncnn",
-    "s_said": "usaid.denoisers.dncnn",
-    "u_said": "usaid.denoisers.dncnn",
+CLASSES = {
+    "noisy": "usaid.denoisers.identity:Noisy",
+    "clean": "usaid.denoisers.identity:Clean",
+    "cdncnn_b": "usaid.denoisers.dncnn:DnCNNDenoiser",
+    "s_said": "usaid.denoisers.dncnn:DnCNNDenoiser",
+    "u_said": "usaid.denoisers.dncnn:DnCNNDenoiser",
+    "mlp": "usaid.denoisers.mlp:MLPDenoiser",
+    "mc_wnnm": "usaid.denoisers.mc_wnnm:MCWNNMDenoiser",
+    "cbm3d": "usaid.denoisers.cbm3d:CBM3DDenoiser",
 }
-"""The module that implements each method built here."""
+"""The class that implements each method built here, as ``module:Class``."""
+
+NEED_WEIGHTS = ("cdncnn_b", "s_said", "u_said", "mlp")
+"""The methods that are networks."""
 
 
 def module_of(method: str) -> str:
-    """Name of the module that implements a method: one of :data:`MODULES`, or the user's own ``module:Class``.
+    """Name of the module that implements a method: one of :data:`CLASSES`, or the user's own ``module:Class``.
 
     Raises:
         UsaidError: the method is not built here and is no ``module:Class``.
     """
-    if ":" in method:
-        return method.split(":")[0]
-    if method not in MODULES:
-        raise UsaidError(f"method {method!r} is not built; one of {', '.join(MODULES)}, or your own as module:Class")
-    return MODULES[method]
+    return _class_of(method).split(":")[0]
 
 
 def build_denoiser(
@@ -59,30 +61,31 @@ def build_denoiser(
     """Make a denoiser ready to call.
 
     Args:
-        method: a name of :data:`MODULES`, or ``module:Class`` of a :class:`Denoiser` of the user's own, which is
-            called with those of ``weights``, ``device``, ``precision`` and ``options`` that its constructor names.
-        weights: file of the network's weights; needed by ``cdncnn_b``, ``s_said`` and ``u_said``.
+        method: a name of :data:`CLASSES`, or ``module:Class`` of a :class:`Denoiser` of the user's own. The class is
+            called with those of ``facts`` (of ours), ``weights``, ``device`` and ``precision`` that its constructor
+            names, and with the options.
+        weights: file of the network's weights; the methods in :data:`NEED_WEIGHTS` cannot do without.
         device: where to compute.
         precision: ``float32`` or ``bfloat16``.
-        options: further keyword arguments for the user's own class.
+        options: further keyword arguments of the class.
 
     Raises:
-        UsaidError: unknown method, weights missing or wrong, module or class that does not exist.
+        UsaidError: unknown method or option, weights missing or wrong, package not installed, module or class that
+            does not exist.
     """
-    module_name = module_of(method)
-    if ":" in method:
-        offered = {"weights": weights, "device": device, "precision": precision}
-        return _build_own(module_name, method.split(":")[1], offered, options or {})
-    module = importlib.import_module(module_name)
-    if module_name == "usaid.denoisers.identity":
-        identity: Denoiser = module.Clean() if method == "clean" else module.Noisy()
-        identity.facts, identity.device = FACTS[method], torch.device(device)
-        return identity
-    if weights is None:
+    denoiser_class = _imported_class(_class_of(method))
+    if method in NEED_WEIGHTS and weights is None:
         raise UsaidError(f"method {method!r} needs weights; name their file")
-    network = module.dncnn_from_state(load_state(weights), str(weights))
-    denoiser: Denoiser = module.DnCNNDenoiser(network, FACTS[method], device, precision)
-    return denoiser
+    offered = {"facts": FACTS.get(method), "weights": weights, "device": device, "precision": precision}
+    if ":" in method:
+        del offered["facts"]
+    known = inspect.signature(denoiser_class).parameters
+    options = options or {}
+    any_name = any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values())
+    if unknown := [] if any_name else sorted(options.keys() - known.keys()):
+        raise UsaidError(f"method {method!r} has no option {unknown[0]!r}; its options: {_names(known, offered)}")
+    own: Denoiser = denoiser_class(**{key: value for key, value in offered.items() if key in known} | options)
+    return own
 
 
 def facts_of(method: str) -> Facts:
@@ -93,21 +96,28 @@ def facts_of(method: str) -> Facts:
     """
     if ":" not in method:
         return FACTS[method]
-    facts = getattr(_own_class(*method.split(":")), "facts", None)
+    facts = getattr(_imported_class(method), "facts", None)
     if not isinstance(facts, Facts):
         raise UsaidError(f"method {method!r}: the class has no attribute 'facts' of type usaid.denoisers.base.Facts")
     return facts
 
 
-def _own_class(module_name: str, class_name: str) -> Any:
+def _class_of(method: str) -> str:
+    """``module:Class`` of a method."""
+    if ":" in method:
+        return method
+    if method not in CLASSES:
+        raise UsaidError(f"method {method!r} is not built; one of {', '.join(CLASSES)}, or your own as module:Class")
+    return CLASSES[method]
+
+
+def _imported_class(name: str) -> Any:
+    module_name, class_name = name.split(":")
     try:
         return getattr(importlib.import_module(module_name), class_name)
     except (ImportError, AttributeError) as error:
-        raise UsaidError(f"method '{module_name}:{class_name}' cannot be imported ({error})") from None
+        raise UsaidError(f"method {name!r} cannot be imported ({error})") from None
 
 
-def _build_own(module_name: str, class_name: str, offered: dict[str, Any], options: dict[str, Any]) -> Denoiser:
-    denoiser_class = _own_class(module_name, class_name)
-    known = inspect.signature(denoiser_class).parameters
-    own: Denoiser = denoiser_class(**{key: value for key, value in offered.items() if key in known}, **options)
-    return own
+def _names(known: Mapping[str, Any], offered: Mapping[str, Any]) -> str:
+    return ", ".join(name for name in known if name not in offered) or "none"

@@ -1,10 +1,14 @@
 """What a denoiser is, and the facts about a method that Table III is printed from."""
 
+import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
+
+from usaid.errors import UsaidError
 
 
 @dataclass(frozen=True)
@@ -37,11 +41,24 @@ class Denoiser(ABC):
         facts: what Table III says about the method.
         oracle: the denoiser is handed the clean images instead of the noisy ones (only ``clean`` is).
         device: where its input has to be.
+        deviations: how it differs from what the paper compared with, one sentence each, for the tables' footnotes.
     """
 
     facts: Facts
     oracle: ClassVar[bool] = False
     device: torch.device = torch.device("cpu")
+    deviations: Sequence[str] = ()
+
+    def hears(self, told_sigma: float) -> float | None:
+        """What a told noise level comes to: cells of a table that come to the same are computed once.
+
+        Args:
+            told_sigma: 0-255 scale.
+
+        Returns:
+            None for a blind method, to which it makes no difference; else the level that the method works with.
+        """
+        return None if self.facts.blind else checked_told_sigma(told_sigma)
 
     @abstractmethod
     def __call__(self, noisy: torch.Tensor, told_sigma: float | None = None) -> torch.Tensor:
@@ -53,4 +70,20 @@ class Denoiser(ABC):
 
         Returns:
             float32 (B, 3, H, W) on ``device``; may leave [0, 1] (metrics clamp).
+
+        Raises:
+            UsaidError: a non-blind method is told no noise level, or one that is not above 0.
         """
+
+
+def checked_told_sigma(told_sigma: float | None) -> float:
+    """The noise level (0-255 scale) that a non-blind method is told.
+
+    Raises:
+        UsaidError: there is none, or it is not a finite number above 0.
+    """
+    if told_sigma is None:
+        raise UsaidError("told sigma is missing: a non-blind method has to be told the noise level, 0-255 scale")
+    if not (math.isfinite(told_sigma) and told_sigma > 0):
+        raise UsaidError(f"told sigma = {told_sigma:g}: must be a finite number > 0, on the 0-255 scale")
+    return float(told_sigma)

@@ -1,12 +1,14 @@
 """DnCNN (Zhang et al. 2017), the network behind CDnCNN-B, S-SAID and U-SAID, and its fast form for inference."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from usaid.checkpoints import load_state
 from usaid.denoisers.base import Denoiser, Facts
 from usaid.errors import UsaidError
 
@@ -114,16 +116,24 @@ class DnCNNDenoiser(Denoiser):
     """
 
     def __init__(
-        self, network: DnCNN, facts: Facts, device: torch.device | str = "cpu", precision: str = "float32"
+        self,
+        weights: DnCNN | str | Path,
+        facts: Facts,
+        device: torch.device | str = "cpu",
+        precision: str = "float32",
     ) -> None:
         """Fold and place the network.
 
         Args:
-            network: weights to use.
+            weights: a trained network, or the file of one.
             facts: of the method they belong to.
             device: where to compute.
             precision: ``float32``, or ``bfloat16`` for the convolutions (input, residual and output stay float32).
+
+        Raises:
+            UsaidError: as :func:`usaid.checkpoints.load_state` and :func:`dncnn_from_state`.
         """
+        network = weights if isinstance(weights, DnCNN) else dncnn_from_state(load_state(weights), str(weights))
         self.facts = facts
         self.device = torch.device(device)
         self.dtype = PRECISIONS[precision]

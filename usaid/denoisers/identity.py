@@ -2,11 +2,14 @@
 
 import torch
 
-from usaid.denoisers.base import Denoiser
+from usaid.denoisers.base import Denoiser, Facts
 
 
 class Noisy(Denoiser):
     """Returns its input: what every denoiser has to beat."""
+
+    def __init__(self, facts: Facts, device: torch.device | str = "cpu") -> None:
+        self.facts, self.device = facts, torch.device(device)
 
     def __call__(self, noisy: torch.Tensor, told_sigma: float | None = None) -> torch.Tensor:
         return noisy

@@ -38,9 +38,10 @@ def build_table(number: int, *scores: Mapping[str, ScoresLike]) -> Table:
     spec = _spec(number)
     panels = []
     for (benchmark, group), found in zip(spec.benchmarks.items(), scores, strict=True):
+        found = {name: one for name, one in found.items() if _method_of(one) not in spec.left_out}
         check_comparable(benchmark, found, spec.sigma)
         found = _by_classes(benchmark, found) if spec.by_classes else found
-        panels.append(Means(benchmark, spec.metrics, found, spec.sigma, group))
+        panels.append(Means(benchmark, spec.metrics, found, spec.sigma, group, spec.settings))
     layout = Layout(_groups(number, panels), spec.metrics, _titles(number, panels))
     places = [Place(g, m, metric.name) for g in layout.groups for m in layout.methods for metric in spec.metrics]
     panel_of = {panel.group: panel for panel in panels}
@@ -92,12 +93,23 @@ def _by_classes(benchmark: str, scores: Mapping[str, ScoresLike]) -> dict[str, S
     return {f"{K_METHOD}{classes}": scores[denoiser] for classes, denoiser in sorted(denoisers.items())}
 
 
+def _method_of(scores: ScoresLike) -> str | None:
+    """The method of a denoiser."""
+    method: str | None = scores.provenance.get("entry", {}).get("method")
+    return method
+
+
 def _groups(number: int, panels: Sequence[Means]) -> dict[str, str]:
     """The groups of rows, name -> title: data sets, or the sigmas of the paper and of the experiment, ascending."""
     if panels[0].group is not None:
         return {panel.group: DATASETS[panel.group].title for panel in panels if panel.group is not None}
-    one, paper = panels[0].sigma, [float(group) for group in paper_groups(number)]
+    one, paper = panels[0].sigma, [float(group.split("/")[-1]) for group in paper_groups(number)]
     sigmas = sorted({*paper, *panels[0].sigmas}) if one is None else [one]
+    if settings := SCORE_TABLES[number].settings:
+        told = {name: "true σ" if level is None else f"σ = {level:g}" for name, level in settings.items()}
+        return {
+            f"{s}/{sigma_name(sigma)}": f"Told {told[s]}; σ = {sigma_name(sigma)}" for s in settings for sigma in sigmas
+        }
     return {sigma_name(sigma): f"σ = {sigma_name(sigma)}" for sigma in sigmas}
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from usaid.errors import UsaidError
 from usaid.files import written_atomically
-from usaid.scores import Scores, read_scores
+from usaid.scores import Scores, read_scores, rows_at
 from usaid.tables.comparable import check_comparable
 from usaid.tables.means import sigma_name
 from usaid.tables.render_markdown import DASH, escaped, table_line
@@ -78,7 +78,7 @@ def class_scores(benchmark: str, scores: Mapping[str, Scores]) -> Iterable[Class
     convention = METRICS[benchmark].conventions[0]
     for sigma in sorted({sigma for one in scores.values() for sigma in one.rows["sigma"]}):
         for denoiser, one in scores.items():
-            draws = one.rows[one.rows["sigma"] == sigma].groupby("draw")
+            draws = rows_at(one.rows, sigma).groupby("draw")
             by_draw = [STATISTICS[convention].of_classes(rows, one.provenance["judge"]) for _, rows in draws]
             for name in dict.fromkeys(name for values in by_draw for name in values):
                 values = [found[name] for found in by_draw if name in found]

@@ -9,6 +9,7 @@ import pandas as pd
 from usaid.errors import UsaidError
 
 ROW_NAME = ["image_id", "sigma", "draw"]
+"""What a row is about, but for the level that a non-blind method was told."""
 
 SAME_IN_ALL = ("dataset", "judge", "noise_version")
 """Provenance that has to agree; what else may differ (code, device, precision) is said in a footnote."""
@@ -37,7 +38,7 @@ def check_comparable(benchmark: str, scores: Mapping[str, ScoresLike], sigma: fl
     Args:
         benchmark: the benchmark that they have to be of.
         scores: denoiser -> its scores; those of failed evaluators are only checked for the benchmark.
-        sigma: the only one whose rows have to agree; None: all.
+        sigma: the only one whose rows have to agree; None: all that two files have both.
 
     Raises:
         UsaidError: they are not, or a file has a row twice or lacks images; names the files.
@@ -54,7 +55,9 @@ def check_comparable(benchmark: str, scores: Mapping[str, ScoresLike], sigma: fl
 
 
 def _check_whole(file: str, scores: ScoresLike) -> None:
-    duplicates = scores.rows[scores.rows.duplicated(ROW_NAME)]
+    duplicates = scores.rows[
+        scores.rows.duplicated([name for name in (*ROW_NAME, "told_sigma") if name in scores.rows])
+    ]
     if len(duplicates):
         raise UsaidError(f"{file}: {_row_text(duplicates.iloc[0])} is there twice; delete it and rerun")
     found, expected = scores.rows["image_id"].nunique(), scores.provenance["dataset"]["n"]
@@ -69,8 +72,8 @@ def _difference(first: ScoresLike, second: ScoresLike, sigma: float | None) -> s
         for name in sorted(one.keys() | other.keys()):
             if one.get(name) != other.get(name):
                 return f"{name} is {one.get(name)!r} in the first and {other.get(name)!r} in the second"
-    rows = [one.rows if sigma is None else one.rows[one.rows["sigma"] == sigma] for one in (first, second)]
-    return _difference_of_rows(*rows)
+    common = {*first.rows["sigma"]} & {*second.rows["sigma"]} if sigma is None else {sigma}
+    return _difference_of_rows(*(one.rows[one.rows["sigma"].isin(common)] for one in (first, second)))
 
 
 def _flat(key: str, value: Any) -> dict[str, Any]:
@@ -78,7 +81,8 @@ def _flat(key: str, value: Any) -> dict[str, Any]:
 
 
 def _difference_of_rows(first: pd.DataFrame, second: pd.DataFrame) -> str | None:
-    named = [rows[[*ROW_NAME, *(name for name in ("image_sha256",) if name in rows)]] for rows in (first, second)]
+    named = [rows[[name for name in (*ROW_NAME, "image_sha256") if name in rows]] for rows in (first, second)]
+    named = [rows.drop_duplicates() for rows in named]
     both = named[0].merge(named[1], on=ROW_NAME, how="outer", indicator="place")
     alone = both[both["place"] != "both"]
     if len(alone):

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from usaid.published import paper_methods, paper_notes
+from usaid.published import paper_methods, paper_notes, published
 from usaid.tables.cells import Footnote, Mark, Place
 from usaid.tables.means import Means, Missing
 from usaid.tables.specs import SCORE_TABLES
@@ -29,6 +29,8 @@ def footnotes_of_means(
     for means in panels:
         marked += [*_conventions(means), *_undefined(means), *_deviations_of_some(means), *_noisy(number, means)]
         marked += [(text, Mark(group=means.group)) for text in _deviations_of_all(means) if text not in shared]
+        marked += _told(number, means)
+    marked += _printed_twice(number, titles)
     marked.sort(key=lambda pair: _reading_order(pair[1], list(titles)))
     general = [text for means in panels for text in (*_origins(means, titles), *_weights(means, titles))]
     trainings = [text for means in panels if SCORE_TABLES[number].by_classes for text in _trainings(means, titles)]
@@ -105,6 +107,30 @@ def _noisy(number: int, means: Means) -> Marked:
     if "noisy" in means.judged and "noisy" in paper_methods(number) and "psnr" in means.metrics:
         text = "the paper's PSNR and SSIM of the noisy images are of the unclamped ones (20 log10(255 / sigma)); "
         yield text + "ours are clamped to the range of an image, as all outputs are", Mark(method="noisy")
+
+
+def _told(number: int, means: Means) -> Marked:
+    """What the methods were told, where it matters."""
+    settings = SCORE_TABLES[number].settings
+    for method in means.judged:
+        if settings is None and means.is_told(method):
+            yield "non-blind: told the true sigma", Mark(method=method)
+        if settings is not None and not means.is_told(method):
+            yield "blind: not told any sigma, so the settings do not differ", Mark(method=method)
+
+
+def _printed_twice(number: int, titles: Mapping[str, str]) -> Marked:
+    """Where the paper prints two values of one experiment: what is told in one setting is the truth of the other."""
+    settings = SCORE_TABLES[number].settings or {}
+    for metric in SCORE_TABLES[number].metrics:
+        for method in titles:
+            for sigma in {level for level in settings.values() if level is not None}:
+                alike = [f"{name}/{sigma:g}" for name, level in settings.items() if level in (None, sigma)]
+                values = [published(number, group, metric.name, method) for group in alike]
+                if None not in values and len(set(values)) > 1:
+                    twice = " and ".join(f"{value:.{metric.digits}f}" for value in values)
+                    text = f"the paper prints two values of this one experiment (the true σ is told): {twice}"
+                    yield from ((text, Place(group, method, metric.name)) for group in alike)
 
 
 def _deviations_of_all(means: Means) -> list[str]:

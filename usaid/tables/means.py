@@ -9,12 +9,14 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from usaid.errors import UsaidError
+from usaid.scores import rows_at
 from usaid.tables.cells import Mark, Place
 from usaid.tables.comparable import ScoresLike
 from usaid.tables.specs import Metric
 from usaid.tables.statistics import STATISTICS
 
 NOT_IN_EXPERIMENT = "not in this experiment"
+NOT_AT_THIS_LEVEL = "not scored at this sigma, as told, in this experiment"
 
 
 class Mean(NamedTuple):
@@ -29,6 +31,18 @@ class Mean(NamedTuple):
     value: float
     n: int
     n_undefined: int
+
+
+class Shown(NamedTuple):
+    """What a group of rows shows.
+
+    Attributes:
+        sigma: noise level, 0-255 scale.
+        told_sigma: what non-blind methods are told, 0-255 scale; None: the truth.
+    """
+
+    sigma: float
+    told_sigma: float | None
 
 
 @dataclass(frozen=True)
@@ -49,7 +63,7 @@ class Means:
         metrics: name -> metric, in order.
         conventions: metric -> the convention that the score files hold it in; None: no file has it.
         sigmas: those that were scored and that the table shows, ascending.
-        groups: name of the group of rows -> its sigma.
+        groups: name of the group of rows -> its sigma, and what non-blind methods are told in it.
         values: cell -> mean, for every one of these groups, denoiser and metric that was scored.
     """
 
@@ -60,6 +74,7 @@ class Means:
         scores: Mapping[str, ScoresLike],
         sigma: float | None = None,
         group: str | None = None,
+        settings: Mapping[str, float | None] | None = None,
     ) -> None:
         """Compute the means.
 
@@ -69,6 +84,7 @@ class Means:
             scores: denoiser -> its scores.
             sigma: the only one to show; None: all.
             group: name of the only group of rows, with ``sigma``; None: they are named by their sigmas.
+            settings: those of :class:`usaid.tables.specs.TableSpec`; there is a group for each of them and sigma.
 
         Raises:
             UsaidError: two files hold a metric in different conventions.
@@ -82,16 +98,20 @@ class Means:
         self.conventions = {metric.name: _convention(benchmark, metric, self.judged) for metric in metrics}
         scored = {float(found) for one in self.judged.values() for found in one.rows["sigma"].unique()}
         self.sigmas = sorted(found for found in scored if sigma in (None, found))
-        self.groups = {group or sigma_name(found): found for found in self.sigmas}
+        self.groups = {
+            (group or sigma_name(found)) if name is None else f"{name}/{sigma_name(found)}": Shown(found, told)
+            for name, told in (settings.items() if settings else [(None, None)])
+            for found in self.sigmas
+        }
         self.values = dict(self._means())
 
     def _means(self) -> Iterable[tuple[Place, Mean]]:
         for method, one in self.judged.items():
-            for group, sigma in self.groups.items():
-                rows = one.rows[one.rows["sigma"] == sigma]
+            for group in self.groups:
+                rows = self._rows(group, one)
                 for metric in self.metrics.values():
                     convention = self.conventions[metric.name]
-                    if convention is not None and _holds(one.rows, convention):
+                    if convention is not None and len(rows) and _holds(rows, convention):
                         mean = _mean(rows, convention, one.provenance.get("judge", {}))
                         yield Place(group, method, metric.name), mean._replace(value=mean.value * metric.scale)
 
@@ -111,11 +131,22 @@ class Means:
             return Missing(
                 f"no {' or '.join(self.metrics[metric].conventions)} in the score files", Mark(metric=metric)
             )
+        if self._rows(group, self.judged[method]).empty:
+            return Missing(NOT_AT_THIS_LEVEL, place)
         if place not in self.values:
             return Missing(f"no {column} in its score file", place)
         if math.isnan(self.values[place].value):
             return Missing(f"{column} is undefined for every image", place)
         return None
+
+    def _rows(self, group: str, one: ScoresLike) -> pd.DataFrame:
+        """The rows of a score file that a group is made from."""
+        return rows_at(one.rows, *self.groups[group])
+
+    def is_told(self, method: str) -> bool:
+        """Whether a method is non-blind: its rows say what it was told."""
+        rows = self.judged[method].rows
+        return "told_sigma" in rows and bool(rows["told_sigma"].notna().any())
 
     def why_failed(self, method: str) -> str | None:
         """Why a method has no numbers at all, or None if its evaluator did not fail."""

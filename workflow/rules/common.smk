@@ -11,6 +11,7 @@ from usaid.errors import UsaidError
 from usaid.experiment import (
     checked_experiment,
     columns_of_ablation,
+    denoisers_of,
     has_several_seeds,
     settings_of,
     variants,
@@ -154,14 +155,19 @@ def get_score_code(wildcards):
 
 def get_scores(benchmarks):
     """The score files of all denoisers on some benchmarks."""
-    return [f"{RESULTS}/scores/{benchmark}/{name}.parquet" for benchmark in benchmarks for name in config["denoisers"]]
+    names = [(benchmark, name) for benchmark in benchmarks for name in denoisers_of(config, benchmark)]
+    return [f"{RESULTS}/scores/{benchmark}/{name}.parquet" for benchmark, name in names]
 
 
 def get_scores_of(table):
     """The score files of a table, one for each of its benchmarks and columns; none for Table III."""
-    columns = columns_of_ablation(config).values() if table == 2 else config["denoisers"]
-    benchmarks = BENCHMARKS_OF_TABLES[table] if table != 3 else []
-    return [f"{RESULTS}/scores/{benchmark}/{name}.parquet" for benchmark in benchmarks for name in columns]
+    if table == 3:
+        return []
+    if table == 2:
+        return [f"{RESULTS}/scores/voc_quality/{name}.parquet" for name in columns_of_ablation(config).values()]
+    left_out = SCORE_TABLES[table].left_out
+    scores = get_scores(BENCHMARKS_OF_TABLES[table])
+    return [file for file in scores if ENTRIES[Path(file).stem]["method"] not in left_out]
 
 
 def get_scores_of_seeds():

@@ -90,6 +90,11 @@ rule table_3:
         f"{RESULTS}/tables/table_3.csv",
 
 
+rule table_4:
+    input:
+        f"{RESULTS}/tables/table_4.csv",
+
+
 rule table_5:
     input:
         f"{RESULTS}/tables/table_5.csv",
