@@ -532,6 +532,101 @@ def test_methods_that_share_a_title_are_told_apart() -> None:
     assert [*table.layout.methods.values()][2:] == ["U-SAID (u_said)", "U-SAID (u_said_2)"]
 
 
+# Table IV: non-blind methods in two settings
+
+
+def told(psnr_of: Mapping[tuple[float, float], float], title: str = "CBM3D", method: str = "cbm3d") -> Scores:
+    """Scores of a non-blind method: (sigma, told sigma) -> PSNR of both images."""
+    rows = [
+        {"image_id": i, "sigma": s, "draw": 0, "told_sigma": t, "psnr_rgb_float": psnr, "niqe_live": 3.0}
+        for (s, t), psnr in psnr_of.items()
+        for i in "ab"
+    ]
+    return Scores(pd.DataFrame(rows), facts(title) | {"entry": {"method": method}})
+
+
+def blind(psnr_of: Mapping[float, float]) -> Scores:
+    rows = [
+        {"image_id": i, "sigma": s, "draw": 0, "psnr_rgb_float": psnr, "niqe_live": 3.5, "ssim_skimage7": 0.9}
+        for s, psnr in psnr_of.items()
+        for i in "ab"
+    ]
+    return Scores(pd.DataFrame(rows), facts("U-SAID") | {"entry": {"method": "u_said"}})
+
+
+CBM3D = {(15.0, 15.0): 34.0, (15.0, 25.0): 32.0, (25.0, 25.0): 31.0, (35.0, 35.0): 30.0, (35.0, 25.0): 25.0}
+
+
+def test_table_4_shows_both_settings_and_shares_sigma_25() -> None:
+    table = build_table(4, {"cbm3d": told(CBM3D), "u_said": blind({15: 34.5, 25: 32.5, 35: 30.5})})
+    ours = {(cell.place.group, cell.place.method): cell.ours for cell in table.cells if cell.place.metric == "psnr"}
+    groups = [f"{setting}/{sigma}" for setting in ("median_sigma", "oracle_sigma") for sigma in (15, 25, 35)]
+    assert [ours[group, "cbm3d"] for group in groups] == [32, 31, 25, 34, 31, 30]
+    assert [ours[group, "u_said"] for group in groups] == [34.5, 32.5, 30.5] * 2
+    paper = {(cell.place.group, cell.place.method): cell.paper for cell in table.cells if cell.place.metric == "psnr"}
+    assert [paper[group, "cbm3d"] for group in groups] == [32.60, 31.81, 25.29, 34.40, 31.81, 30.04]
+    assert [*table.layout.methods] == ["mlp", "mc_wnnm", "cbm3d", "u_said"]
+    assert table.layout.groups["median_sigma/15"] == "Told σ = 25; σ = 15"
+    assert table.layout.groups["oracle_sigma/15"] == "Told true σ; σ = 15"
+
+
+def test_table_4_says_which_methods_are_blind_and_where_print_contradicts_itself() -> None:
+    table = build_table(4, {"cbm3d": told(CBM3D), "u_said": blind({15: 34.5, 25: 32.5, 35: 30.5})})
+    marks = {footnote.text: footnote.marks for footnote in table.footnotes}
+    assert [mark.method for mark in marks["blind: not told any sigma, so the settings do not differ"]] == ["u_said"]
+    twice = "the paper prints two values of this one experiment (the true σ is told): "
+    found = {text.removeprefix(twice): [m.method for m in marks[text]] for text in marks if text.startswith(twice)}
+    assert found == {"3.0205 and 3.008": ["mlp"] * 2, "2.6152 and 2.662": ["cbm3d"] * 2}  # not 3.6731 and 3.673
+    assert {mark.group for text in marks if twice in text for mark in marks[text]} == {
+        "median_sigma/25",
+        "oracle_sigma/25",
+    }
+
+
+def test_a_method_that_was_not_scored_in_all_cells_has_dashes_with_the_reason() -> None:
+    slow = told({(25.0, 25.0): 31.4}, "MC-WNNM", "mc_wnnm")
+    table = build_table(4, {"mc_wnnm": slow, "cbm3d": told(CBM3D)})
+    cells = {cell.place: cell for cell in table.cells}
+    assert cells["oracle_sigma/25", "mc_wnnm", "psnr"].ours == pytest.approx(31.4)
+    assert cells["oracle_sigma/15", "mc_wnnm", "psnr"].ours is None
+    assert "not scored at this sigma, as told, in this experiment" in cells["oracle_sigma/15", "mc_wnnm", "psnr"].note
+
+
+def test_an_absent_package_leaves_the_rest_of_table_4() -> None:
+    reason = "method 'cbm3d' needs the package bm3d"
+    table = build_table(
+        4,
+        {
+            "cbm3d": failed(reason, title="CBM3D", entry={"method": "cbm3d"}),
+            "u_said": blind({15: 34.5, 25: 32.5, 35: 30.5}),
+        },
+    )
+    cells = {cell.place: cell for cell in table.cells}
+    assert cells["oracle_sigma/15", "cbm3d", "psnr"].ours is None
+    assert reason in cells["oracle_sigma/15", "cbm3d", "psnr"].note
+    assert cells["oracle_sigma/15", "u_said", "psnr"].ours == pytest.approx(34.5)
+    assert any(reason in footnote.text for footnote in table.footnotes)
+
+
+def test_other_tables_tell_non_blind_methods_the_truth_and_say_so() -> None:
+    mine = told(CBM3D, "Mine", "mine:Mine")
+    mine.rows["ssim_skimage7"] = 0.9
+    found = {"cbm3d": told(CBM3D), "mine": mine, "u_said": blind({15: 34.5, 25: 32.5, 35: 30.5})}
+    table = build_table(6, found)
+    ours = {(cell.place.group, cell.place.method): cell.ours for cell in table.cells if cell.place.metric == "psnr"}
+    assert [ours[sigma, "mine"] for sigma in ("15", "25", "35")] == [34, 31, 30]
+    assert "cbm3d" not in table.layout.methods, "it stands in Table IV"
+    (mark,) = (f.marks for f in table.footnotes if f.text == "non-blind: told the true sigma")
+    assert [one.method for one in mark] == ["mine"]
+
+
+def test_the_same_row_twice_is_refused_but_two_told_levels_are_not() -> None:
+    scores = told(CBM3D)
+    doubled = Scores(pd.concat([scores.rows, scores.rows.iloc[:1]]), scores.provenance)
+    with pytest.raises(UsaidError, match="is there twice"):
+        build_table(4, {"cbm3d": doubled})
+
+
 def test_tables_that_are_not_built() -> None:
     assert sorted([*built_tables(), *NOT_BUILT]) == list(range(1, 11))
     with pytest.raises(UsaidError, match=r"Table X .* is not built yet"):

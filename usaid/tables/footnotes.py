@@ -127,10 +127,17 @@ def _printed_twice(number: int, titles: Mapping[str, str]) -> Marked:
             for sigma in {level for level in settings.values() if level is not None}:
                 alike = [f"{name}/{sigma:g}" for name, level in settings.items() if level in (None, sigma)]
                 values = [published(number, group, metric.name, method) for group in alike]
-                if None not in values and len(set(values)) > 1:
-                    twice = " and ".join(f"{value:.{metric.digits}f}" for value in values)
+                known = [value for value in values if value is not None]
+                if len({*_rounded_alike(known)}) > 1:
+                    twice = " and ".join(map(str, known))
                     text = f"the paper prints two values of this one experiment (the true σ is told): {twice}"
                     yield from ((text, Place(group, method, metric.name)) for group in alike)
+
+
+def _rounded_alike(values: Sequence[float]) -> list[float]:
+    """The values with as many digits after the point as the shortest of them is printed with."""
+    digits = min((len(str(value).partition(".")[2]) for value in values), default=0)
+    return [round(value, digits) for value in values]
 
 
 def _deviations_of_all(means: Means) -> list[str]:
