@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from usaid.denoisers.base import Denoiser
+from usaid.denoisers.base import Denoiser, checked_told_sigma
 from usaid.errors import UsaidError
 from usaid.images import IMAGE_SUFFIXES, read_rgb, to_uint8, to_unit_range, write_png
 from usaid.noise import checked_sigma, gaussian_noise
@@ -30,17 +30,17 @@ def denoise_files(
         The denoised files.
 
     Raises:
-        UsaidError: nothing there, a folder without images, an image that does not decode, a negative sigma, or a
-            non-blind method that is not told sigma.
+        UsaidError: nothing there, a folder without images, an image that does not decode, a negative sigma, a told
+            sigma that is not above 0, or a non-blind method that is not told any.
     """
     if added_sigma is not None:
         checked_sigma(added_sigma)
-    if told_sigma is not None:
-        checked_sigma(told_sigma)
-    elif not denoiser.facts.blind:
+    if told_sigma is None and not denoiser.facts.blind:
         if added_sigma is None:
             raise UsaidError(f"{denoiser.facts.title} is not blind: give --told-sigma")
         told_sigma = added_sigma
+    if told_sigma is not None:
+        checked_told_sigma(told_sigma)
     jobs = find_images(source, destination)
     with tqdm(jobs, unit="image", disable=None) as progress:
         for image_path, output in progress:

@@ -147,6 +147,48 @@ def test_judges_by_name_and_their_defaults():
     assert checked_experiment(config)["benchmarks"]["coco_detection"]["detector"]["train"] == {"steps": 3}
 
 
+def mlp(**entry: object) -> dict:
+    """The minimal experiment with an MLP."""
+    config = copy.deepcopy(MINIMAL)
+    config["denoisers"]["mlp"] = {"method": "mlp", **entry}
+    return config
+
+
+def test_mlp_has_a_recipe_of_its_own_or_the_authors_files():
+    assert checked_experiment(mlp(train={}))["denoisers"]["mlp"]["train"] == {}
+    train = {"sigmas": [15, 25.5], "hidden": [64], "input_side": 9, "output_side": 5, "steps": 10}
+    assert checked_experiment(mlp(train=train))["denoisers"]["mlp"]["train"] == train
+    weights = {"25": "weights/mlp/weights_cvpr.mat", "12.5": "weights/mlp/other.mat"}
+    assert checked_experiment(mlp(weights=weights))["denoisers"]["mlp"]["weights"] == weights
+    assert checked_experiment(mlp(weights="weights/mlp.safetensors"))
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({}, "denoisers.mlp: method 'mlp' needs 'weights' or 'train'"),
+        ({"train": {"patch": 48}}, "unknown key 'denoisers.mlp.train.patch'; allowed: batch, hidden, images"),
+        ({"train": {"sigmas": [0]}}, "denoisers.mlp.train.sigmas.0 = 0: must be > 0"),
+        ({"train": {"hidden": []}}, "must be a list of at least 1"),
+        ({"weights": {"big": "x.mat"}}, "must be like ^[0-9]+"),
+        ({"weights": {}}, "must be not empty"),
+        ({"weights": "x", "train": {}}, "give either 'weights' or 'train', not both"),
+    ],
+)
+def test_bad_mlp_entries(entry, message):
+    with pytest.raises(UsaidError) as error:
+        checked_experiment(mlp(**entry), "my.yaml")
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_only_mlp_has_a_file_for_each_sigma():
+    config = copy.deepcopy(MINIMAL)
+    config["denoisers"]["u_said"]["weights"] = {"25": "x.pth"}
+    with pytest.raises(UsaidError, match="weights = .*: must be of type string"):
+        checked_experiment(config)
+
+
 def test_a_denoiser_may_be_scored_on_some_benchmarks_and_sigmas_only():
     config = copy.deepcopy(MINIMAL)
     config["benchmarks"] = {

@@ -30,9 +30,10 @@ class CBM3DDenoiser(Denoiser):
     """Colour block-matching and 3-D filtering in the opponent colour space, non-blind.
 
     K. Dabov, A. Foi, V. Katkovnik and K. Egiazarian, "Color image denoising via sparse 3D collaborative filtering with
-    grouping constraint in luminance-chrominance space", ICIP 2007. The package is its authors'. Since version 3 it can
-    also reckon with the correlation between overlapping blocks (Y. Mäkinen, L. Azzari and A. Foi, TIP 2020), which takes
-    several times as long. With more than one thread it adds in any order: results differ by about 1e-6 from run to run.
+    grouping constraint in luminance-chrominance space", ICIP 2007. The package is its authors'. It can also
+    reckon with the correlation between overlapping blocks (Y. Mäkinen, L. Azzari and A. Foi, TIP 2020), which takes
+    several times as long. With more than one thread it adds in any order: results differ by about 1e-6 from run to
+    run.
     """
 
     def __init__(self, facts: Facts, variances: Literal["classic", "exact"] = "classic") -> None:
@@ -61,9 +62,11 @@ class CBM3DDenoiser(Denoiser):
         sigma = checked_told_sigma(told_sigma) / 255
         height, width = noisy.shape[2:]
         if min(height, width) < SMALLEST_SIDE:
-            raise UsaidError(
-                f"CBM3D: an image of {width}x{height} pixels is too small, give {SMALLEST_SIDE}x{SMALLEST_SIDE} at least"
-            )
+            smallest = f"{SMALLEST_SIDE}x{SMALLEST_SIDE}"
+            raise UsaidError(f"CBM3D: an image of {width}x{height} pixels is too small; it needs {smallest}")
         images = noisy.permute(0, 2, 3, 1).double().cpu().numpy()
         denoised = [torch.from_numpy(self.package.bm3d_rgb(image, sigma, self.profile)) for image in images]
-        return torch.stack(denoised).permute(0, 3, 1, 2).to(noisy)
+        result = torch.stack(denoised).permute(0, 3, 1, 2).to(noisy)
+        if not result.isfinite().all():  # the package divides by the range of each channel of the opponent space
+            raise UsaidError("CBM3D: the result is not finite, since brightness or a colour is the same everywhere")
+        return result

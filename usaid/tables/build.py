@@ -42,7 +42,7 @@ def build_table(number: int, *scores: Mapping[str, ScoresLike]) -> Table:
         check_comparable(benchmark, found, spec.sigma)
         found = _by_classes(benchmark, found) if spec.by_classes else found
         panels.append(Means(benchmark, spec.metrics, found, spec.sigma, group, spec.settings))
-    layout = Layout(_groups(number, panels), spec.metrics, _titles(number, panels))
+    layout = _layout(number, panels)
     places = [Place(g, m, metric.name) for g in layout.groups for m in layout.methods for metric in spec.metrics]
     panel_of = {panel.group: panel for panel in panels}
     means = {place: panel_of[place.group if place.group in panel_of else None] for place in places}
@@ -99,17 +99,23 @@ def _method_of(scores: ScoresLike) -> str | None:
     return method
 
 
+def _layout(number: int, panels: Sequence[Means]) -> Layout:
+    """Metrics down and methods across, group by group; in Table IV methods down and sigmas across, in each setting."""
+    spec, groups, titles = SCORE_TABLES[number], _groups(number, panels), _titles(number, panels)
+    if spec.settings is None:
+        return Layout(groups, spec.metrics, titles)
+    told = {name: "true σ" if level is None else f"σ = {level:g}" for name, level in spec.settings.items()}
+    blocks = {f"Told {told[name]}": {f"{name}/{sigma}": title for sigma, title in groups.items()} for name in told}
+    in_settings = {name: f"{block}; {title}" for block, of in blocks.items() for name, title in of.items()}
+    return Layout(in_settings, spec.metrics, titles, rows="methods", side_by_side=blocks)
+
+
 def _groups(number: int, panels: Sequence[Means]) -> dict[str, str]:
     """The groups of rows, name -> title: data sets, or the sigmas of the paper and of the experiment, ascending."""
     if panels[0].group is not None:
         return {panel.group: DATASETS[panel.group].title for panel in panels if panel.group is not None}
     one, paper = panels[0].sigma, [float(group.split("/")[-1]) for group in paper_groups(number)]
     sigmas = sorted({*paper, *panels[0].sigmas}) if one is None else [one]
-    if settings := SCORE_TABLES[number].settings:
-        told = {name: "true σ" if level is None else f"σ = {level:g}" for name, level in settings.items()}
-        return {
-            f"{s}/{sigma_name(sigma)}": f"Told {told[s]}; σ = {sigma_name(sigma)}" for s in settings for sigma in sigmas
-        }
     return {sigma_name(sigma): f"σ = {sigma_name(sigma)}" for sigma in sigmas}
 
 

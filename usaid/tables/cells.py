@@ -1,7 +1,7 @@
 """What a table is: its cells, their order on the page, and its footnotes; written as CSV, LaTeX or Markdown."""
 
 import string
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -69,12 +69,15 @@ class Layout:
         metrics: in order.
         methods: name -> title, in order.
         rows: which of metrics and methods are the rows of each group; the others are the columns.
+        side_by_side: for a table whose rows are methods and whose groups stand beside each other: title of a block of
+            rows -> names of its groups, of which each block has as many, with what heads their columns.
     """
 
     groups: Mapping[str, str]
     metrics: tuple[Metric, ...]
     methods: Mapping[str, str]
     rows: Literal["metrics", "methods"] = "metrics"
+    side_by_side: Mapping[str, Mapping[str, str]] | None = None
 
 
 class Heading(NamedTuple):
@@ -133,19 +136,44 @@ class Table:
 
     def columns(self) -> tuple[Heading, ...]:
         """The headings of the columns of cells."""
+        if self.layout.side_by_side is not None:
+            heads = next(iter(self.layout.side_by_side.values())).values()
+            return tuple(k._replace(text=f"{head}, {k.text}") for head in heads for k in self._metric_headings())
         return self._method_headings() if self.layout.rows == "metrics" else self._metric_headings()
 
     def blocks(self) -> list[list[Row]]:
-        """The rows of each group."""
+        """The rows of each group, or of the groups that stand beside each other."""
         cells = {cell.place: cell for cell in self.cells}
+        if self.layout.side_by_side is not None:
+            return [
+                [
+                    Row(
+                        self._group_heading(title, groups), label, tuple(cells[p] for p in self._places(groups, method))
+                    )
+                    for method, label in zip(self.layout.methods, self._method_headings(), strict=True)
+                ]
+                for title, groups in self.layout.side_by_side.items()
+            ]
         labels = self._metric_headings() if self.layout.rows == "metrics" else self._method_headings()
         blocks = []
         for name, title in self.layout.groups.items():
             by_metric = [[cells[Place(name, m, k.name)] for m in self.layout.methods] for k in self.layout.metrics]
             lines = by_metric if self.layout.rows == "metrics" else zip(*by_metric, strict=True)
-            group = Heading(title, self.letters(Mark(group=name)))
-            blocks.append([Row(group, label, tuple(line)) for label, line in zip(labels, lines, strict=True)])
+            blocks.append(
+                [
+                    Row(self._group_heading(title, [name]), label, tuple(line))
+                    for label, line in zip(labels, lines, strict=True)
+                ]
+            )
         return blocks
+
+    def _places(self, groups: Iterable[str], method: str) -> list[Place]:
+        """A row of groups that stand beside each other."""
+        return [Place(group, method, metric.name) for group in groups for metric in self.layout.metrics]
+
+    def _group_heading(self, title: str, groups: Iterable[str]) -> Heading:
+        letters = (self.letters(Mark(group=group)) for group in groups)
+        return Heading(title, ",".join(dict.fromkeys(filter(None, letters))))
 
     def _method_headings(self) -> tuple[Heading, ...]:
         return tuple(Heading(t, self.letters(Mark(method=m))) for m, t in self.layout.methods.items())

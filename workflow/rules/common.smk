@@ -68,7 +68,8 @@ def get_training_data(wildcards):
     """The records that a training's images are there, and its encoder's weights if they have to be fetched."""
     recipe = ENTRIES[wildcards.denoiser]["train"]
     images = [f"{RESULTS}/data/{recipe['images'].split('/')[0]}.json"]
-    return images + (get_encoder(recipe) if ENTRIES[wildcards.denoiser]["method"] != "cdncnn_b" else [])
+    with_encoder = ENTRIES[wildcards.denoiser]["method"] in ("s_said", "u_said")
+    return images + (get_encoder(recipe) if with_encoder else [])
 
 
 def get_training_subset(wildcards):
@@ -89,15 +90,23 @@ def get_data(wildcards):
     return f"{RESULTS}/data/{BENCHMARKS[wildcards.benchmark].dataset}.json"
 
 
-def get_checkpoint(denoiser):
-    """Where the checkpoint lies that a denoiser's weights are imported from."""
-    return f"{DATA}/{config['denoisers'][denoiser]['weights']}"
+def get_checkpoints(denoiser):
+    """Where the checkpoints lie that a denoiser's weights are imported from: by sigma, or all in one ("")."""
+    weights = config["denoisers"][denoiser]["weights"]
+    files = weights if isinstance(weights, dict) else {"": weights}
+    return {sigma: f"{DATA}/{file}" for sigma, file in files.items()}
 
 
 def get_checkpoint_source(wildcards):
-    """What the import waits for: the record that the released checkpoints are there, or the user's own file."""
-    path = get_checkpoint(wildcards.denoiser)
-    return f"{RESULTS}/data/released.json" if path.startswith(f"{DATA}/released/") else path
+    """What the import waits for: the record that the released checkpoints are there, or the user's own files."""
+    paths = get_checkpoints(wildcards.denoiser).values()
+    return [f"{RESULTS}/data/released.json" if path.startswith(f"{DATA}/released/") else path for path in paths]
+
+
+def get_training_code(wildcards):
+    """Hash of the code that trains a denoiser."""
+    mlp = ENTRIES[wildcards.denoiser]["method"] == "mlp"
+    return hash_of_sources("usaid.training.mlp" if mlp else "usaid.training.denoisers")
 
 
 def get_network(benchmark):

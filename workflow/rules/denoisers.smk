@@ -11,9 +11,9 @@ rule import_weights:
     log:
         f"{RESULTS}/logs/weights/{{denoiser}}.log",
     params:
-        checkpoint=lambda wildcards: get_checkpoint(wildcards.denoiser),
-        sha256=lambda wildcards: config["denoisers"][wildcards.denoiser].get("sha256"),
-        code=hash_of_sources("usaid.checkpoints", "usaid.denoisers.dncnn"),
+        checkpoints=lambda wildcards: get_checkpoints(wildcards.denoiser),
+        entry=lambda wildcards: ENTRIES[wildcards.denoiser],
+        code=hash_of_sources("usaid.checkpoints", "usaid.denoisers.dncnn", "usaid.denoisers.mlp"),
     conda:
         "../../envs/suite.yaml"
     script:
@@ -34,7 +34,7 @@ rule train_denoiser:
     params:
         entry=lambda wildcards: ENTRIES[wildcards.denoiser],
         subset=lambda wildcards: get_training_subset(wildcards),
-        code=hash_of_sources("usaid.training.denoisers"),
+        code=get_training_code,
     threads: 1 if SMALL else 8
     conda:
         "../../envs/suite.yaml"

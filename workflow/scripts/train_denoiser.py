@@ -6,18 +6,23 @@ from usaid import datasets
 from usaid.devices import pick_device
 from usaid.jobs import job
 from usaid.training.denoisers import train_denoiser
-from usaid.training.recipe import recipe_from
+from usaid.training.mlp import train_mlp
+from usaid.training.recipe import MLPRecipe, recipe_from
 
 with job(snakemake.log[0], snakemake.threads):
-    entry = snakemake.params.entry
-    recipe = recipe_from(**entry["train"])
-    train_denoiser(
-        datasets.load_for(snakemake.config, *recipe.images.split("/")),
-        entry["method"],
-        recipe,
-        Path(snakemake.output.weights),
-        snakemake.config["data_root"],
-        pick_device(snakemake.config["device"]),
-        log=Path(snakemake.output.curve),
-        title=snakemake.wildcards.denoiser,
-    )
+    entry, config = snakemake.params.entry, snakemake.config
+    weights, log, device = Path(snakemake.output.weights), Path(snakemake.output.curve), pick_device(config["device"])
+    samples = datasets.load_for(config, *entry["train"]["images"].split("/"))
+    if entry["method"] == "mlp":
+        train_mlp(samples, MLPRecipe(**entry["train"]), weights, device, log)
+    else:
+        train_denoiser(
+            samples,
+            entry["method"],
+            recipe_from(**entry["train"]),
+            weights,
+            config["data_root"],
+            device,
+            log,
+            title=snakemake.wildcards.denoiser,
+        )

@@ -1,0 +1,106 @@
+"""CBM3D is the package's, on our scale and in our shapes; what it cannot do is refused in one line."""
+
+import sys
+
+import bm3d
+import numpy as np
+import pytest
+import torch
+
+from usaid.denoisers import FACTS, build_denoiser
+from usaid.errors import UsaidError
+from usaid.noise import gaussian_noise
+
+
+def noisy_pair(height: int = 40, width: int = 48, sigma: float = 25) -> tuple[torch.Tensor, torch.Tensor]:
+    """A clean image of two colours, and the same with noise: float32 (1, 3, H, W)."""
+    clean = torch.full((1, 3, height, width), 0.5)
+    clean[..., width // 2 :] = torch.tensor([0.7, 0.4, 0.2]).view(1, 3, 1, 1)
+    return clean, clean + gaussian_noise("cbm3d", f"{height}x{width}", sigma, 0, height, width)
+
+
+def psnr(image: torch.Tensor, clean: torch.Tensor) -> float:
+    return float(-10 * (image.clamp(0, 1) - clean).square().mean().log10())
+
+
+def test_noise_goes_and_the_image_stays():
+    clean, noisy = noisy_pair()
+    denoiser = build_denoiser("cbm3d")
+    assert denoiser.facts == FACTS["cbm3d"]
+    assert not denoiser.facts.blind
+    denoised = denoiser(noisy, 25)
+    assert denoised.shape == noisy.shape
+    assert denoised.dtype == torch.float32
+    assert psnr(denoised, clean) > psnr(noisy, clean) + 10
+
+
+def test_too_little_is_told_leaves_noise_and_too_much_is_not_the_same():
+    clean, noisy = noisy_pair()
+    denoiser = build_denoiser("cbm3d")
+    assert psnr(denoiser(noisy, 10), clean) < psnr(denoiser(noisy, 25), clean) - 3
+    assert not torch.equal(denoiser(noisy, 25), denoiser(noisy, 35))
+
+
+def test_exact_variances_are_the_packages_default():
+    _, noisy = noisy_pair()
+    denoiser = build_denoiser("cbm3d", options={"variances": "exact"})
+    profile = bm3d.BM3DProfile()
+    profile.num_threads = 1
+    image = noisy[0].permute(1, 2, 0).double().numpy()
+    wanted = np.transpose(bm3d.bm3d_rgb(image, 25 / 255, profile), (2, 0, 1))
+    np.testing.assert_allclose(denoiser(noisy, 25)[0].numpy(), wanted, atol=1e-5)
+    assert denoiser.deviations == ["CBM3D with the exact variances of 2020, which the paper cannot have used"]
+    classic = build_denoiser("cbm3d")
+    assert classic.deviations == ()
+    assert 1e-4 < (classic(noisy, 25) - denoiser(noisy, 25)).abs().max() < 0.2
+
+
+def test_a_batch_is_denoised_image_by_image():
+    _, first = noisy_pair()
+    second = first.flip(3)
+    denoiser = build_denoiser("cbm3d")
+    both = denoiser(torch.cat([first, second]), 25)
+    torch.testing.assert_close(both, torch.cat([denoiser(first, 25), denoiser(second, 25)]), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("told", "message"),
+    [
+        (None, "told sigma is missing"),
+        (0, "told sigma = 0: must be a finite number > 0"),
+        (-5, "told sigma = -5: must be a finite number > 0"),
+        (float("nan"), "told sigma = nan"),
+    ],
+)
+def test_bad_told_sigma(told, message):
+    with pytest.raises(UsaidError, match=message):
+        build_denoiser("cbm3d")(noisy_pair()[1], told)
+
+
+@pytest.mark.parametrize("size", [(8, 8), (8, 40), (40, 5)])
+def test_too_small_an_image_is_refused_before_the_package_crashes(size):
+    with pytest.raises(UsaidError, match=rf"image of {size[1]}x{size[0]} pixels is too small; it needs 9x9"):
+        build_denoiser("cbm3d")(torch.zeros(1, 3, *size), 25)
+
+
+def test_an_image_of_one_colour_is_refused():
+    with pytest.raises(UsaidError, match="the result is not finite"):
+        build_denoiser("cbm3d")(torch.full((1, 3, 16, 16), 0.5), 25)
+
+
+def test_smallest_image():
+    _, noisy = noisy_pair(9, 9)
+    assert build_denoiser("cbm3d")(noisy, 25).isfinite().all()
+
+
+def test_without_the_package_the_cure_is_told(monkeypatch):
+    monkeypatch.setitem(sys.modules, "bm3d", None)
+    with pytest.raises(UsaidError, match=r"needs the package bm3d .*pip install 'usaid\[bm3d\]'.*non-commercial"):
+        build_denoiser("cbm3d")
+
+
+def test_options_are_checked():
+    with pytest.raises(UsaidError, match="variances = 'old': must be one of classic, exact"):
+        build_denoiser("cbm3d", options={"variances": "old"})
+    with pytest.raises(UsaidError, match="method 'cbm3d' has no option 'profile'; its options: variances"):
+        build_denoiser("cbm3d", options={"profile": "np"})
