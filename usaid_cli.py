@@ -4,10 +4,13 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from usaid import __version__
 from usaid.errors import UsaidError
+
+if TYPE_CHECKING:
+    from usaid.datasets.base import Dataset
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -39,7 +42,9 @@ def _add_denoise(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser = commands.add_parser("denoise", help="denoise an image, or every image of a folder")
     parser.add_argument("input", type=Path, metavar="IN", help="image file or folder of images")
     parser.add_argument("output", type=Path, metavar="OUT", help="PNG file, or folder that gets one PNG an image")
-    parser.add_argument("--method", default="u_said", help="cdncnn_b, s_said, u_said (default), or module:Class")
+    parser.add_argument(
+        "--method", default="u_said", help="cdncnn_b, s_said, u_said (default), mlp, mc_wnnm, cbm3d, or module:Class"
+    )
     parser.add_argument("--weights", type=Path, help="the network's weights (.safetensors or the released .pth)")
     parser.add_argument("--told-sigma", type=float, help="noise level told to a non-blind method (0-255 scale)")
     parser.add_argument("--add-noise", type=float, metavar="SIGMA", help="first add Gaussian noise, as a demonstration")
@@ -105,12 +110,12 @@ def _add_train(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         description="Writes results/EXPERIMENT/weights/DENOISER.safetensors, its learning curve (.csv) and provenance "
         "(.json). The same command goes on where a killed one was.",
     )
-    parser.add_argument("--recipe", default="paper", help="paper (default), released_code, or a YAML file of your own")
-    parser.add_argument("--denoiser", required=True, choices=["cdncnn_b", "s_said", "u_said"])
+    parser.add_argument("--recipe", help="paper (default), released_code, or a YAML file of your own; not for mlp")
+    parser.add_argument("--denoiser", required=True, choices=["cdncnn_b", "s_said", "u_said", "mlp"])
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="keys of the recipe to change")
     parser.add_argument("--data-root", type=Path, default=Path("data"))
     parser.add_argument("--subset", type=Path, help="list of the ids of the images to train on; default: all")
-    parser.add_argument("--experiment", help="folder below results/; default: the recipe's name")
+    parser.add_argument("--experiment", help="folder below results/; default: the recipe's name, or mlp")
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1, ...")
     parser.add_argument("--tensorboard", type=Path, metavar="DIR", help="also log for TensorBoard")
     parser.set_defaults(run=_train)
@@ -119,33 +124,41 @@ def _add_train(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def _train(options: argparse.Namespace) -> None:
     import yaml
 
-    from usaid import datasets
     from usaid.devices import keep_freed_memory, pick_device
-    from usaid.experiment import checked_training
+    from usaid.experiment import checked_mlp_training, checked_training
     from usaid.training.denoisers import train_denoiser
+    from usaid.training.mlp import train_mlp
     from usaid.training.recipe import recipe_from
     from usaid.training.tensorboard import tensorboard_watch
 
     keep_freed_memory()
     changes = dict(text.partition("=")[::2] for text in options.set)
-    keys = {key: yaml.safe_load(value) for key, value in changes.items()} | {"recipe": options.recipe}
-    recipe = recipe_from(**checked_training(keys, "--set"))
-    weights = Path("results", options.experiment or Path(options.recipe).stem, "weights", options.denoiser)
-    weights = weights.with_suffix(".safetensors")
+    keys = {key: yaml.safe_load(value) for key, value in changes.items()}
+    name, device = options.recipe or ("mlp" if options.denoiser == "mlp" else "paper"), pick_device(options.device)
+    weights = Path("results", options.experiment or Path(name).stem, "weights", f"{options.denoiser}.safetensors")
+    watch = tensorboard_watch(options.tensorboard) if options.tensorboard else None
+    log = weights.with_suffix(".csv")
+    if options.denoiser == "mlp":
+        if options.recipe:
+            raise UsaidError("--recipe: mlp has one recipe; change its keys with --set")
+        mlp = checked_mlp_training(keys, "--set")
+        samples = _samples_to_train_on(mlp.images, weights, options)
+        train_mlp(samples, mlp, weights, device, log, watch=watch)
+    else:
+        recipe = recipe_from(**checked_training(keys | {"recipe": name}, "--set"))
+        samples = _samples_to_train_on(recipe.images, weights, options)
+        train_denoiser(samples, options.denoiser, recipe, weights, options.data_root, device, log, watch=watch)
+    print(f"{weights} written")
+
+
+def _samples_to_train_on(images: str, weights: Path, options: argparse.Namespace) -> "Dataset":
+    """The images of a recipe, and the folder for the weights."""
+    from usaid import datasets
+
     _refuse_trained(weights)
     weights.parent.mkdir(parents=True, exist_ok=True)
-    dataset, split = recipe.images.split("/")
-    train_denoiser(
-        datasets.load(dataset, options.data_root, split, options.subset),
-        options.denoiser,
-        recipe,
-        weights,
-        options.data_root,
-        pick_device(options.device),
-        log=weights.with_suffix(".csv"),
-        watch=tensorboard_watch(options.tensorboard) if options.tensorboard else None,
-    )
-    print(f"{weights} written")
+    dataset, split = images.split("/")
+    return datasets.load(dataset, options.data_root, split, options.subset)
 
 
 def _add_train_judge(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

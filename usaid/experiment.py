@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import asdict
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -14,7 +15,7 @@ import yaml
 
 from usaid.denoisers import CLASSES, NEED_WEIGHTS
 from usaid.errors import UsaidError
-from usaid.training.recipe import METHODS, all_keys
+from usaid.training.recipe import METHODS, MLPRecipe, all_keys
 
 ABLATION_SIGMA = 25
 """The sigma of Table II: not printed, but its column K = 21 is Table I's at 25."""
@@ -59,6 +60,8 @@ def checked_experiment(config: Mapping[str, Any], source: str = "experiment") ->
     for name, entry in checked["denoisers"].items():
         if entry.get("method") in METHODS and "train" in entry:
             entry["train"] = checked_training(entry["train"], f"{source}: denoisers.{name}.train")
+        elif entry.get("method") == "mlp" and "train" in entry:
+            entry["train"] = json.loads(json.dumps(asdict(MLPRecipe(**entry["train"]))))
     if checked["data_source"] == "miniature" and not checked["data_root"].startswith("results/"):
         raise UsaidError(
             f"{source}: data_root = {json.dumps(checked['data_root'])}: must lie below results/ with data_source "
@@ -86,6 +89,16 @@ def checked_training(keys: Mapping[str, Any], source: str = "train") -> dict[str
     complete = all_keys(keys)
     _check_schema(complete, source, schema)  # again, for what came from a recipe file
     return complete
+
+
+def checked_mlp_training(keys: Mapping[str, Any], source: str = "train") -> MLPRecipe:
+    """The recipe of an MLP that has these keys, checked as in a denoiser's ``train``.
+
+    Raises:
+        UsaidError: an unknown key or a wrong value.
+    """
+    _check_schema(keys, source, {"$defs": _schema()["$defs"], "$ref": "#/$defs/mlp_training"})
+    return MLPRecipe(**keys)
 
 
 def variants(experiment: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -176,6 +189,8 @@ def _check_denoiser(place: str, entry: Mapping[str, Any]) -> None:
     if method not in CLASSES:
         allowed = f"one of {', '.join(CLASSES)}, or your own as module:Class"
         raise UsaidError(f"{place}.method = {method!r}: must be {allowed}")
+    if isinstance(entry.get("weights"), dict) and "sha256" in entry:
+        raise UsaidError(f"{place}: 'sha256' needs 'weights' that are a single file")
     if method in NEED_WEIGHTS and not {"weights", "train"} & entry.keys():
         raise UsaidError(f"{place}: method {method!r} needs 'weights' or 'train'")
     if "train" in entry and method not in NEED_WEIGHTS:

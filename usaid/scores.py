@@ -29,9 +29,9 @@ class Scores:
     """What a judge said of one denoiser on one benchmark.
 
     Attributes:
-        rows: columns ``image_id`` (str), ``image_sha256`` (str), ``sigma`` (0-255 scale), ``draw`` (int), ``told_sigma``
-            (what a non-blind method was told, 0-255 scale; NaN: the method is blind) and one per metric, named by its
-            convention (``psnr_rgb_float`` in dB, ``ssim_skimage7``, ``niqe_live``, ``top1`` ...).
+        rows: columns ``image_id`` (str), ``image_sha256`` (str), ``sigma`` (0-255 scale), ``draw`` (int),
+            ``told_sigma`` (what a non-blind method was told, 0-255 scale; NaN: the method is blind) and one per metric,
+            named by its convention (``psnr_rgb_float`` in dB, ``ssim_skimage7``, ``niqe_live``, ``top1`` ...).
         provenance: as ``schemas/scores.schema.yaml`` describes it. ``failure`` is None, or the one-line reason why
             there are no rows.
     """

@@ -18,7 +18,7 @@ from usaid.experiment import (
     settings_of,
     variants,
 )
-from usaid.training.recipe import all_keys, recipe_from
+from usaid.training.recipe import MLPRecipe, all_keys, recipe_from
 
 CONFIGS = Path(__file__).parents[2] / "config"
 
@@ -155,9 +155,11 @@ def mlp(**entry: object) -> dict:
 
 
 def test_mlp_has_a_recipe_of_its_own_or_the_authors_files():
-    assert checked_experiment(mlp(train={}))["denoisers"]["mlp"]["train"] == {}
+    filled = checked_experiment(mlp(train={}))["denoisers"]["mlp"]["train"]
+    assert filled["hidden"] == [3072, 3072, 2559, 2047]
+    assert MLPRecipe(**filled) == MLPRecipe(hidden=[3072, 3072, 2559, 2047], sigmas=[25], milestones=[0.7, 0.9])
     train = {"sigmas": [15, 25.5], "hidden": [64], "input_side": 9, "output_side": 5, "steps": 10}
-    assert checked_experiment(mlp(train=train))["denoisers"]["mlp"]["train"] == train
+    assert checked_experiment(mlp(train=train))["denoisers"]["mlp"]["train"].items() >= train.items()
     weights = {"25": "weights/mlp/weights_cvpr.mat", "12.5": "weights/mlp/other.mat"}
     assert checked_experiment(mlp(weights=weights))["denoisers"]["mlp"]["weights"] == weights
     assert checked_experiment(mlp(weights="weights/mlp.safetensors"))
@@ -172,6 +174,7 @@ def test_mlp_has_a_recipe_of_its_own_or_the_authors_files():
         ({"train": {"hidden": []}}, "must be a list of at least 1"),
         ({"weights": {"big": "x.mat"}}, "must be like ^[0-9]+"),
         ({"weights": {}}, "must be not empty"),
+        ({"weights": {"25": "x"}, "sha256": "0" * 64}, "'sha256' needs 'weights' that are a single file"),
         ({"weights": "x", "train": {}}, "give either 'weights' or 'train', not both"),
     ],
 )
@@ -185,7 +188,7 @@ def test_bad_mlp_entries(entry, message):
 def test_only_mlp_has_a_file_for_each_sigma():
     config = copy.deepcopy(MINIMAL)
     config["denoisers"]["u_said"]["weights"] = {"25": "x.pth"}
-    with pytest.raises(UsaidError, match="weights = .*: must be of type string"):
+    with pytest.raises(UsaidError, match=r"weights = .*: must be of type string"):
         checked_experiment(config)
 
 

@@ -570,6 +570,20 @@ def test_table_4_shows_both_settings_and_shares_sigma_25() -> None:
     assert table.layout.groups["oracle_sigma/15"] == "Told true σ; σ = 15"
 
 
+def test_table_4_has_the_papers_layout(tmp_path: Path) -> None:
+    table = build_table(4, {"cbm3d": told(CBM3D), "u_said": blind({15: 34.5, 25: 32.5, 35: 30.5})})
+    heads = [f"σ = {sigma}, {metric}" for sigma in (15, 25, 35) for metric in ("NIQE", "PSNR (dB)")]
+    assert [column.text for column in table.columns()] == heads
+    blocks = table.blocks()
+    assert [[row.label.text for row in block] for block in blocks] == [["MLP", "MC-WNNM", "CBM3D", "U-SAID"]] * 2
+    assert [block[0].group.text for block in blocks] == ["Told σ = 25", "Told true σ"]
+    assert [cell.ours for cell in blocks[0][2].cells] == [3, 32, 3, 31, 3, 25]
+    assert [cell.place.group for cell in blocks[1][2].cells[::2]] == [f"oracle_sigma/{sigma}" for sigma in (15, 25, 35)]
+    table.to_markdown(tmp_path / "t.md")
+    line = next(line for line in (tmp_path / "t.md").read_text().splitlines() if "| CBM3D" in line)
+    assert "<u>32.00</u> (32.60, -0.60)" in line
+
+
 def test_table_4_says_which_methods_are_blind_and_where_print_contradicts_itself() -> None:
     table = build_table(4, {"cbm3d": told(CBM3D), "u_said": blind({15: 34.5, 25: 32.5, 35: 30.5})})
     marks = {footnote.text: footnote.marks for footnote in table.footnotes}

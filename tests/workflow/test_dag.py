@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from usaid import datasets
 from usaid.datasets.miniature import write_miniature
 from usaid.scores import read_scores
 
@@ -94,8 +95,10 @@ def planned_scores(folder: Path, repository: Path = REPOSITORY) -> set[str]:
 def test_from_nothing_to_tables_and_exact_reruns(folder):
     output = run(folder, "all_tables")
     tables = folder / "results/tiny/tables"
-    assert {"table_6.csv", "table_6.tex", "table_6.md", "table_3.csv"} <= {path.name for path in tables.iterdir()}
-    assert "Table IV (non-blind methods on Kodak) is not built yet" in output
+    assert {"table_4.csv", "table_6.csv", "table_6.tex", "table_6.md", "table_3.csv"} <= {
+        path.name for path in tables.iterdir()
+    }
+    assert "Table X (ten noise draws) is not built yet" in output
     assert "not built yet" in (tables / "index.md").read_text()
     csv = (tables / "table_6.csv").read_text().splitlines()
     assert csv[0] == "table,group,method,metric,ours,paper,delta,n,note"
@@ -283,3 +286,62 @@ def test_judges_are_trained_and_a_missing_one_fails_its_own_scores_only(tmp_path
     experiment["benchmarks"]["isic_segmentation"]["segmenter"]["train"]["steps"] = 3
     write_experiment(tmp_path, experiment)
     assert run(tmp_path, "--dry-run", "table_7").count("rule train_judge:") == 1
+
+
+@pytest.mark.slow
+def test_non_blind_methods_in_both_settings_and_without_a_package(folder):
+    """Table IV: MLP is trained, MC-WNNM runs, and CBM3D, whose package is absent, is a dash with the reason."""
+    (folder / "bm3d.py").write_text("raise ImportError('absent on purpose')")
+    (folder / "own_denoiser.py").write_text(
+        OWN_DENOISER
+        + """
+from dataclasses import replace
+class Told(Scaled):
+    facts = replace(FACTS["cdncnn_b"], title="Told", blind=False)
+    def __call__(self, noisy, told_sigma=None):
+        return noisy * (1 - told_sigma / 255)
+"""
+    )
+    mlp = {"sigmas": [25], "hidden": [64], "input_side": 9, "output_side": 5, "batch": 64, "steps": 20}
+    only = {"benchmarks": ["kodak_quality"]}
+    experiment = EXPERIMENT | {
+        "denoisers": {
+            "noisy": {"method": "noisy"},
+            "mlp": {"method": "mlp", "train": mlp, "options": {"stride": 5}, **only},
+            "mc_wnnm": {
+                "method": "mc_wnnm",
+                "options": {"parameters": {"outer_iterations": 1}},
+                "sigmas": [25],
+                **only,
+            },
+            "cbm3d": {"method": "cbm3d", **only},
+            "told": {"method": "own_denoiser:Told", "options": {"factor": 1}},
+        },
+        "benchmarks": {
+            "kodak_quality": {"sigmas": [15, 25], "told_sigmas": ["oracle", 25]},
+            "voc_quality": {"sigmas": [25], "subset": "val.txt"},
+        },
+    }
+    (folder / "data/val.txt").write_text("\n".join(datasets.load("voc2012", folder / "data", "val").ids[:2]))
+    write_experiment(folder, experiment)
+    output = run(folder, "all_tables")
+    scores = folder / "results/tiny/scores"
+    assert sorted(path.stem for path in scores.glob("voc_quality/*.parquet")) == ["noisy", "told"]
+    assert "needs the package bm3d (absent on purpose)" in output
+    rows = read_scores(scores / "kodak_quality/told.parquet").rows
+    assert (
+        sorted(zip(rows["sigma"], rows["told_sigma"], strict=True)) == [(15, 15)] * 2 + [(15, 25)] * 2 + [(25, 25)] * 2
+    )
+    table = (folder / "results/tiny/tables/table_4.csv").read_text()
+    ours = {tuple(line.split(",")[1:4]): line.split(",")[4] for line in table.splitlines()}
+    assert ours["median_sigma/25", "mlp", "psnr"] == ours["oracle_sigma/25", "mlp", "psnr"] != ""
+    assert ours["median_sigma/15", "told", "psnr"] != ours["oracle_sigma/15", "told", "psnr"]
+    assert ours["oracle_sigma/25", "mc_wnnm", "psnr"] != ""
+    assert ours["oracle_sigma/15", "mc_wnnm", "psnr"] == ours["oracle_sigma/25", "cbm3d", "psnr"] == ""
+    page = (folder / "results/tiny/tables/table_4.md").read_text()
+    assert "trained by this suite" in page
+    assert "absent on purpose" in page
+    assert "mlp" not in (folder / "results/tiny/tables/table_6.csv").read_text()
+    curve = (folder / "results/tiny/weights/mlp.csv").read_text().splitlines()
+    assert curve[0].startswith("sigma,step")
+    assert "Nothing to be done" in run(folder, "table_6")

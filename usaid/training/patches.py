@@ -31,13 +31,16 @@ class PatchSampler:
         sha256: hash of the images' ids, sizes and pixels.
     """
 
-    def __init__(self, images: Iterable[tuple[str, np.ndarray]], patch: int, device: torch.device) -> None:
+    def __init__(
+        self, images: Iterable[tuple[str, np.ndarray]], patch: int, device: torch.device, key: str = "patch"
+    ) -> None:
         """Load the images.
 
         Args:
             images: (id, uint8 (H, W, C)), with the same C for all.
             patch: side of the patches in pixels.
             device: where pixels and patches live.
+            key: what a recipe calls ``patch``, for errors.
 
         Raises:
             UsaidError: no image, or one that is smaller than a patch (names its id).
@@ -48,7 +51,7 @@ class PatchSampler:
             height, width = image.shape[:2]
             if min(height, width) < patch:
                 raise UsaidError(
-                    f"image {image_id!r} is {width}x{height}: smaller than 'patch' = {patch}; leave it out"
+                    f"image {image_id!r} is {width}x{height}: smaller than {key!r} = {patch}; leave it out"
                 )
             digest.update(f"{image_id} {image.shape} ".encode())
             digest.update(np.ascontiguousarray(image).data)

@@ -1,6 +1,6 @@
 """Recipes: how a denoiser is trained, as data with a name (``recipes.yaml``, which explains every key)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cache
 from importlib.resources import files
@@ -57,6 +57,42 @@ class Recipe:
     channels_last: bool
     compile: bool
     seed: int
+
+
+@dataclass(frozen=True)
+class MLPRecipe:
+    """How MLPs are trained (after Burger et al. 2012; where this differs, it is our choice).
+
+    The authors took hundreds of millions of patches of grey-scale images and stochastic gradient descent, its learning
+    rate in a layer being 0.1 divided by the number of the layer's inputs. Ours are patches of a single colour channel,
+    since that is what the network is applied to, and the optimiser is Adam, because few machines have the time for
+    as many steps.
+
+    Attributes:
+        images: ``<data set>/<split>``.
+        sigmas: noise levels, 0-255 scale; each gets a network of its own.
+        hidden: units of each hidden layer.
+        input_side: side of the noisy patches in pixels.
+        output_side: side of the clean patches in pixels.
+        batch: patches in a step.
+        steps: for each network.
+        learning_rate: Adam's, at the start.
+        milestones: where it falls to a tenth: fractions of the run (below 1), or steps.
+        precision: ``float32``, or ``bfloat16``: autocast of the forward pass.
+        seed: of initialisation, patches and noise.
+    """
+
+    images: str = "voc2012/train"
+    sigmas: Sequence[float] = (25,)
+    hidden: Sequence[int] = (3072, 3072, 2559, 2047)
+    input_side: int = 39
+    output_side: int = 17
+    batch: int = 128
+    steps: int = 1_000_000
+    learning_rate: float = 3e-4
+    milestones: Sequence[float] = (0.7, 0.9)
+    precision: Literal["float32", "bfloat16"] = "float32"
+    seed: int = 0
 
 
 _SEGMENTATION_KEYS = frozenset(
