@@ -22,6 +22,9 @@ from usaid.files import sha256_of_file
 PATCHES_PER_CHUNK = 4096
 """Most patches that are denoised at once (3,072 hidden units hold 50 MB for them in float32)."""
 
+AUTHORS_STRIDE = 3
+"""Of the sliding window, in pixels."""
+
 # ------------------------------------------------------------------------------------------------ the network
 
 
@@ -306,7 +309,7 @@ class MLPDenoiser(Denoiser):
         device: torch.device | str = "cpu",
         precision: str = "float32",
         sigma_choice: Literal["nearest", "trained"] = "nearest",
-        stride: int = 3,
+        stride: int = AUTHORS_STRIDE,
     ) -> None:
         """Load and place the networks.
 
@@ -329,6 +332,8 @@ class MLPDenoiser(Denoiser):
         if not 1 <= stride <= smallest:
             raise UsaidError(f"'stride' = {stride}: must be from 1 to {smallest}, the side of the MLP's output patch")
         self.deviations = [origin_of_weights(stored_facts(weights))]
+        if stride != AUTHORS_STRIDE:
+            self.deviations.append(f"MLP: a sliding window of stride {stride}; its authors' is {AUTHORS_STRIDE}")
 
     def hears(self, told_sigma: float | None) -> float:
         """The noise level of the model that a told one is answered by.
