@@ -12,12 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from evaluators.cifar_resnet import CifarResNet, cifar_resnet
-from usaid.checkpoints import write_weights
-from usaid.devices import device_description
 from usaid.errors import UsaidError
 from usaid.images import Normalisation
-from usaid.provenance import write_record_of_training
-from usaid.training.loop import Optimizer, checkpoint_beside, decayed, fit, generator_for, optimizer_of
+from usaid.training.loop import Optimizer, checkpoint_beside, decayed, fit, generator_for, optimizer_of, write_trained
 from usaid.training.patches import PatchSampler
 
 SIDE = 32
@@ -185,10 +182,8 @@ def train_cifar_classifier(
         log=log,
         title=f"ResNet-{depth}",
     )
-    facts |= {"n_images": len(labels), "device": device_description(device), "torch": torch.__version__}
-    write_weights(network, weights, facts)
-    write_record_of_training(weights.with_suffix(".json"), device, {"training": facts}, time.perf_counter() - start)
-    checkpoint_beside(weights).unlink()
+    facts["n_images"] = len(labels)
+    write_trained(network, weights, facts, device, time.perf_counter() - start)
 
 
 def _check_data(images: np.ndarray, labels: np.ndarray, classes: int) -> None:

@@ -17,13 +17,10 @@ from torchvision.transforms.v2.functional import resize
 from evaluators.darknet import Darknet, decode, place
 from evaluators.darknet_cfg import Section, read_cfg
 from evaluators.darknet_layers import Head, Yolo
-from usaid.checkpoints import write_weights
 from usaid.datasets.base import Sample
-from usaid.devices import device_description
 from usaid.errors import UsaidError
 from usaid.images import to_unit_range
-from usaid.provenance import write_record_of_training
-from usaid.training.loop import checkpoint_beside, decayed, fit, generator_for
+from usaid.training.loop import checkpoint_beside, decayed, fit, generator_for, write_trained
 
 CPU = torch.device("cpu")
 GREY = 128
@@ -444,10 +441,8 @@ def train_detector(
         title=Path(network.cfg).stem,
         images_of=batches.images_of,
     )
-    facts |= {"n_images": len(batches.ids), "device": device_description(device), "torch": torch.__version__}
-    write_weights(network, weights, facts)
-    write_record_of_training(weights.with_suffix(".json"), device, {"training": facts}, time.perf_counter() - start)
-    checkpoint_beside(weights).unlink()
+    facts["n_images"] = len(batches.ids)
+    write_trained(network, weights, facts, device, time.perf_counter() - start)
 
 
 def _hash_of(sections: Sequence[Section]) -> str:

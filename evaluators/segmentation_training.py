@@ -13,16 +13,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from evaluators.segmentation_networks import build_segmenter
-from usaid.checkpoints import write_weights
 from usaid.datasets.base import Sample
-from usaid.devices import device_description
 from usaid.errors import UsaidError
 from usaid.files import sha256_of_file
 from usaid.images import Normalisation
-from usaid.provenance import write_record_of_training
 from usaid.segmentation.encoders import NORMALISATIONS, find_weights
 from usaid.training import losses
-from usaid.training.loop import Optimizer, autocast, checkpoint_beside, fit, generator_for, optimizer_of
+from usaid.training.loop import Optimizer, autocast, checkpoint_beside, fit, generator_for, optimizer_of, write_trained
 from usaid.training.patches import NO_LABEL
 
 CPU = torch.device("cpu")
@@ -293,7 +290,5 @@ def train_segmenter(
             title=title or f"{architecture} with {encoder}",
             images_of=crops.images_of,
         )
-    facts |= {"torch": torch.__version__, "device": device_description(device), "n_images": len(crops.ids)}
-    write_weights(network, weights, facts)
-    write_record_of_training(weights.with_suffix(".json"), device, {"training": facts}, time.perf_counter() - start)
-    checkpoint_beside(weights).unlink()
+    facts["n_images"] = len(crops.ids)
+    write_trained(network, weights, facts, device, time.perf_counter() - start)

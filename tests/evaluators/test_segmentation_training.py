@@ -263,7 +263,7 @@ def test_an_interrupted_training_writes_the_same_file_whatever_the_global_genera
 
 def test_a_checkpoint_of_another_recipe_is_refused(tmp_path, monkeypatch):
     weights = tmp_path / "net.safetensors"
-    monkeypatch.setattr(segmentation_training, "write_weights", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(segmentation_training, "write_trained", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         train(weights)
     with pytest.raises(UsaidError, match=r"net\.checkpoint\.pt: checkpoint of another training: seed \(0 there, 1 her"):

@@ -110,7 +110,12 @@ def write_models(models: Mapping[float, MLP], weights: Path, facts: Mapping[str,
         weights: the file; its keys are ``sigma25.layers.0.weight`` or, for sigma 12.5, ``sigma12_5.layers.0.weight``.
         facts: JSON-able, about where the weights come from: ``origin`` is ``published`` or ``trained``.
     """
-    write_weights(nn.ModuleDict({model_name(sigma): network for sigma, network in models.items()}), weights, facts)
+    write_weights(as_one_module(models), weights, facts)
+
+
+def as_one_module(models: Mapping[float, MLP]) -> nn.ModuleDict:
+    """The models by their names in a file of weights."""
+    return nn.ModuleDict({model_name(sigma): network for sigma, network in models.items()})
 
 
 def load_models(weights: str | Path) -> dict[float, MLP]:

@@ -8,17 +8,14 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from usaid.checkpoints import write_weights
 from usaid.datasets.base import Sample
 from usaid.denoisers.dncnn import DnCNN
-from usaid.devices import device_description
 from usaid.errors import UsaidError
 from usaid.images import Normalisation
-from usaid.provenance import write_record_of_training
 from usaid.segmentation.encoders import build_encoder
 from usaid.segmentation.usa_module import USAModule, resized
 from usaid.training import losses
-from usaid.training.loop import autocast, checkpoint_beside, decayed, fit, generator_for
+from usaid.training.loop import autocast, checkpoint_beside, decayed, fit, generator_for, write_trained
 from usaid.training.patches import Batch, Batches, PatchSampler, labelled_images
 from usaid.training.recipe import Method, Recipe, facts_of
 
@@ -147,11 +144,8 @@ def train_denoiser(
         images_of=batches.images_of,
         watch=watch,
     )
-    facts |= {"recipe": recipe.recipe, "steps": batches.steps, "torch": torch.__version__}
-    facts |= {"device": device_description(device), "n_images": len(batches.sampler.ids)}
-    write_weights(learnt["denoiser"], weights, facts)
-    write_record_of_training(weights.with_suffix(".json"), device, {"training": facts}, time.perf_counter() - start)
-    checkpoint_beside(weights).unlink()
+    facts |= {"recipe": recipe.recipe, "steps": batches.steps, "n_images": len(batches.sampler.ids)}
+    write_trained(learnt["denoiser"], weights, facts, device, time.perf_counter() - start)
 
 
 def learnt_parts(recipe: Recipe, segmentation: Segmentation | None, device: torch.device) -> nn.ModuleDict:

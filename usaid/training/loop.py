@@ -10,9 +10,12 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from usaid.checkpoints import write_weights
 from usaid.denoisers.dncnn import PRECISIONS
+from usaid.devices import device_description
 from usaid.errors import UsaidError
 from usaid.files import written_atomically
+from usaid.provenance import write_record_of_training
 
 Batch = TypeVar("Batch")
 Optimizer = Literal["sgd", "adamw"]
@@ -105,6 +108,24 @@ def decayed(initial: float, milestones: Sequence[float], steps: int, factor: flo
     """
     ends = [milestone * steps if milestone < 1 else milestone for milestone in milestones]
     return lambda step: initial * factor ** sum(step > end for end in ends)
+
+
+def write_trained(
+    network: nn.Module, weights: Path, facts: Mapping[str, Any], device: torch.device, seconds: float
+) -> None:
+    """End a training: write the weights and its record, and drop the checkpoint.
+
+    Args:
+        network: what was trained.
+        weights: safetensors file to write, with the facts in its metadata; a JSON file of its name gets the record.
+        facts: JSON-able, about the training; device and torch's version are added.
+        device: where it was trained.
+        seconds: what it took.
+    """
+    facts = {**facts, "device": device_description(device), "torch": torch.__version__}
+    write_weights(network, weights, facts)
+    write_record_of_training(weights.with_suffix(".json"), device, {"training": facts}, seconds)
+    checkpoint_beside(weights).unlink(missing_ok=True)
 
 
 def generator_for(device: torch.device, *key: int) -> torch.Generator:

@@ -12,10 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from usaid.datasets.base import Sample
-from usaid.denoisers.mlp import MLP, denormalised, model_name, normalised, write_models
-from usaid.devices import device_description
-from usaid.provenance import write_record_of_training
-from usaid.training.loop import autocast, checkpoint_beside, decayed, fit, generator_for
+from usaid.denoisers.mlp import MLP, as_one_module, denormalised, model_name, normalised
+from usaid.training.loop import autocast, checkpoint_beside, decayed, fit, generator_for, write_trained
 from usaid.training.losses import psnr
 from usaid.training.patches import PatchSampler
 from usaid.training.recipe import MLPRecipe
@@ -123,9 +121,7 @@ def train_mlp(
             watch=watch,
         )
     facts |= {"origin": "trained", "n_images": len(sampler.ids), "patches": recipe.steps * recipe.batch}
-    facts |= {"device": device_description(device), "torch": torch.__version__}
-    write_models(networks, weights, facts)
-    write_record_of_training(weights.with_suffix(".json"), device, {"training": facts}, time.perf_counter() - start)
+    write_trained(as_one_module(networks), weights, facts, device, time.perf_counter() - start)
     if log:
         curves = {sigma: path_of_sigma(log, sigma) for sigma in recipe.sigmas}
         joined = pd.concat([pd.read_csv(curve).assign(sigma=sigma) for sigma, curve in curves.items()])

@@ -203,7 +203,7 @@ def test_a_sigma_is_trained_alike_alone_and_among_others(samples, tmp_path):
 def test_checkpoint_of_another_recipe_is_refused(samples, tmp_path, monkeypatch):
     weights = tmp_path / "mlp.safetensors"
     with monkeypatch.context() as patch:
-        patch.setattr("usaid.training.mlp.write_models", lambda *arguments: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr("usaid.training.mlp.write_trained", lambda *arguments: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             train_mlp(samples, TINY, weights)
     with pytest.raises(
