@@ -15,7 +15,7 @@ from usaid.files import written_atomically
 
 PACKAGES = (
     *("torch", "torchvision", "timm", "segmentation-models-pytorch", "ultralytics", "pycocotools", "numpy", "scipy"),
-    *("pandas", "pyarrow", "pillow", "safetensors", "snakemake"),
+    *("pandas", "pyarrow", "pillow", "safetensors", "snakemake", "bm3d", "bm4d"),
 )
 
 

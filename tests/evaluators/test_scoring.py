@@ -154,6 +154,17 @@ def test_blind_methods_ignore_what_they_are_told(tmp_path):
     assert len(rows) == 2 * len(SHAPES)
 
 
+def test_a_class_without_facts_is_refused():
+    class Unknown(Told):
+        facts = None
+
+        def hears(self, told_sigma: float) -> float | None:
+            return Denoiser.hears(self, told_sigma)
+
+    with pytest.raises(UsaidError, match="Unknown: has no attribute 'facts'"):
+        conditions_of(Unknown(), [25], 1, ["oracle"])
+
+
 def test_a_told_sigma_of_zero_is_refused():
     told = Told()
     told.hears = lambda level: Denoiser.hears(told, level)

@@ -57,7 +57,13 @@ class Denoiser(ABC):
 
         Returns:
             None for a blind method, to which it makes no difference; else the level that the method works with.
+
+        Raises:
+            UsaidError: the level is not above 0, or the class has no facts.
         """
+        if not isinstance(getattr(self, "facts", None), Facts):
+            name = type(self).__name__
+            raise UsaidError(f"{name}: has no attribute 'facts' of type usaid.denoisers.base.Facts; is it blind?")
         return None if self.facts.blind else checked_told_sigma(told_sigma)
 
     @abstractmethod

@@ -2,6 +2,7 @@
 
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -65,8 +66,9 @@ class CBM3DDenoiser(Denoiser):
             smallest = f"{SMALLEST_SIDE}x{SMALLEST_SIDE}"
             raise UsaidError(f"CBM3D: an image of {width}x{height} pixels is too small; it needs {smallest}")
         images = noisy.permute(0, 2, 3, 1).double().cpu().numpy()
-        denoised = [torch.from_numpy(self.package.bm3d_rgb(image, sigma, self.profile)) for image in images]
+        with np.errstate(divide="ignore", invalid="ignore"):  # it divides by the range of each channel; see below
+            denoised = [torch.from_numpy(self.package.bm3d_rgb(image, sigma, self.profile)) for image in images]
         result = torch.stack(denoised).permute(0, 3, 1, 2).to(noisy)
-        if not result.isfinite().all():  # the package divides by the range of each channel of the opponent space
+        if not result.isfinite().all():
             raise UsaidError("CBM3D: the result is not finite, since brightness or a colour is the same everywhere")
         return result
