@@ -229,7 +229,9 @@ def get_summary():
 if workflow.is_main_process:
     for failed in get_failures():
         failed.unlink()
-        for number in BENCHMARKS[failed.parent.name].tables:
+        method = ENTRIES.get(failed.stem, {}).get("method")
+        shown_in = [n for n in BENCHMARKS[failed.parent.name].tables if method not in SCORE_TABLES[n].left_out]
+        for number in shown_in:
             Path(RESULTS, f"tables/table_{number}.csv").unlink(missing_ok=True)
         for page in ("index.md", "classes.csv"):
             Path(RESULTS, "tables", page).unlink(missing_ok=True)
