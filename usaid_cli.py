@@ -4,13 +4,10 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from usaid import __version__
 from usaid.errors import UsaidError
-
-if TYPE_CHECKING:
-    from usaid.datasets.base import Dataset
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -124,41 +121,36 @@ def _add_train(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def _train(options: argparse.Namespace) -> None:
     import yaml
 
+    from usaid import datasets
     from usaid.devices import keep_freed_memory, pick_device
     from usaid.experiment import checked_mlp_training, checked_training
     from usaid.training.denoisers import train_denoiser
     from usaid.training.mlp import train_mlp
-    from usaid.training.recipe import recipe_from
+    from usaid.training.recipe import MLPRecipe, Recipe, recipe_from
     from usaid.training.tensorboard import tensorboard_watch
 
     keep_freed_memory()
     changes = dict(text.partition("=")[::2] for text in options.set)
     keys = {key: yaml.safe_load(value) for key, value in changes.items()}
     name, device = options.recipe or ("mlp" if options.denoiser == "mlp" else "paper"), pick_device(options.device)
-    weights = Path("results", options.experiment or Path(name).stem, "weights", f"{options.denoiser}.safetensors")
-    watch = tensorboard_watch(options.tensorboard) if options.tensorboard else None
-    log = weights.with_suffix(".csv")
+    if options.denoiser == "mlp" and options.recipe:
+        raise UsaidError("--recipe: mlp has one recipe; change its keys with --set")
+    recipe: MLPRecipe | Recipe
     if options.denoiser == "mlp":
-        if options.recipe:
-            raise UsaidError("--recipe: mlp has one recipe; change its keys with --set")
-        mlp = checked_mlp_training(keys, "--set")
-        samples = _samples_to_train_on(mlp.images, weights, options)
-        train_mlp(samples, mlp, weights, device, log, watch=watch)
+        recipe = checked_mlp_training(keys, "--set")
     else:
         recipe = recipe_from(**checked_training(keys | {"recipe": name}, "--set"))
-        samples = _samples_to_train_on(recipe.images, weights, options)
-        train_denoiser(samples, options.denoiser, recipe, weights, options.data_root, device, log, watch=watch)
-    print(f"{weights} written")
-
-
-def _samples_to_train_on(images: str, weights: Path, options: argparse.Namespace) -> "Dataset":
-    """The images of a recipe, and the folder for the weights."""
-    from usaid import datasets
-
+    weights = Path("results", options.experiment or Path(name).stem, "weights", f"{options.denoiser}.safetensors")
     _refuse_trained(weights)
     weights.parent.mkdir(parents=True, exist_ok=True)
-    dataset, split = images.split("/")
-    return datasets.load(dataset, options.data_root, split, options.subset)
+    dataset, split = recipe.images.split("/")
+    samples = datasets.load(dataset, options.data_root, split, options.subset)
+    log, watch = weights.with_suffix(".csv"), tensorboard_watch(options.tensorboard) if options.tensorboard else None
+    if isinstance(recipe, MLPRecipe):
+        train_mlp(samples, recipe, weights, device, log, watch=watch)
+    else:
+        train_denoiser(samples, options.denoiser, recipe, weights, options.data_root, device, log, watch=watch)
+    print(f"{weights} written")
 
 
 def _add_train_judge(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -256,7 +256,7 @@ def score_to_file(
     journal = Journal(f"{output}.rows.jsonl", fingerprint)
     clock = Stopwatch(device)
     try:
-        conditions = conditions_of(method, config["sigmas"], config["draws"], config.get("told_sigmas", ["oracle"]))
+        conditions = conditions_of(method, config["sigmas"], config["draws"], config["told_sigmas"])
         rows, pixels = score_images(method, dataset, judge, conditions, journal, clock)
     finally:
         journal.close()

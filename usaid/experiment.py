@@ -61,7 +61,8 @@ def checked_experiment(config: Mapping[str, Any], source: str = "experiment") ->
         if entry.get("method") in METHODS and "train" in entry:
             entry["train"] = checked_training(entry["train"], f"{source}: denoisers.{name}.train")
         elif entry.get("method") == "mlp" and "train" in entry:
-            entry["train"] = json.loads(json.dumps(asdict(MLPRecipe(**entry["train"]))))
+            recipe = checked_mlp_training(entry["train"], f"{source}: denoisers.{name}.train")
+            entry["train"] = json.loads(json.dumps(asdict(recipe)))
     if checked["data_source"] == "miniature" and not checked["data_root"].startswith("results/"):
         raise UsaidError(
             f"{source}: data_root = {json.dumps(checked['data_root'])}: must lie below results/ with data_source "

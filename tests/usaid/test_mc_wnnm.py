@@ -17,11 +17,11 @@ from usaid.denoisers.mc_wnnm import (
     local_sigma,
     matched_patches,
     pass_over_groups,
-    reference_grid,
     shrunk,
     weighted_nuclear_norm_admm,
     weighted_nuclear_norm_scalar_admm,
 )
+from usaid.denoisers.sliding_window import starts_of_patches
 from usaid.errors import UsaidError
 
 SOLVERS = [weighted_nuclear_norm_admm, weighted_nuclear_norm_scalar_admm]
@@ -140,10 +140,10 @@ def test_channels_without_noise(solver, random):
 
 
 def test_reference_grid_covers_the_side():
-    assert reference_grid(6, 6, 5) == [0]
-    assert reference_grid(7, 6, 5) == [0, 1]
-    assert reference_grid(16, 6, 5) == [0, 5, 10]
-    assert reference_grid(18, 6, 5) == [0, 5, 10, 12]
+    assert starts_of_patches(6, 6, 5) == [0]
+    assert starts_of_patches(7, 6, 5) == [0, 1]
+    assert starts_of_patches(16, 6, 5) == [0, 5, 10]
+    assert starts_of_patches(18, 6, 5) == [0, 5, 10, 12]
 
 
 def test_local_sigma_by_hand():
@@ -159,7 +159,7 @@ def test_matching_is_brute_force(plain, random):
     """Including borders, where the window is cut off, over several tiles."""
     image = (smooth_image(31, 64) + 10 * torch.randn(3, 31, 64, generator=random)).contiguous()
     parameters = Parameters(window=9)
-    rows, columns = reference_grid(31, 6, 5), reference_grid(64, 6, 5)
+    rows, columns = starts_of_patches(31, 6, 5), starts_of_patches(64, 6, 5)
     members = matched_patches(image, rows, columns, 30, 9, 6)
     assert members.shape == (len(rows) * len(columns), 30)
     references = [(row, column) for row in rows for column in columns]
@@ -177,7 +177,7 @@ def test_matching_a_flat_image_keeps_the_reference_itself():
 def test_groups_that_stay_as_they_are_give_the_image_back(monkeypatch, random):
     monkeypatch.setattr(mc_wnnm, "weighted_nuclear_norm_scalar_admm", lambda groups, sigma, parameters: groups)
     image = 255 * torch.rand(3, 23, 31, generator=random)
-    members = matched_patches(image, reference_grid(23, 6, 5), reference_grid(31, 6, 5), 12, 20, 6)
+    members = matched_patches(image, starts_of_patches(23, 6, 5), starts_of_patches(31, 6, 5), 12, 20, 6)
     back = pass_over_groups(image, members, torch.ones(len(members), 3), Parameters())
     assert (back - image).abs().max() < 1e-3
 

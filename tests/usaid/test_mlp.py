@@ -13,6 +13,7 @@ from scipy.io import savemat
 from usaid.checkpoints import load_state, stored_facts
 from usaid.denoisers import FACTS, mlp
 from usaid.denoisers.mlp import MLP, MLPDenoiser, import_mlp, import_published, load_models, read_mat, write_models
+from usaid.denoisers.sliding_window import starts_of_patches
 from usaid.errors import UsaidError
 from usaid.files import sha256_of_file
 
@@ -139,7 +140,7 @@ def test_every_pixel_is_covered(tmp_path, size, stride):
 
 @pytest.mark.parametrize(("size", "side", "stride", "expected"), [(17, 17, 3, [0]), (24, 17, 3, [0, 3, 6, 7])])
 def test_positions_end_with_the_last(size, side, stride, expected):
-    assert mlp.positions(size, side, stride).tolist() == expected
+    assert starts_of_patches(size, side, stride) == expected
 
 
 def test_channels_and_images_are_denoised_one_by_one(tmp_path):

@@ -10,7 +10,7 @@ code is our own.
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import torch
@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from usaid.denoisers.base import Denoiser, Facts, checked_told_sigma
+from usaid.denoisers.sliding_window import starts_of_patches
 from usaid.errors import UsaidError
 
 GROUPS_AT_ONCE = 256
@@ -135,9 +136,9 @@ def checked_parameters(changes: Mapping[str, Any]) -> Parameters:
 
 def deviations_of(parameters: Parameters) -> list[str]:
     """How parameters differ from the authors', for the tables' footnotes."""
-    theirs, given = asdict(Parameters(exact=True)), asdict(parameters)
-    changed = [f"{name} = {given[name]:g} (the authors' is {theirs[name]:g})" for name in theirs if name != "exact"
-               and given[name] != theirs[name]]  # fmt: skip
+    theirs, given = asdict(replace(Parameters(), exact=parameters.exact)), asdict(parameters)
+    differing = [name for name in given if given[name] != theirs[name]]
+    changed = [f"{name} = {given[name]:g} (the authors' is {theirs[name]:g})" for name in differing]
     found = [f"MC-WNNM with {', '.join(changed)}"] if changed else []
     if not parameters.exact:
         found.append("MC-WNNM: each group is decomposed once, not in every iteration of ADMM as by its authors")
@@ -163,7 +164,7 @@ def denoised(noisy: Tensor, sigma: Tensor, parameters: Parameters) -> Tensor:
         raise UsaidError(
             f"image of {width}x{height} pixels: MC-WNNM needs at least {parameters.patch}x{parameters.patch}"
         )
-    rows, columns = (reference_grid(size, parameters.patch, parameters.step) for size in (height, width))
+    rows, columns = (starts_of_patches(size, parameters.patch, parameters.step) for size in (height, width))
     estimate, size = noisy, parameters.group
     for iteration in range(parameters.outer_iterations):
         estimate = estimate + parameters.delta * (noisy - estimate)
@@ -175,12 +176,6 @@ def denoised(noisy: Tensor, sigma: Tensor, parameters: Parameters) -> Tensor:
             noise *= parameters.lambda_
         estimate = pass_over_groups(estimate, members, noise, parameters)
     return estimate
-
-
-def reference_grid(size: int, patch: int, step: int) -> list[int]:
-    """First pixels of the reference patches along one side of an image: every ``step``-th and the last one."""
-    last = size - patch
-    return [*range(0, last, step), last]
 
 
 def local_sigma(residual: Tensor, sigma: Tensor, rows: list[int], columns: list[int], patch: int) -> Tensor:

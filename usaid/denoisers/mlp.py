@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from usaid.checkpoints import first_line, load_state, require_weights, stored_facts, write_weights
 from usaid.denoisers.base import Denoiser, Facts, checked_told_sigma
 from usaid.denoisers.dncnn import PRECISIONS
+from usaid.denoisers.sliding_window import starts_of_patches
 from usaid.errors import UsaidError
 from usaid.files import sha256_of_file
 
@@ -376,7 +377,8 @@ class MLPDenoiser(Denoiser):
         windows = padded.unfold(1, model.input_side, 1).unfold(2, model.input_side, 1)
 
         place: dict[str, Any] = {"device": self.device}
-        tops, lefts = (positions(size, model.output_side, self.stride).to(**place) for size in (height, width))
+        starts = (starts_of_patches(size, model.output_side, self.stride) for size in (height, width))
+        tops, lefts = (torch.tensor(numbers, **place) for numbers in starts)
         gaussian = gaussian_window(model.output_side).to(**place)
         pixels = torch.arange(model.output_side, **place)
         patch_weights, patch_pixels = gaussian.outer(gaussian).flatten(), (pixels[:, None] * width + pixels).flatten()
@@ -390,12 +392,6 @@ class MLPDenoiser(Denoiser):
             weighted_sum.index_add_(0, (first_pixel[:, None] + patch_pixels).flatten(), denoised.flatten())
         sum_of_weights = coverage(tops, gaussian, height).outer(coverage(lefts, gaussian, width))
         return denormalised(weighted_sum.view(noisy.shape) / sum_of_weights)
-
-
-def positions(size: int, side: int, stride: int) -> Tensor:
-    """Where windows of a side begin along an image's side: int64, every ``stride`` pixels and at the end."""
-    last = size - side
-    return torch.tensor([*range(0, last, stride), last])
 
 
 def gaussian_window(side: int) -> Tensor:

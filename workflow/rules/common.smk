@@ -174,9 +174,12 @@ def get_scores_of(table):
         return []
     if table == 2:
         return [f"{RESULTS}/scores/voc_quality/{name}.parquet" for name in columns_of_ablation(config).values()]
-    left_out = SCORE_TABLES[table].left_out
-    scores = get_scores(BENCHMARKS_OF_TABLES[table])
-    return [file for file in scores if ENTRIES[Path(file).stem]["method"] not in left_out]
+    return [file for file in get_scores(BENCHMARKS_OF_TABLES[table]) if is_shown(table, Path(file).stem)]
+
+
+def is_shown(table, denoiser):
+    """Whether a table shows a denoiser that was scored on its benchmark."""
+    return ENTRIES.get(denoiser, {}).get("method") not in SCORE_TABLES[table].left_out
 
 
 def get_scores_of_seeds():
@@ -229,9 +232,7 @@ def get_summary():
 if workflow.is_main_process:
     for failed in get_failures():
         failed.unlink()
-        method = ENTRIES.get(failed.stem, {}).get("method")
-        shown_in = [n for n in BENCHMARKS[failed.parent.name].tables if method not in SCORE_TABLES[n].left_out]
-        for number in shown_in:
+        for number in (n for n in BENCHMARKS[failed.parent.name].tables if is_shown(n, failed.stem)):
             Path(RESULTS, f"tables/table_{number}.csv").unlink(missing_ok=True)
         for page in ("index.md", "classes.csv"):
             Path(RESULTS, "tables", page).unlink(missing_ok=True)
