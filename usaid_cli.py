@@ -52,7 +52,7 @@ def _add_denoise(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def _denoise(options: argparse.Namespace) -> None:
     from usaid.denoisers import build_denoiser
-    from usaid.denoising import denoise_files
+    from usaid.denoisers.denoise_files import denoise_files
     from usaid.devices import keep_freed_memory, pick_device
 
     keep_freed_memory()
@@ -89,13 +89,13 @@ def _data_status(options: argparse.Namespace) -> None:
 
 
 def _data_fetch(options: argparse.Namespace) -> None:
-    from usaid.download import fetch
+    from usaid.datasets.fetch import fetch
 
     fetch(options.name, options.data_root)
 
 
 def _data_miniature(options: argparse.Namespace) -> None:
-    from usaid.datasets.miniature import write_miniature
+    from usaid.datasets.miniature.writer import write_miniature
 
     write_miniature(options.directory)
 
@@ -123,10 +123,10 @@ def _train(options: argparse.Namespace) -> None:
 
     from usaid import datasets
     from usaid.devices import keep_freed_memory, pick_device
-    from usaid.experiment import checked_mlp_training, checked_training
-    from usaid.training.denoisers import train_denoiser
-    from usaid.training.mlp import train_mlp
-    from usaid.training.recipe import MLPRecipe, Recipe, recipe_from
+    from usaid.experiment.experiment import checked_mlp_training, checked_training
+    from usaid.denoisers.dncnn.training import train_denoiser
+    from usaid.denoisers.mlp.training import train_mlp
+    from usaid.denoisers.dncnn.recipe import MLPRecipe, Recipe, recipe_from
     from usaid.training.tensorboard import tensorboard_watch
 
     keep_freed_memory()
@@ -166,9 +166,9 @@ def _add_train_judge(commands: "argparse._SubParsersAction[argparse.ArgumentPars
 
 
 def _train_judge(options: argparse.Namespace) -> None:
-    from evaluators.training import train_judge
+    from evaluators.judge_training import train_judge
     from usaid.devices import keep_freed_memory
-    from usaid.experiment import read_experiment
+    from usaid.experiment.experiment import read_experiment
 
     keep_freed_memory()
     experiment = read_experiment(*options.experiment)
@@ -203,7 +203,7 @@ def _add_score(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def _score(options: argparse.Namespace) -> None:
     from evaluators.scoring import score_to_file
     from usaid.devices import keep_freed_memory
-    from usaid.experiment import read_experiment
+    from usaid.experiment.experiment import read_experiment
 
     keep_freed_memory()
     experiment = read_experiment(*options.experiment)
@@ -221,7 +221,7 @@ def _add_table(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def _table(options: argparse.Namespace) -> None:
-    from usaid.tables.files import write_table
+    from usaid.report.tables.files import write_table
 
     write_table(options.number, options.scores, options.output)
 

@@ -19,8 +19,8 @@ from PIL import Image, ImageDraw
 from pycocotools.coco import COCO as Annotations
 from pycocotools.cocoeval import COCOeval
 
-from evaluators.darknet import DarknetDetector, load_darknet
-from evaluators.detections import Detections
+from evaluators.detection.darknet.network import DarknetDetector, load_darknet
+from evaluators.detection.detector import Detections
 from usaid import datasets
 from usaid.datasets.base import read_id_list
 from usaid.datasets.coco import COCO

@@ -20,7 +20,7 @@ import torch
 
 from usaid.checkpoints import load_state
 from usaid.denoisers import FACTS
-from usaid.denoisers.dncnn import FLOP_PER_PIXEL, DnCNN, DnCNNDenoiser, dncnn_from_state
+from usaid.denoisers.dncnn.denoiser import FLOP_PER_PIXEL, DnCNN, DnCNNDenoiser, dncnn_from_state
 from usaid.devices import keep_freed_memory
 from usaid.images import read_rgb, to_unit_range
 from usaid.noise import gaussian_noise

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from usaid.denoisers.mc_wnnm import Parameters, denoised
+from usaid.denoisers.mc_wnnm.denoiser import Parameters, denoised
 from usaid.images import read_rgb, to_unit_range
 from usaid.noise import gaussian_noise
 

@@ -1,11 +1,11 @@
 """MC-WNNM in plain NumPy, float64: one reference patch, one group and one singular value decomposition at a time.
 
-As the authors' demo works, and as slow: the yardstick of `usaid.denoisers.mc_wnnm` in its tests and benchmark.
+As the authors' demo works, and as slow: the yardstick of `usaid.denoisers.mc_wnnm.denoiser` in its tests and benchmark.
 """
 
 import numpy as np
 
-from usaid.denoisers.mc_wnnm import Parameters
+from usaid.denoisers.mc_wnnm.denoiser import Parameters
 
 
 def denoised(noisy: np.ndarray, sigma: np.ndarray, parameters: Parameters) -> np.ndarray:

@@ -20,8 +20,8 @@ import yaml
 
 from evaluators.benchmarks import BENCHMARKS, judge_path
 from usaid import datasets
-from usaid.experiment import read_experiment
-from usaid.scores import read_scores
+from usaid.experiment.experiment import read_experiment
+from usaid.scores.files import read_scores
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 STAGES = ("decode", "noise", "denoiser", "network", "metric")

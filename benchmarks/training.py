@@ -21,17 +21,17 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from evaluators.image_quality import psnr_rgb_float
+from evaluators.metrics.psnr_ssim import psnr_rgb_float
 from usaid import datasets
 from usaid.checkpoints import load_state
 from usaid.denoisers import FACTS
-from usaid.denoisers.dncnn import PRECISIONS, DnCNNDenoiser, dncnn_from_state
+from usaid.denoisers.dncnn.denoiser import PRECISIONS, DnCNNDenoiser, dncnn_from_state
 from usaid.devices import keep_freed_memory, pick_device
 from usaid.images import to_unit_range
 from usaid.noise import gaussian_noise
-from usaid.training.denoisers import DenoiserLoss, Segmentation, learnt_parts, train_denoiser
+from usaid.denoisers.dncnn.training import DenoiserLoss, Segmentation, learnt_parts, train_denoiser
 from usaid.training.patches import Batches, PatchSampler
-from usaid.training.recipe import Method, Recipe, recipe_from
+from usaid.denoisers.dncnn.recipe import Method, Recipe, recipe_from
 
 OPTIONS = {
     "plain": {"channels_last": False},

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import torch
 
-from evaluators.judges import Judge
+from evaluators.judge import Judge
 from usaid import datasets
 from usaid.checkpoints import stored_facts
 
@@ -41,10 +41,10 @@ BENCHMARKS = {
 }
 
 JUDGE_MODULES = {
-    None: "evaluators.quality",
-    "classifier": "evaluators.classification",
-    "segmenter": "evaluators.segmentation",
-    "detector": "evaluators.detection",
+    None: "evaluators.quality.judge",
+    "classifier": "evaluators.classification.judge",
+    "segmenter": "evaluators.segmentation.judge",
+    "detector": "evaluators.detection.judge",
 }
 """The module that judges, by :attr:`Benchmark.network`; its ``make_judge`` makes the judge from an experiment.
 
@@ -99,7 +99,7 @@ def judge_path(benchmark: str, experiment: Mapping[str, Any], results: str, data
     Returns:
         Path of NIQE's pristine model, or of the weights of the network that judges.
     """
-    from evaluators.niqe import PRISTINE_MODELS
+    from evaluators.metrics.niqe import PRISTINE_MODELS
 
     key = BENCHMARKS[benchmark].network
     if key is None:

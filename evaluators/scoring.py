@@ -15,19 +15,19 @@ import torch
 from tqdm import tqdm
 
 from evaluators.benchmarks import BENCHMARKS, JUDGE_MODULES, make_judge, trained_on_a_part
-from evaluators.judges import Judge
+from evaluators.judge import Judge
 from usaid import datasets, noise
 from usaid.datasets.base import Dataset, Sample
 from usaid.denoisers import FACTS, build_denoiser, module_of
 from usaid.denoisers.base import Denoiser
 from usaid.devices import pick_device
 from usaid.errors import UsaidError
-from usaid.experiment import entry_of, hash_of_config, settings_of
+from usaid.experiment.experiment import entry_of, hash_of_config, settings_of
 from usaid.files import sha256_of_file
 from usaid.images import to_unit_range
 from usaid.provenance import provenance_of_run
-from usaid.scores import Journal, Scores, row_key, write_scores
-from usaid.sources import hash_of_sources
+from usaid.scores.files import Journal, Scores, row_key, write_scores
+from usaid.code_hash import hash_of_sources
 
 PIXELS_PER_BATCH = {"cpu": 1 << 18, "cuda": 1 << 22}
 """Images of one shape are denoised together up to this many pixels (and at least one image)."""

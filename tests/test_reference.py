@@ -7,9 +7,9 @@ import pytest
 
 from evaluators.benchmarks import trained_on_a_part
 from usaid.checkpoints import stored_facts
-from usaid.figures import ordering
+from usaid.report.figures.figure_2 import ordering
 from usaid.files import sha256_of_file
-from usaid.scores import read_provenance, read_scores
+from usaid.scores.files import read_provenance, read_scores
 
 SUBSET = Path(__file__).parents[1] / "results/reference/subset"
 

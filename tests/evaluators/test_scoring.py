@@ -11,15 +11,15 @@ from PIL import Image
 
 from evaluators import scoring
 from evaluators.benchmarks import BENCHMARKS, JUDGE_MODULES, detector_cfg, detector_name, judge_path, trained_on_a_part
-from evaluators.judges import Judge
+from evaluators.judge import Judge
 from evaluators.scoring import Condition, Stopwatch, conditions_of, score_images, score_source_hash
 from usaid.checkpoints import write_weights
 from usaid.datasets.base import Dataset, Sample
 from usaid.denoisers import build_denoiser
 from usaid.denoisers.base import Denoiser, Facts
 from usaid.errors import UsaidError
-from usaid.scores import Journal
-from usaid.tables.specs import SCORE_TABLES
+from usaid.scores.files import Journal
+from usaid.paper.layouts import SCORE_TABLES
 
 SHAPES = {"a": (8, 12), "b": (12, 8), "c": (8, 12), "d": (8, 12), "e": (4, 4)}
 

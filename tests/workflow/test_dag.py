@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from usaid import datasets
-from usaid.datasets.miniature import write_miniature
-from usaid.scores import read_scores
+from usaid.datasets.miniature.writer import write_miniature
+from usaid.scores.files import read_scores
 
 REPOSITORY = Path(__file__).parents[2]
 

@@ -5,16 +5,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from evaluators.image_quality import psnr_rgb_float
+from evaluators.metrics.psnr_ssim import psnr_rgb_float
 from usaid import datasets
 from usaid.checkpoints import load_state
-from usaid.datasets.miniature import write_miniature
-from usaid.denoisers.dncnn import dncnn_from_state
-from usaid.experiment import read_experiment
+from usaid.datasets.miniature.writer import write_miniature
+from usaid.denoisers.dncnn.denoiser import dncnn_from_state
+from usaid.experiment.experiment import read_experiment
 from usaid.images import to_unit_range
 from usaid.noise import gaussian_noise
-from usaid.training.denoisers import train_denoiser
-from usaid.training.recipe import recipe_from
+from usaid.denoisers.dncnn.training import train_denoiser
+from usaid.denoisers.dncnn.recipe import recipe_from
 
 SMOKE = read_experiment(Path(__file__).parents[2] / "config/smoke.yaml")
 

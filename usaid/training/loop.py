@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from usaid.checkpoints import write_weights
-from usaid.denoisers.dncnn import PRECISIONS
+from usaid.denoisers.dncnn.denoiser import PRECISIONS
 from usaid.devices import device_description
 from usaid.errors import UsaidError
 from usaid.files import written_atomically

@@ -11,7 +11,7 @@ from torch import Tensor
 from usaid.datasets.base import Sample
 from usaid.errors import UsaidError
 from usaid.training.loop import generator_for
-from usaid.training.recipe import Recipe
+from usaid.denoisers.dncnn.recipe import Recipe
 
 NO_LABEL = 255
 """Value of a pixel without a label: borders of objects and what no annotator could tell (VOC's void)."""

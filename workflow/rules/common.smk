@@ -5,10 +5,10 @@ from pathlib import Path
 
 from evaluators.benchmarks import BENCHMARKS, judge_path
 from evaluators.scoring import score_source_hash
-from evaluators.training import TRAINING_MODULES
+from evaluators.judge_training import TRAINING_MODULES
 from usaid.datasets import DATASETS
 from usaid.errors import UsaidError
-from usaid.experiment import (
+from usaid.experiment.experiment import (
     checked_experiment,
     columns_of_ablation,
     denoisers_of,
@@ -16,12 +16,12 @@ from usaid.experiment import (
     settings_of,
     variants,
 )
-from usaid.published import hash_of_published
-from usaid.scores import read_provenance
-from usaid.sources import hash_of_sources
-from usaid.tables import NOT_BUILT, built_tables
-from usaid.tables.classes import METRICS as METRICS_OF_CLASSES
-from usaid.tables.specs import SCORE_TABLES
+from usaid.paper.published import hash_of_published
+from usaid.scores.files import read_provenance
+from usaid.code_hash import hash_of_sources
+from usaid.report.tables import NOT_BUILT, built_tables
+from usaid.report.tables.classes import METRICS as METRICS_OF_CLASSES
+from usaid.paper.layouts import SCORE_TABLES
 
 try:
     config.update(checked_experiment(config))
@@ -106,7 +106,7 @@ def get_checkpoint_source(wildcards):
 def get_training_code(wildcards):
     """Hash of the code that trains a denoiser."""
     mlp = ENTRIES[wildcards.denoiser]["method"] == "mlp"
-    return hash_of_sources("usaid.training.mlp" if mlp else "usaid.training.denoisers")
+    return hash_of_sources("usaid.denoisers.mlp.training" if mlp else "usaid.denoisers.dncnn.training")
 
 
 def get_network(benchmark):
@@ -144,7 +144,7 @@ def get_judge_training_data(wildcards):
 
 def get_judge_training_code(wildcards):
     """Hash of the code that trains the network that judges a benchmark."""
-    return hash_of_sources("evaluators.training", TRAINING_MODULES[BENCHMARKS[wildcards.benchmark].network])
+    return hash_of_sources("evaluators.judge_training", TRAINING_MODULES[BENCHMARKS[wildcards.benchmark].network])
 
 
 def get_score_settings(wildcards):

@@ -11,7 +11,7 @@ if SMALL:
         log:
             f"{RESULTS}/logs/miniature.log",
         params:
-            code=hash_of_sources("usaid.datasets.miniature"),
+            code=hash_of_sources("usaid.datasets.miniature.writer"),
         conda:
             "../../envs/suite.yaml"
         script:

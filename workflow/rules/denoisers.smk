@@ -13,7 +13,7 @@ rule import_weights:
     params:
         checkpoints=lambda wildcards: get_checkpoints(wildcards.denoiser),
         entry=lambda wildcards: ENTRIES[wildcards.denoiser],
-        code=hash_of_sources("usaid.checkpoints", "usaid.denoisers.dncnn", "usaid.denoisers.mlp"),
+        code=hash_of_sources("usaid.checkpoints", "usaid.denoisers.dncnn.denoiser", "usaid.denoisers.mlp.denoiser"),
     conda:
         "../../envs/suite.yaml"
     script:

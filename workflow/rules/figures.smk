@@ -1,6 +1,6 @@
 # The paper's Figure 2: one learning curve for each supervision, and the three in one picture.
 
-from usaid.training.convergence import SUPERVISIONS
+from usaid.segmentation.convergence import SUPERVISIONS
 
 
 if "convergence" in config:
@@ -19,7 +19,7 @@ if "convergence" in config:
         params:
             settings=config["convergence"],
             subset=config["subsets"].get("voc2012/train"),
-            code=hash_of_sources("usaid.training.convergence"),
+            code=hash_of_sources("usaid.segmentation.convergence"),
         threads: 1 if SMALL else 8
         conda:
             "../../envs/suite.yaml"
@@ -38,7 +38,7 @@ if "convergence" in config:
         log:
             f"{RESULTS}/logs/figures/figure_2.log",
         params:
-            code=hash_of_sources("usaid.figures"),
+            code=hash_of_sources("usaid.report.figures.figure_2"),
         conda:
             "../../envs/suite.yaml"
         script:

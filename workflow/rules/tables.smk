@@ -13,7 +13,7 @@ rule table:
     params:
         own_methods=lambda wildcards: get_own_methods() if wildcards.table == "3" else {},
         published=hash_of_published(),
-        code=hash_of_sources("usaid.tables.files"),
+        code=hash_of_sources("usaid.report.tables.files"),
     conda:
         "../../envs/suite.yaml"
     script:
@@ -29,7 +29,7 @@ rule seeds:
     log:
         f"{RESULTS}/logs/tables/seeds.log",
     params:
-        code=hash_of_sources("usaid.tables.seeds"),
+        code=hash_of_sources("usaid.report.statistics.seeds"),
     conda:
         "../../envs/suite.yaml"
     script:
@@ -45,7 +45,7 @@ rule classes:
     log:
         f"{RESULTS}/logs/tables/classes.log",
     params:
-        code=hash_of_sources("usaid.tables.classes"),
+        code=hash_of_sources("usaid.report.tables.classes"),
     conda:
         "../../envs/suite.yaml"
     script:
@@ -63,7 +63,7 @@ rule index:
     log:
         f"{RESULTS}/logs/tables/index.log",
     params:
-        code=hash_of_sources("usaid.tables.files"),
+        code=hash_of_sources("usaid.report.tables.files"),
     conda:
         "../../envs/suite.yaml"
     script:

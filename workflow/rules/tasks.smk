@@ -10,7 +10,7 @@ rule fit_niqe:
         f"{RESULTS}/logs/weights/niqe_fitted.log",
     params:
         subsets=get_subset("voc2012"),
-        code=hash_of_sources("evaluators.niqe"),
+        code=hash_of_sources("evaluators.metrics.niqe"),
     conda:
         "../../envs/suite.yaml"
     script:

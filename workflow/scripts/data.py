@@ -3,7 +3,7 @@
 import json
 
 from usaid.datasets import DATASETS, status
-from usaid.download import fetch
+from usaid.datasets.fetch import fetch
 from usaid.files import written_atomically
 from usaid.jobs import job
 

@@ -1,6 +1,6 @@
 """Fit NIQE's pristine model to the clean training images."""
 
-from evaluators.niqe import fit_pristine_model, save_pristine_model
+from evaluators.metrics.niqe import fit_pristine_model, save_pristine_model
 from usaid import datasets
 from usaid.images import to_unit_range
 from usaid.jobs import job

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from usaid.checkpoints import load_state, write_weights
-from usaid.denoisers.dncnn import dncnn_from_state
-from usaid.denoisers.mlp import import_mlp
+from usaid.denoisers.dncnn.denoiser import dncnn_from_state
+from usaid.denoisers.mlp.denoiser import import_mlp
 from usaid.files import sha256_of_file
 from usaid.jobs import job
 

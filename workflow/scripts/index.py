@@ -1,7 +1,7 @@
 """Write the page that lists the tables, and the provenance of all scores in them."""
 
 from usaid.jobs import job
-from usaid.tables.files import write_index, write_provenance
+from usaid.report.tables.files import write_index, write_provenance
 
 with job(snakemake.log[0]):
     pages = snakemake.input.get("pages", [])

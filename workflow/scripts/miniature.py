@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from usaid.datasets.miniature import write_miniature
+from usaid.datasets.miniature.writer import write_miniature
 from usaid.jobs import job
 
 with job(snakemake.log[0]):

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from usaid.jobs import job
-from usaid.tables.seeds import write_seeds
+from usaid.report.statistics.seeds import write_seeds
 
 with job(snakemake.log[0]):
     write_seeds(snakemake.input.scores, Path(snakemake.output.csv).parent)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from usaid.jobs import job
-from usaid.tables.files import write_table
+from usaid.report.tables.files import write_table
 
 with job(snakemake.log[0]):
     write_table(

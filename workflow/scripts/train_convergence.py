@@ -5,7 +5,7 @@ from pathlib import Path
 from usaid import datasets
 from usaid.devices import pick_device
 from usaid.jobs import job
-from usaid.training.convergence import Convergence, train_convergence
+from usaid.segmentation.convergence import Convergence, train_convergence
 
 with job(snakemake.log[0], snakemake.threads):
     train_convergence(

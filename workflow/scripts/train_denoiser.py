@@ -5,9 +5,9 @@ from pathlib import Path
 from usaid import datasets
 from usaid.devices import pick_device
 from usaid.jobs import job
-from usaid.training.denoisers import train_denoiser
-from usaid.training.mlp import train_mlp
-from usaid.training.recipe import MLPRecipe, recipe_from
+from usaid.denoisers.dncnn.training import train_denoiser
+from usaid.denoisers.mlp.training import train_mlp
+from usaid.denoisers.dncnn.recipe import MLPRecipe, recipe_from
 
 with job(snakemake.log[0], snakemake.threads):
     entry, config = snakemake.params.entry, snakemake.config

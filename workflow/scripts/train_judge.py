@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from evaluators.training import train_judge
+from evaluators.judge_training import train_judge
 from usaid.jobs import job
 
 with job(snakemake.log[0], snakemake.threads):

@@ -8,7 +8,7 @@ import torch
 
 from usaid.datasets.base import Sample
 from usaid.training.patches import Batch, Batches, PatchSampler, labelled_images
-from usaid.training.recipe import Recipe, recipe_from
+from usaid.denoisers.dncnn.recipe import Recipe, recipe_from
 
 TINY = {"depth": 3, "features": 8, "batch": 4, "patch": 32, "steps": 12, "encoder": "efficientnet_lite0"}
 

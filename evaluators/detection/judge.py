@@ -1,0 +1,212 @@
+"""The judge of Table IX: a detector behind the denoiser, its boxes matched to COCO's, with PSNR and SSIM."""
+
+import contextlib
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+from torch import Tensor
+
+from evaluators.benchmarks import BENCHMARKS, detector_cfg, detector_name, trained_on_a_part
+from evaluators.detection.darknet.network import load_darknet
+from evaluators.detection.detector import Detections, Detector
+from evaluators.metrics.psnr_ssim import psnr_rgb_float, ssim_skimage7
+from evaluators.judge import Judge
+from evaluators.detection.yolov3u import load_yolov3u
+from usaid import datasets
+from usaid.scores.average_precision import as_bits
+from usaid.datasets.coco import Instance
+from usaid.errors import UsaidError
+from usaid.files import sha256_of_file, written_atomically
+
+MOST_DETECTIONS = 100
+"""So many of a category in an image are scored, the best ones: the limit of COCO's evaluation."""
+
+
+def make_judge(benchmark: str, experiment: Mapping[str, Any], judge_file: Path, device: torch.device) -> Judge:
+    """The judge of a benchmark of an experiment; as :func:`evaluators.benchmarks.make_judge`."""
+    config = experiment["benchmarks"][benchmark]["detector"]
+    detector: Detector
+    if (name := detector_name(config["network"])) == "yolov3u":
+        detector = load_yolov3u(judge_file, config.get("sha256"), device)
+    else:
+        cfg = detector_cfg(config["network"], experiment["data_root"])
+        detector = load_darknet(cfg, judge_file, config.get("sha256"), device, letterbox=config["letterbox"])
+    deviations = [] if name == "yolov3" else [f"detector: {name} stands in for the paper's YOLOv3"]
+    deviations += [f"detector {text}" for text in trained_on_a_part(judge_file, "coco/train")]
+    deviations += [] if config["letterbox"] else ["detector: images are stretched to its input, not letterboxed"]
+    facts = BENCHMARKS[benchmark]
+    categories = datasets.load_for(experiment, facts.dataset, facts.split).categories  # type: ignore[attr-defined]
+    named = {str(category_id): categories[category_id] for category_id in sorted(categories)}
+    judge_facts = {"network": name, "weights_sha256": sha256_of_file(judge_file), "category_names": named}
+    return DetectionJudge(detector, sorted(categories), judge_facts, deviations)
+
+
+class DetectionJudge(Judge):
+    """Detects objects in denoised images and keeps what COCO's average precision is made from (paper, section IV-D).
+
+    Its columns, beside PSNR and SSIM, are lists of rows:
+
+    * ``detections``: category id, x, y of the upper left corner, width, height (pixels, two decimals), score (five
+      decimals); best first, at most 100 of a category. Rounding comes before matching: the COCO results file that is
+      written from them has exactly the same score.
+    * ``matches``: for each detection what :func:`usaid.scores.average_precision.average_precision` needs.
+    * ``objects``: category id and number of objects that count, for each category with objects in the image.
+    """
+
+    metrics = ("psnr_rgb_float", "ssim_skimage7", "detections", "matches", "objects")
+
+    def __init__(
+        self, detector: Detector, category_ids: Sequence[int], facts: dict[str, Any], deviations: list[str]
+    ) -> None:
+        """
+        Args:
+            detector: whose class i is the i-th of the ascending ``category_ids``.
+            category_ids: of the annotation file; COCO's 80 classes have numbers from 1 to 90.
+            facts: of the detector (name, hash of its weights), for score files.
+            deviations: how it differs from the paper's.
+
+        Raises:
+            UsaidError: the detector knows another number of classes.
+        """
+        if detector.classes != len(category_ids):
+            raise UsaidError(
+                f"detector: knows {detector.classes} classes, the annotation file {len(category_ids)} categories; "
+                "give weights that were trained on this data set"
+            )
+        self.detector = detector
+        self.category_ids = sorted(category_ids)
+        self.facts = facts
+        self.deviations = deviations
+
+    def look(self, denoised: Tensor) -> list[Detections]:
+        return self.detector(denoised)
+
+    def score(
+        self, seen: list[Detections], denoised: Tensor, clean: Tensor, targets: Sequence[list[Instance]]
+    ) -> dict[str, Tensor | Sequence[Any]]:
+        detections = [self._rows(one) for one in seen]
+        return {
+            "psnr_rgb_float": psnr_rgb_float(denoised, clean),
+            "ssim_skimage7": ssim_skimage7(denoised, clean),
+            "detections": detections,
+            "matches": match(detections, targets),
+            "objects": [count_objects(instances) for instances in targets],
+        }
+
+    def write_findings(self, rows: list[dict[str, Any]], folder: Path) -> None:
+        """Write ``detections`` as COCO results files, one for each sigma, draw and told sigma, and drop the column."""
+        files: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+        for row in rows:
+            told = "" if row.get("told_sigma") is None else f"_told{row['told_sigma']:g}"
+            files[f"detections_sigma{row['sigma']:g}_draw{row['draw']}{told}.json"] += coco_results(
+                [row["image_id"]], [row.pop("detections")]
+            )
+        for name, results in files.items():
+            write_detections(folder / name, results)
+
+    def _rows(self, found: Detections) -> list[list[float]]:
+        """The best detections of an image as rows of the column ``detections``."""
+        table = torch.hstack([found.classes[:, None], found.boxes, found.scores[:, None]]).double().cpu().numpy()
+        rank = pd.Series(table[:, 0]).groupby(table[:, 0]).cumcount()
+        classes, *box, scores = table[rank < MOST_DETECTIONS].T
+        rows = zip(np.round(box, 2).T.tolist(), np.round(scores, 5).tolist(), strict=True)
+        return [
+            [self.category_ids[int(index)], *corner_and_size, score]
+            for index, (corner_and_size, score) in zip(classes, rows, strict=True)
+        ]
+
+
+def match(
+    detections: Sequence[Sequence[Sequence[float]]], targets: Sequence[Sequence[Instance]]
+) -> list[list[list[float]]]:
+    """Match the detections of each image to its objects with ``pycocotools``: all areas, 100 at most of a category.
+
+    Args:
+        detections: for each image, rows of the column ``detections`` of :class:`DetectionJudge`.
+        targets: for each image, its objects.
+
+    Returns:
+        For each image and detection: category id, score, and the IoU thresholds at which it is matched and ignored, as
+        :func:`usaid.scores.average_precision.as_bits` writes them.
+    """
+    objects = [
+        {"id": number, "image_id": image, "iscrowd": int(one.iscrowd)}
+        | {"category_id": one.category_id, "bbox": list(one.bbox), "area": one.area}
+        for number, (image, one) in enumerate(_with_image(targets), 1)
+    ]
+    present = {(one["image_id"], one["category_id"]) for one in objects}
+    boxes = [
+        {"id": number, "image_id": image, "score": score}
+        | {"category_id": category_id, "bbox": box, "area": box[2] * box[3]}
+        for number, (image, (category_id, *box, score)) in enumerate(_with_image(detections), 1)
+        if (image, category_id) in present  # the others match nothing, and COCOeval would take its time over each
+    ]
+    matched, ignored = np.zeros((2, sum(map(len, detections)) + 1), dtype=np.int64)
+    for one in _evaluated(objects, boxes):
+        matched[one["dtIds"]] = as_bits(one["dtMatches"] > 0)
+        ignored[one["dtIds"]] = as_bits(one["dtIgnore"])
+    statistics = zip(matched[1:].tolist(), ignored[1:].tolist(), strict=True)
+    return [[[row[0], row[-1], *next(statistics)] for row in rows] for rows in detections]
+
+
+def _with_image(rows_of_images: Iterable[Iterable[Any]]) -> Iterator[tuple[int, Any]]:
+    """Each row with the number of its image."""
+    return ((image, row) for image, rows in enumerate(rows_of_images) for row in rows)
+
+
+def _evaluated(objects: list[dict[str, Any]], boxes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What ``COCOeval`` finds for each image and category with objects."""
+    with contextlib.redirect_stdout(None):  # pycocotools reports each step
+        evaluation = COCOeval(_in_memory(objects), _in_memory(boxes), "bbox")
+        evaluation.params.imgIds = sorted({one["image_id"] for one in objects})
+        evaluation.params.catIds = sorted({one["category_id"] for one in objects})
+        evaluation.params.areaRng, evaluation.params.maxDets = evaluation.params.areaRng[:1], [MOST_DETECTIONS]
+        evaluation.evaluate()
+    return [one for one in evaluation.evalImgs if one is not None]
+
+
+def _in_memory(annotations: list[dict[str, Any]]) -> COCO:
+    """An annotation file that never was one. Ids are above 0, which stands for "not matched" in COCOeval."""
+    content = COCO()
+    content.dataset = {"annotations": annotations, "categories": []}
+    content.createIndex()
+    return content
+
+
+def count_objects(instances: Sequence[Instance]) -> list[list[int]]:
+    """Category id and number of objects that are no crowd, for each category with objects in an image, ascending."""
+    counts: Counter[int] = Counter()
+    for one in instances:
+        counts[one.category_id] += not one.iscrowd
+    return [[category_id, counts[category_id]] for category_id in sorted(counts)]
+
+
+def coco_results(image_ids: Iterable[str], detections: Iterable[Iterable[Sequence[float]]]) -> list[dict[str, Any]]:
+    """Detections in COCO's results format.
+
+    Args:
+        image_ids: COCO's integer ids, as text.
+        detections: for each image, rows of the column ``detections`` of :class:`DetectionJudge`.
+
+    Returns:
+        One dictionary a detection: ``image_id``, ``category_id``, ``bbox`` (x, y, width, height in pixels), ``score``.
+    """
+    return [
+        {"image_id": int(image_id), "category_id": int(category_id), "bbox": [*box], "score": score}
+        for image_id, rows in zip(image_ids, detections, strict=True)
+        for category_id, *box, score in rows
+    ]
+
+
+def write_detections(path: str | Path, results: Sequence[dict[str, Any]]) -> None:
+    """Write what :func:`coco_results` made as a COCO results file (JSON), atomically."""
+    with written_atomically(path) as temporary:
+        temporary.write_text(json.dumps(results, separators=(",", ":")))

@@ -1,0 +1,139 @@
+"""The networks that segment denoised images (Tables V and VII): FPN and PSPNet on ImageNet encoders."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from usaid.checkpoints import load_state, stored_facts
+from usaid.errors import UsaidError
+from usaid.images import Normalisation
+from usaid.segmentation.encoders import find_weights, load_imagenet_weights
+
+ARCHITECTURES = ("fpn", "pspnet")
+ENCODERS = {"resnet101": "resnet101", "efficientnet_lite0": "tu-tf_efficientnet_lite0"}
+"""What segmentation-models-pytorch calls each encoder; ``tu-``: timm's."""
+
+
+def build_segmenter(
+    architecture: str, encoder: str, classes: int, encoder_weights: str | Path | None, data_root: str | Path
+) -> nn.Module:
+    """A network that has yet to learn to segment: ImageNet weights in its encoder, random ones behind it.
+
+    Random weights come from torch's global generator. The network maps normalised images, float (B, 3, H, W), to
+    logits (B, classes, H, W); H and W have to be multiples of ``network.encoder.output_stride``.
+
+    Args:
+        architecture: ``fpn`` (Kirillov et al. 2019, with concatenation as in the paper: 512 channels at stride 4) or
+            ``pspnet`` (Zhao et al. 2017: pyramid pooling of dilated features at stride 8).
+        encoder: ``resnet101`` (the paper's) or ``efficientnet_lite0``.
+        classes: number of classes.
+        encoder_weights: ImageNet weights, below ``data_root``; None: the encoder's default place
+            (:func:`usaid.segmentation.encoders.default_weights`).
+        data_root: folder of data sets and weights.
+
+    Raises:
+        UsaidError: unknown architecture or encoder, weights that are missing or of another network, or a package that
+            is not installed.
+    """
+    network = _network(architecture, encoder, classes)
+    path = find_weights(encoder, encoder_weights, data_root)
+    load_imagenet_weights(imagenet_part(network, encoder), encoder, path)
+    return network
+
+
+def imagenet_part(network: nn.Module, encoder: str) -> nn.Module:
+    """The layers of a network that have ImageNet weights."""
+    part = network.get_submodule("encoder")
+    return part.get_submodule("model") if ENCODERS[encoder].startswith("tu-") else part
+
+
+def _network(architecture: str, encoder: str, classes: int) -> nn.Module:
+    """A network of random weights."""
+    for key, value, known in (("network", architecture, ARCHITECTURES), ("encoder", encoder, tuple(ENCODERS))):
+        if value not in known:
+            raise UsaidError(f"segmenter: '{key}' is {value!r}; choose one of {', '.join(known)}")
+    try:
+        import segmentation_models_pytorch as smp
+    except ImportError as error:
+        cure = "pip install 'usaid[segmentation]'"
+        raise UsaidError(f"segmentation networks need the package {error.name}; {cure}") from None
+    options = {"encoder_weights": None, "encoder_depth": 5, "classes": classes}
+    network: nn.Module
+    if architecture == "fpn":
+        network = smp.FPN(ENCODERS[encoder], decoder_merge_policy="cat", **options)
+    else:
+        network = smp.PSPNet(ENCODERS[encoder], output_stride=8, **options)
+    return network
+
+
+class Segmenter:
+    """A trained segmentation network for images in [0, 1]: it clamps, normalises, pads, and crops back.
+
+    Attributes:
+        device: where its input has to be.
+        classes: number of classes.
+    """
+
+    def __init__(
+        self, network: nn.Module, classes: int, mean: Sequence[float], std: Sequence[float], device: torch.device
+    ) -> None:
+        """Put a network into evaluation mode, on ``device``.
+
+        Args:
+            network: with trained weights, as :func:`build_segmenter` makes it.
+            classes: number of classes.
+            mean, std: of its training, on the [0, 1] scale, for R, G and B.
+            device: where to compute.
+        """
+        self.device = device
+        self.classes = classes
+        self.stride: int = network.get_submodule("encoder").output_stride  # type: ignore[assignment]
+        self.normalise = Normalisation(mean, std, device)
+        self.network = network.eval().requires_grad_(False).to(device).to(memory_format=torch.channels_last)
+
+    @torch.inference_mode()
+    def __call__(self, images: Tensor) -> Tensor:
+        """Segment a batch.
+
+        Args:
+            images: float (B, 3, H, W) of any size, clean or denoised; clamped to [0, 1] before it is normalised.
+
+        Returns:
+            Class of each pixel, int64 (B, H, W).
+        """
+        height, width = images.shape[2:]
+        normalised = self.normalise(images.clamp(0, 1))
+        padded = F.pad(normalised, (0, -width % self.stride, 0, -height % self.stride))  # 0 is the mean colour
+        logits: Tensor = self.network(padded.contiguous(memory_format=torch.channels_last))
+        return logits[:, :, :height, :width].argmax(dim=1)
+
+
+def load_segmenter(weights: Path, sha256: str | None = None, device: torch.device | str = "cpu") -> Segmenter:
+    """Read a network that :func:`evaluators.segmentation.training.train_segmenter` trained.
+
+    Args:
+        weights: safetensors file whose metadata names architecture, encoder, classes, mean and std.
+        sha256: expected hash of the file; None: not checked.
+        device: where to compute.
+
+    Raises:
+        UsaidError: missing or unreadable file, other hash, no or unknown metadata, or tensors that do not fit them.
+    """
+    state, facts = load_state(weights, sha256), stored_facts(weights)
+    if missing := [key for key in ("architecture", "encoder", "classes", "mean", "std") if key not in facts]:
+        raise UsaidError(f"{weights}: does not name its {missing[0]!r}; give a segmenter that this suite trained")
+    network = _network(facts["architecture"], facts["encoder"], facts["classes"])
+    _load(network, state, f"{weights}: not the weights of {facts['architecture']} with {facts['encoder']}")
+    return Segmenter(network, facts["classes"], facts["mean"], facts["std"], torch.device(device))
+
+
+def _load(network: nn.Module, state: dict[str, Any], complaint: str) -> None:
+    try:
+        nn.Module.load_state_dict(network, state)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise UsaidError(f"{complaint} ({reason}); train it again") from None

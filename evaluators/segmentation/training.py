@@ -1,0 +1,294 @@
+"""Training of the segmentation networks that judge denoised images, on clean images (Tables V and VII)."""
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from evaluators.segmentation.networks import build_segmenter
+from usaid.datasets.base import Sample
+from usaid.errors import UsaidError
+from usaid.files import sha256_of_file
+from usaid.images import Normalisation
+from usaid.segmentation.encoders import NORMALISATIONS, find_weights
+from usaid.training import losses
+from usaid.training.loop import Optimizer, autocast, checkpoint_beside, fit, generator_for, optimizer_of, write_trained
+from usaid.training.patches import NO_LABEL
+
+CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True)
+class SegmenterRecipe:
+    """How a segmenter is trained; the defaults are for ResNet-101 on the 1,464 training images of VOC 2012.
+
+    The paper says only that its networks are trained on clean images. The defaults are those of Zhao et al. ("Pyramid
+    Scene Parsing Network", CVPR 2017, section 5.1: SGD with 0.01, momentum 0.9, weight decay 1e-4, decay of power 0.9,
+    batches of 16, scales 0.5 to 2, mirrored or not; also those of DeepLab's line of work, but for details), with
+    crops of a multiple of 32. They train 30,000 steps on 10,582 images; 80 epochs, so 7,320 steps, are what
+    semi-supervised work gives the 1,464 images (Yang et al., "ST++", CVPR 2022).
+
+    Attributes:
+        crop: side of the crops in pixels, a multiple of 32.
+        batch: crops in a step.
+        steps: length of the run.
+        optimizer: ``sgd``, or ``adamw``, which needs a smaller ``learning_rate``.
+        learning_rate: of all layers, at the start.
+        power: it falls as ``(1 - progress) ** power``.
+        momentum: of SGD.
+        weight_decay: of all parameters.
+        scale_range: how much an image is enlarged, at random.
+        flip: mirror half of the crops left to right.
+        batchnorm: what the encoder's BatchNorm uses: ``batch`` statistics, or ImageNet's, ``frozen``.
+        precision: ``float32``, or ``bfloat16`` for autocast of the forward pass.
+        seed: of the decoder's first weights, order, crops and dropout.
+    """
+
+    crop: int = 512
+    batch: int = 16
+    steps: int = 7320
+    optimizer: Optimizer = "sgd"
+    learning_rate: float = 0.01
+    power: float = 0.9
+    momentum: float = 0.9
+    weight_decay: float = 1e-4
+    scale_range: Sequence[float] = (0.5, 2.0)
+    flip: bool = True
+    batchnorm: Literal["batch", "frozen"] = "batch"
+    precision: Literal["float32", "bfloat16"] = "float32"
+    seed: int = 0
+
+
+class LabelledCrops(NamedTuple):
+    """A batch to segment.
+
+    Attributes:
+        images: float32 (B, 3, crop, crop) in [0, 1], channels last in memory.
+        labels: int64 (B, crop, crop), class of each pixel, 255 for none.
+    """
+
+    images: Tensor
+    labels: Tensor
+
+
+class Crops:
+    """The batch of each step: a function of recipe and images alone.
+
+    Every epoch takes the images in a new order. Of each a random square of ``crop / scale`` pixels is scaled to
+    ``crop`` and mirrored or not; what lies beyond the image's right and lower border is of the mean colour and has no
+    label. All images stay decoded on the device.
+
+    Attributes:
+        ids: of the images.
+        sha256: hash of the images' ids, sizes, pixels and labels.
+    """
+
+    def __init__(
+        self,
+        samples: Iterable[Sample],
+        classes: int,
+        recipe: SegmenterRecipe,
+        mean: Sequence[float],
+        device: torch.device,
+    ) -> None:
+        """Load the images.
+
+        Args:
+            samples: their targets are uint8 (H, W) label maps; 255 marks pixels without a label.
+            classes: labels have to be below it.
+            recipe: crop, batch, scales and seed.
+            mean: RGB colour on the [0, 1] scale.
+            device: where images and batches live.
+
+        Raises:
+            UsaidError: no image, or one whose target is no label map or has a label from ``classes`` on.
+        """
+        self.recipe = recipe
+        self.mean = torch.tensor(mean, device=device).view(3, 1, 1)
+        self.images: list[Tensor] = []
+        self.labels: list[Tensor] = []
+        ids, digest = [], hashlib.sha256()
+        for sample in samples:
+            _check_labels(sample, classes)
+            digest.update(f"{sample.id} {sample.image.shape} ".encode())
+            for pixels in (sample.image, sample.target):
+                digest.update(np.ascontiguousarray(pixels).data)
+            ids.append(sample.id)
+            self.images.append(torch.tensor(sample.image, device=device).permute(2, 0, 1))
+            self.labels.append(torch.tensor(sample.target, device=device))
+        if not ids:
+            raise UsaidError("no images to train on; correct the data set's split or list of ids")
+        self.ids = tuple(ids)
+        self.sha256 = digest.hexdigest()
+
+    def __call__(self, step: int) -> LabelledCrops:
+        """The batch of a step (from 1)."""
+        batch, crop, device = self.recipe.batch, self.recipe.crop, self.mean.device
+        images = torch.empty((batch, 3, crop, crop), device=device, memory_format=torch.channels_last).copy_(self.mean)
+        labels = torch.full((batch, crop, crop), NO_LABEL, device=device)
+        # drawn on the CPU, so that no crop waits for a GPU to say where it lies
+        draws = torch.rand((batch, 4), generator=generator_for(CPU, self.recipe.seed, step, 0)).tolist()
+        for place, number in enumerate(self._numbers(step)):
+            self._crop(number, draws[place], images[place], labels[place])
+        return LabelledCrops(images, labels)
+
+    def images_of(self, step: int) -> list[str]:
+        """Ids of the images in the batch of a step, each once."""
+        return list(dict.fromkeys(self.ids[number] for number in self._numbers(step)))
+
+    def _numbers(self, step: int) -> list[int]:
+        """Which images are in the batch of a step: the next ones of the epoch, and of those that follow."""
+        first, count = (step - 1) * self.recipe.batch, len(self.ids)
+        places = [divmod(place, count) for place in range(first, first + self.recipe.batch)]
+        orders = {
+            epoch: torch.randperm(count, generator=generator_for(CPU, self.recipe.seed, epoch, 1)).tolist()
+            for epoch in dict(places)
+        }
+        return [orders[epoch][place] for epoch, place in places]
+
+    def _crop(self, number: int, draws: Sequence[float], image: Tensor, labels: Tensor) -> None:
+        """Put a crop of an image into ``image`` (3, crop, crop), and its labels into ``labels`` (crop, crop).
+
+        Args:
+            number: of the image.
+            draws: four numbers from [0, 1): for scale, place from the top and from the left, and mirroring.
+            image, labels: hold mean colour and no labels.
+        """
+        zoom, down, across, mirrored = draws
+        low, high = self.recipe.scale_range
+        side = max(1, round(self.recipe.crop / (low + (high - low) * zoom)))
+        height, width = self.labels[number].shape
+        top, left = (int(draw * (max(0, size - side) + 1)) for draw, size in ((down, height), (across, width)))
+        window = slice(top, top + side), slice(left, left + side)
+        pixels, classes = self.images[number][:, *window], self.labels[number][window]
+        if self.recipe.flip and mirrored < 0.5:
+            pixels, classes = pixels.flip(2), classes.flip(1)
+        height, width = (max(1, round(size * self.recipe.crop / side)) for size in classes.shape)
+        image[:, :height, :width] = _scaled(pixels, height, width)
+        labels[:height, :width] = _scaled_labels(classes, height, width)
+
+
+def _check_labels(sample: Sample, classes: int) -> None:
+    labels = sample.target
+    if not isinstance(labels, np.ndarray) or labels.shape != sample.image.shape[:2]:
+        raise UsaidError(f"image {sample.id!r} has no label map, which a segmenter learns from; name a labelled split")
+    if (highest := int(labels[labels != NO_LABEL].max(initial=0))) >= classes:
+        raise UsaidError(f"image {sample.id!r} has label {highest}; 'classes' = {classes} is too small for it")
+
+
+def _scaled(pixels: Tensor, height: int, width: int) -> Tensor:
+    """uint8 (3, h, w) -> float32 (3, height, width) in [0, 1], bilinear; where it shrinks, without aliases."""
+    image = pixels[None].float().div_(255)
+    if pixels.shape[1:] != (height, width):
+        image = F.interpolate(image, size=(height, width), mode="bilinear", align_corners=False, antialias=True)
+    return image[0]
+
+
+def _scaled_labels(labels: Tensor, height: int, width: int) -> Tensor:
+    """(h, w) -> (height, width): each pixel takes the label at its centre."""
+    rows, columns = (
+        ((torch.arange(size, device=labels.device) + 0.5) * (old / size)).long()
+        for size, old in zip((height, width), labels.shape, strict=True)
+    )
+    return labels[rows[:, None], columns].long()
+
+
+class SegmenterLoss:
+    """Pixel-wise softmax loss of a batch, and the share of right pixels (one in 16 is looked at) for the curve."""
+
+    def __init__(self, recipe: SegmenterRecipe, normalise: Normalisation, memory_format: torch.memory_format) -> None:
+        self.recipe, self.normalise, self.memory_format = recipe, normalise, memory_format
+
+    def __call__(self, network: nn.Module, batch: LabelledCrops) -> tuple[Tensor, dict[str, Tensor]]:
+        """Loss of a network (in training mode) on a batch."""
+        if self.recipe.batchnorm == "frozen":
+            network.get_submodule("encoder").eval()  # of dropout it has none
+        images = self.normalise(batch.images).contiguous(memory_format=self.memory_format)
+        with autocast(images.device, self.recipe.precision):
+            logits = network(images).float()
+        some = batch.labels[:, ::4, ::4]
+        right = (logits.detach()[:, :, ::4, ::4].argmax(dim=1) == some).sum()
+        accuracy = right / (some != NO_LABEL).sum().clamp(min=1)
+        return losses.cross_entropy(logits, batch.labels), {"accuracy": accuracy}
+
+
+def polynomially_decayed(initial: float, power: float, steps: int) -> Callable[[int], float]:
+    """Learning rate ``initial * (1 - (step - 1) / steps) ** power`` of a step, from 1 (Zhao et al. 2017)."""
+    return lambda step: initial * (1 - (step - 1) / steps) ** power
+
+
+def train_segmenter(
+    samples: Iterable[Sample],
+    architecture: str,
+    encoder: str,
+    classes: int,
+    recipe: SegmenterRecipe,
+    weights: Path,
+    data_root: str | Path,
+    encoder_weights: str | Path | None = None,
+    device: torch.device | str = "cpu",
+    log: Path | None = None,
+    checkpoint_every: int = 100,
+    title: str | None = None,
+) -> None:
+    """Train a segmenter on clean images: all of it, from ImageNet weights in the encoder and random ones behind it.
+
+    Args:
+        samples: images and their uint8 (H, W) label maps: classes from 0, 255 for none.
+        architecture, encoder: as :func:`evaluators.segmentation.networks.build_segmenter` takes them.
+        classes: number of classes.
+        recipe: how.
+        weights: safetensors file to write (float32), with the network's facts, recipe, hashes of images and encoder,
+            and device in its metadata; a JSON file of its name gets the whole provenance. Until then a checkpoint lies
+            beside it, from which a killed training goes on.
+        data_root: where the encoder's ImageNet weights lie.
+        encoder_weights: their file below ``data_root``; None: the default place.
+        device: where to train. torch's global random generators are the same afterwards as before.
+        log: CSV of the learning curve: loss and share of right pixels of the training batches.
+        checkpoint_every: steps between checkpoints.
+        title: name in progress bar and errors; default: architecture and encoder.
+
+    Raises:
+        UsaidError: a crop that is no multiple of 32, no images or wrong label maps, as ``build_segmenter``, or as
+            :func:`usaid.training.loop.fit`.
+    """
+    start = time.perf_counter()
+    device = torch.device(device)
+    if recipe.crop % 32:
+        raise UsaidError(f"segmenter: 'crop' is {recipe.crop}; give a multiple of 32")
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(recipe.seed)
+        network = build_segmenter(architecture, encoder, classes, encoder_weights, data_root)
+        # oneDNN's dilated convolutions are slow with channels last: a step of PSPNet on a CPU takes 1.2 times as long
+        dilated_on_cpu = architecture == "pspnet" and device.type == "cpu"
+        memory_format = torch.contiguous_format if dilated_on_cpu else torch.channels_last
+        network.to(device).to(memory_format=memory_format)
+        mean, std = NORMALISATIONS[encoder]
+        crops = Crops(samples, classes, recipe, mean, device)
+        facts = {"architecture": architecture, "encoder": encoder, "classes": classes, "mean": mean, "std": std}
+        facts |= asdict(recipe) | {"images_sha256": crops.sha256, "device_type": device.type}
+        facts["encoder_sha256"] = sha256_of_file(find_weights(encoder, encoder_weights, data_root))
+        fit(
+            network,
+            crops,
+            SegmenterLoss(recipe, Normalisation(mean, std, device), memory_format),
+            optimizer_of(recipe.optimizer, network, recipe.momentum, recipe.weight_decay),
+            polynomially_decayed(recipe.learning_rate, recipe.power, recipe.steps),
+            recipe.steps,
+            checkpoint_beside(weights),
+            fingerprint=facts,
+            checkpoint_every=checkpoint_every,
+            log=log,
+            log_every=10,
+            title=title or f"{architecture} with {encoder}",
+            images_of=crops.images_of,
+        )
+    facts["n_images"] = len(crops.ids)
+    write_trained(network, weights, facts, device, time.perf_counter() - start)

@@ -1,0 +1,75 @@
+"""Tests of `usaid train`: what it writes, that it goes on, and one-line errors."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import usaid_cli
+from usaid.checkpoints import load_state
+from usaid.datasets.miniature.writer import write_miniature
+from usaid.denoisers.dncnn.denoiser import dncnn_from_state
+
+SMALL = ["depth=3", "features=4", "batch=4", "patch=16", "steps=3", "encoder=efficientnet_lite0"]
+
+
+@pytest.fixture(scope="module")
+def data_root(tmp_path_factory) -> Path:
+    root = tmp_path_factory.mktemp("miniature")
+    write_miniature(root)
+    (root / "five.txt").write_text("".join(f"2012_{number:06d}\n" for number in range(1, 6)))
+    return root
+
+
+@pytest.fixture
+def train(data_root, tmp_path, monkeypatch):
+    """Runs `usaid train` in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> None:
+        usaid_cli.main(["train", "--data-root", str(data_root), "--subset", "five.txt", "--device", "cpu", *arguments])
+
+    return run
+
+
+def test_writes_weights_curve_provenance_and_tensorboard_logs(train, tmp_path, capsys):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    train("--denoiser", "u_said", "--recipe", "released_code", "--set", *SMALL, "--tensorboard", "logs")
+    weights = tmp_path / "results/released_code/weights/u_said.safetensors"
+    assert capsys.readouterr().out.strip() == f"{weights.relative_to(tmp_path)} written"
+    assert len(dncnn_from_state(load_state(weights), "trained").dncnn) == 2 + 3 + 1
+    header, *rows = weights.with_suffix(".csv").read_text().splitlines()
+    assert header == "step,learning_rate,loss,mse,psnr,segmentation"
+    facts = json.loads(weights.with_suffix(".json").read_text())["training"]
+    assert (facts["recipe"], facts["gradient"], facts["steps"]) == ("released_code", "detached", 3)
+
+    logged = EventAccumulator(str(tmp_path / "logs")).Reload()
+    assert set(logged.Tags()["scalars"]) == set(header.split(",")[1:])
+    loss = logged.Scalars("loss")[-1]
+    assert loss.step == 3
+    assert loss.value == pytest.approx(float(rows[-1].split(",")[2]), rel=1e-6)
+
+
+def test_finished_training_is_not_overwritten(train):
+    train("--denoiser", "cdncnn_b", "--set", *SMALL)
+    with pytest.raises(SystemExit, match=r"^error: results/paper/weights/cdncnn_b.safetensors: is trained already"):
+        train("--denoiser", "cdncnn_b", "--set", *SMALL)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--set", "stepps=3"], r"^error: --set: unknown key 'stepps'; allowed: batch"),
+        (["--set", "classes=1"], r"^error: --set: classes = 1: must be >= 2$"),
+        (["--set", "batch=many"], r'^error: --set: batch = "many": must be of type integer$'),
+        (["--recipe", "best"], r"^error: recipe 'best': must be one of paper, released_code, or a YAML file"),
+        (["--set", *SMALL, "batch=6"], r"^error: 5 images, fewer than 'batch' = 6; lower it, or add images$"),
+        (["--set", *SMALL, "patch=200"], r"smaller than 'patch' = 200; leave it out$"),
+        (["--set", "batch=4", "patch=16"], r"ImageNet weights of ResNet-101 are missing; `usaid data fetch"),
+    ],
+)
+def test_bad_input_is_one_line(train, arguments, message):
+    with pytest.raises(SystemExit, match=message) as error:
+        train("--denoiser", "u_said", *arguments)
+    assert "\n" not in str(error.value)

@@ -1,0 +1,719 @@
+"""Tables from score files that were worked out by hand, and LaTeX through a real TeX."""
+
+import math
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+
+from usaid.denoisers.base import Facts
+from usaid.errors import UsaidError
+from usaid.scores.files import Scores, write_scores
+from usaid.report.tables import (
+    NOT_BUILT,
+    ScoresLike,
+    Table,
+    build_facts_table,
+    build_table,
+    built_tables,
+    standalone_document,
+)
+from usaid.report.tables.files import make_table
+from usaid.paper.layouts import SCORE_TABLES
+
+KODAK = {"name": "kodak", "split": "all", "n": 2, "n_official": 24, "subset": "two.txt"}
+LIVE = "NIQE with the parameters of the LIVE release (niqe_live)"
+
+
+def scores(columns: Mapping[str, Sequence[Any]], title: str = "Title", sigma: float = 25, **provenance: Any) -> Scores:
+    """Scores of two Kodak images, one draw; a keyword replaces that key of the provenance."""
+    rows = pd.DataFrame({"image_id": ["a", "b"], "sigma": sigma, "draw": 0, **columns})
+    return Scores(rows, facts(title) | provenance)
+
+
+def facts(title: str) -> dict[str, Any]:
+    return {
+        "benchmark": "kodak_quality",
+        "title": title,
+        "dataset": KODAK,
+        "deviations": [],
+        "failure": None,
+        "weights_sha256": None,
+    }
+
+
+def failed(reason: str, **provenance: Any) -> Scores:
+    rows = pd.DataFrame({"image_id": [], "sigma": [], "draw": []})
+    return Scores(rows, facts("Broken") | {"failure": reason, "dataset": KODAK | {"n": 0}} | provenance)
+
+
+def quality(psnr: Sequence[float], ssim: Sequence[float], niqe: Sequence[float]) -> dict[str, Sequence[float]]:
+    return {"psnr_rgb_float": psnr, "ssim_skimage7": ssim, "niqe_live": niqe}
+
+
+def small_table() -> Table:
+    """Table VI of two images at sigma 25: means are 32.296, 32.1 and 31.9 dB for the denoisers."""
+    return build_table(
+        6,
+        {
+            "cdncnn_b": scores(
+                quality([32.290, 32.302], [0.88, 0.89], [3.0, 3.2]), "CDnCNN-B", weights_sha256="ab" * 32
+            ),
+            "u_said": scores(quality([32.0, 32.2], [0.87, 0.88], [2.9, 3.1]), "U-SAID", weights_sha256="cd" * 32),
+            "mine_1": scores(quality([31.8, 32.0], [0.88, 0.89], [2.5, 2.7]), "Mine | *1*", deviations=["mine: B&W."]),
+            "clean": scores(quality([math.inf, math.inf], [1.0, 1.0], [2.0, 2.2]), "Clean"),
+        },
+    )
+
+
+def u_said(classes: int, psnr: float, niqe: float, sigmas: Sequence[float] = (25,), **train: Any) -> Scores:
+    """Scores of two images by a U-SAID trained for ``classes`` classes; at another sigma than 25, 99 dB."""
+    rows = pd.DataFrame([{"image_id": i, "sigma": float(s), "draw": 0} for s in sigmas for i in "ab"])
+    rows["psnr_rgb_float"] = rows["sigma"].map(lambda sigma: psnr if sigma == 25 else 99)
+    entry = {"method": "u_said", "train": {"classes": classes, "seed": 0} | train}
+    return Scores(rows.assign(niqe_live=niqe), facts("U-SAID") | {"benchmark": "voc_quality", "entry": entry})
+
+
+def ablation() -> dict[str, ScoresLike]:
+    """U-SAIDs of K = 30, 10, 20 (failed) and 21; the last was scored at three sigmas."""
+    return {
+        "more": u_said(30, 30.0, 3.5),
+        "less": u_said(10, 30.5, 3.9),
+        "broken": failed(
+            "no GPU", benchmark="voc_quality", entry={"method": "u_said", "train": {"classes": 20, "seed": 0}}
+        ),
+        "u_said": u_said(21, 31.0, 4.0, sigmas=(15, 25, 35)),
+    }
+
+
+def csv_lines(table: Table, path: Path) -> list[str]:
+    table.to_csv(path)
+    return path.read_text(encoding="utf-8").splitlines()
+
+
+def ranks(table: Table) -> dict[tuple[str, str], int | None]:
+    return {(cell.place.method, cell.place.metric): cell.rank for cell in table.cells if cell.ours is not None}
+
+
+def test_csv(tmp_path: Path) -> None:
+    lines = csv_lines(small_table(), tmp_path / "table_6.csv")
+    assert lines[0] == "table,group,method,metric,ours,paper,delta,n,note"
+    assert len(lines) == 1 + 3 * 5 * 3  # the paper's three sigmas, its three methods and two more, three metrics
+    live = "niqe_live (the paper's is niqe_matlab)"
+    assert [line for line in lines if line.startswith("6,25,")] == [
+        "6,25,cdncnn_b,psnr,32.30,32.27,0.03,2,psnr_rgb_float; n = 2 of 24",
+        "6,25,cdncnn_b,ssim,0.8850,0.8812,0.0038,2,ssim_skimage7; n = 2 of 24",
+        f"6,25,cdncnn_b,niqe,3.1000,2.8493,0.2507,2,{live}; n = 2 of 24",
+        "6,25,s_said,psnr,,32.07,,,not in this experiment",
+        "6,25,s_said,ssim,,0.8770,,,not in this experiment",
+        "6,25,s_said,niqe,,2.6006,,,not in this experiment",
+        "6,25,u_said,psnr,32.10,32.17,-0.07,2,psnr_rgb_float; n = 2 of 24",
+        "6,25,u_said,ssim,0.8750,0.8790,-0.0040,2,ssim_skimage7; n = 2 of 24",
+        f"6,25,u_said,niqe,3.0000,2.6355,0.3645,2,{live}; n = 2 of 24",
+        "6,25,mine_1,psnr,31.90,,,2,psnr_rgb_float; not in the paper; n = 2 of 24; mine: B&W",
+        "6,25,mine_1,ssim,0.8850,,,2,ssim_skimage7; not in the paper; n = 2 of 24; mine: B&W",
+        f"6,25,mine_1,niqe,2.6000,,,2,{live}; not in the paper; n = 2 of 24; mine: B&W",
+        "6,25,clean,psnr,inf,,,2,psnr_rgb_float; not in the paper; n = 2 of 24",
+        "6,25,clean,ssim,1.0000,,,2,ssim_skimage7; not in the paper; n = 2 of 24",
+        f"6,25,clean,niqe,2.1000,,,2,{live}; not in the paper; n = 2 of 24",
+    ]
+    assert "6,35,u_said,psnr,,30.50,,,sigma not in this experiment" in lines
+
+
+def test_markdown(tmp_path: Path) -> None:
+    small_table().to_markdown(tmp_path / "table_6.md")
+    lines = (tmp_path / "table_6.md").read_text(encoding="utf-8").splitlines()
+    assert lines[0] == "**Table VI, made again.** Average denoising performance on Kodak."
+    assert lines[2].startswith(
+        r"|  |  | CDnCNN-B | S-SAID<sup>a</sup> | U-SAID | Mine \| \*1\*<sup>b</sup> | Clean | n |"
+    )
+    assert lines[7:10] == [
+        "| σ = 25 | PSNR (dB) | **32.30** (32.27, +0.03) | – (32.07) | <u>32.10</u> (32.17, -0.07) | 31.90 | ∞ | 2 |",
+        "| σ = 25 | SSIM | **0.8850** (0.8812, +0.0038) | – (0.8770) | <u>0.8750</u> (0.8790, -0.0040) | **0.8850** "
+        "| 1.0000 | 2 |",
+        "| σ = 25 | NIQE<sup>c</sup> | 3.1000 (2.8493, +0.2507) | – (2.6006) | <u>3.0000</u> (2.6355, +0.3645) "
+        "| **2.6000** | 2.1000 | 2 |",
+    ]
+    assert [line.rstrip() for line in lines[14:]] == [
+        "Ours (the paper's, ours minus the paper's). **Best** and <u>second best</u> of the compared denoisers.",
+        "n = 2 of 24 images of kodak, split all (subset two.txt); 1 noise draw; "
+        "means of psnr_rgb_float, ssim_skimage7, niqe_live.",
+        "<sup>a</sup> not in this experiment.",
+        "<sup>b</sup> Deviation from the paper: mine: B&W.",
+        "<sup>c</sup> niqe_live (the paper's is niqe_matlab).",
+        "<sup>d</sup> sigma not in this experiment.",
+        "SHA-256 of the weights: CDnCNN-B abababababab, U-SAID cdcdcdcdcdcd.",
+    ]
+
+
+def test_equal_as_printed_is_equal_in_rank_and_lower_niqe_is_better() -> None:
+    columns = {
+        "cdncnn_b": quality([30.001] * 2, [0.9] * 2, [3.0] * 2),
+        "s_said": quality([30.004] * 2, [0.8] * 2, [2.0] * 2),
+        "u_said": quality([29.0] * 2, [0.9] * 2, [2.5] * 2),
+        "mine": quality([28.0] * 2, [0.7] * 2, [2.5] * 2),
+        "noisy": quality([99.0] * 2, [1.0] * 2, [0.1] * 2),
+    }
+    table = build_table(6, {name: scores(values, name) for name, values in columns.items()})
+    assert ranks(table) == {
+        **{("cdncnn_b", "psnr"): 1, ("s_said", "psnr"): 1, ("u_said", "psnr"): 2, ("mine", "psnr"): None},
+        **{("cdncnn_b", "ssim"): 1, ("s_said", "ssim"): 2, ("u_said", "ssim"): 1, ("mine", "ssim"): None},
+        **{("cdncnn_b", "niqe"): None, ("s_said", "niqe"): 1, ("u_said", "niqe"): 2, ("mine", "niqe"): 2},
+        **{("noisy", metric): None for metric in ("psnr", "ssim", "niqe")},
+    }
+
+
+def test_a_denoiser_without_a_rival_is_not_the_best() -> None:
+    columns = quality([30.0] * 2, [0.9] * 2, [3.0] * 2)
+    assert set(ranks(build_table(6, {"u_said": scores(columns), "clean": scores(columns)})).values()) == {None}
+
+
+def test_mean_is_over_images_and_draws() -> None:
+    rows = pd.DataFrame({"image_id": ["a", "a", "b", "b"], "sigma": 25.0, "draw": [0, 1, 0, 1]})
+    rows["psnr_rgb_float"] = [30.0, 31.0, 32.0, 35.0]
+    table = build_table(6, {"u_said": Scores(rows, facts("U-SAID"))})
+    (cell,) = [cell for cell in table.cells if cell.ours is not None]
+    assert (cell.ours, cell.n) == (32.0, 2)
+    assert "2 noise draws" in table.footnotes[0].text
+
+
+def test_failed_evaluator_leaves_the_others(tmp_path: Path) -> None:
+    good = scores(quality([30.0] * 2, [0.9] * 2, [3.0] * 2))
+    table = build_table(6, {"cdncnn_b": good, "s_said": good, "u_said": good, "mine": failed("out of\nmemory.")})
+    lines = csv_lines(table, tmp_path / "table.csv")
+    assert "6,25,mine,psnr,,,,,evaluator failed: out of memory; not in the paper" in lines
+    assert any(line.startswith("6,25,u_said,psnr,30.00,32.17,-2.17,2,") for line in lines)
+    table.to_markdown(tmp_path / "table.md")
+    text = (tmp_path / "table.md").read_text(encoding="utf-8")
+    assert "Broken<sup>a</sup>" in text
+    assert "<sup>a</sup> evaluator failed: out of memory." in text
+
+
+def test_all_evaluators_failed(tmp_path: Path) -> None:
+    lines = csv_lines(build_table(6, {"u_said": failed("no GPU")}), tmp_path / "table.csv")
+    assert "6,25,u_said,psnr,,32.17,,,evaluator failed: no GPU" in lines
+
+
+def test_undefined_values_are_counted_not_hidden(tmp_path: Path) -> None:
+    columns = quality([30.0] * 2, [0.9] * 2, [3.0, math.nan]) | {"top1": [math.nan] * 2}
+    table = build_table(6, {"u_said": scores(columns)})
+    line = next(line for line in csv_lines(table, tmp_path / "t.csv") if line.startswith("6,25,u_said,niqe"))
+    assert line.startswith("6,25,u_said,niqe,3.0000,2.6355,0.3645,1,")
+    assert "niqe_live is undefined for 1 of 2 images" in line
+    nothing = build_table(6, {"u_said": scores(quality([30.0] * 2, [0.9] * 2, [math.nan] * 2))})
+    lines = csv_lines(nothing, tmp_path / "t.csv")
+    assert "6,25,u_said,niqe,,2.6355,,,niqe_live is undefined for every image" in lines
+
+
+def test_metric_that_no_or_only_some_files_have(tmp_path: Path) -> None:
+    only_psnr, both = {"psnr_rgb_float": [30.0] * 2}, {"psnr_rgb_float": [30.0] * 2, "ssim_skimage7": [0.9] * 2}
+    table = build_table(6, {"cdncnn_b": scores(only_psnr), "u_said": scores(both)})
+    lines = csv_lines(table, tmp_path / "table.csv")
+    assert "6,25,u_said,niqe,,2.6355,,,no niqe_matlab or niqe_live or niqe_fitted in the score files" in lines
+    assert "6,25,cdncnn_b,ssim,,0.8812,,,no ssim_skimage7 in its score file" in lines
+
+
+def test_niqe_convention_is_one_for_the_whole_table() -> None:
+    live = {"niqe_live": [3.0] * 2}
+    matlab = {"niqe_matlab": [2.0] * 2}
+
+    def niqe_of_u_said(cdncnn_b: dict[str, list[float]], u_said: dict[str, list[float]]) -> float | None:
+        table = build_table(6, {"cdncnn_b": scores(cdncnn_b), "u_said": scores(u_said)})
+        return next(cell.ours for cell in table.cells if cell.place == ("25", "u_said", "niqe"))
+
+    assert niqe_of_u_said(live, live | matlab) == 3.0
+    assert niqe_of_u_said(live | matlab, live | matlab) == 2.0
+    with pytest.raises(
+        UsaidError, match=r"kodak_quality/cdncnn_b\.parquet and kodak_quality/u_said\.parquet: niqe_live"
+    ):
+        niqe_of_u_said(live, matlab)
+
+
+def test_deviation_about_a_convention_is_about_its_metric_alone(tmp_path: Path) -> None:
+    columns = quality([30.0] * 2, [0.9] * 2, [3.0] * 2)
+    table = build_table(6, {name: scores(columns, deviations=[LIVE, "toy data"]) for name in ("s_said", "u_said")})
+    lines = [line for line in csv_lines(table, tmp_path / "t.csv") if line.startswith("6,25,u_said")]
+    assert [LIVE in line for line in lines] == [False, False, True]
+    assert all(line.rstrip('"').endswith("toy data") for line in lines)
+    texts = [footnote.text for footnote in table.footnotes]
+    assert texts.count(LIVE) == texts.count("Deviation from the paper: toy data") == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"dataset": KODAK | {"subset": "other.txt"}}, r"dataset\.subset is 'two\.txt' in the first and 'other\.txt'"),
+        ({"judge": {"network": "resnet20"}}, "judge"),
+        ({"noise_version": 2}, "noise_version is None in the first and 2 in the second"),
+    ],
+)
+def test_other_provenance_is_refused(change: dict[str, Any], message: str) -> None:
+    columns = quality([30.0] * 2, [0.9] * 2, [3.0] * 2)
+    with pytest.raises(
+        UsaidError, match=rf"kodak_quality/s_said\.parquet and kodak_quality/u_said\.parquet: {message}"
+    ):
+        build_table(6, {"s_said": scores(columns), "u_said": scores(columns, **change)})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"image_id": ["a", "c"]}, r"image '[bc]' at sigma 25, draw 0 is only in the (first|second)"),
+        ({"sigma": [25.0, 15.0]}, r"image 'b' at sigma \d+, draw 0 is only in the (first|second)"),
+        ({"draw": [0, 1]}, r"image 'b' at sigma 25, draw [01] is only in the (first|second)"),
+        ({"image_sha256": ["1", "3"]}, "image 'b' has not the same pixels"),
+    ],
+)
+def test_other_rows_are_refused(change: dict[str, Any], message: str) -> None:
+    columns = {**quality([30.0] * 2, [0.9] * 2, [3.0] * 2), "image_sha256": ["1", "2"]}
+    with pytest.raises(UsaidError, match=message):
+        build_table(6, {"s_said": scores(columns), "u_said": scores(columns | change)})
+
+
+def test_incomplete_double_and_foreign_files_are_refused() -> None:
+    columns = quality([30.0] * 2, [0.9] * 2, [3.0] * 2)
+    with pytest.raises(UsaidError, match=r"kodak_quality/u_said\.parquet: has rows of 2 images, its provenance says 3"):
+        build_table(6, {"u_said": scores(columns, dataset=KODAK | {"n": 3})})
+    with pytest.raises(UsaidError, match="image 'a' at sigma 25, draw 0 is there twice"):
+        build_table(6, {"u_said": scores(columns | {"image_id": ["a", "a"]})})
+    with pytest.raises(UsaidError, match="scores of 'u_said' are of benchmark 'voc_quality'"):
+        build_table(6, {"u_said": scores(columns, benchmark="voc_quality")})
+
+
+def test_differences_in_origin_are_told() -> None:
+    columns = quality([30.0] * 2, [0.9] * 2, [3.0] * 2)
+    old, new = (scores(columns, title, git={"commit": title * 40}) for title in ("e", "f"))
+    texts = [footnote.text for footnote in build_table(6, {"s_said": old, "u_said": new}).footnotes]
+    assert f"Scored with different code: e {'e' * 12}, f {'f' * 12}" in texts
+    assert not any("different device" in text for text in texts)
+
+
+def test_table_1_shows_sigmas_that_the_paper_lacks() -> None:
+    columns = quality([30.0] * 2, [0.9] * 2, [3.0] * 2)
+    table = build_table(1, {"u_said": scores(columns, sigma=50, benchmark="voc_quality")})
+    assert list(table.layout.groups) == ["15", "25", "35", "50"]
+
+
+def test_table_8_is_sigma_25_in_percent(tmp_path: Path) -> None:
+    rows = pd.DataFrame({"image_id": ["a", "b", "a", "b"], "sigma": [15.0, 15.0, 25.0, 25.0], "draw": 0})
+    rows = rows.assign(psnr_rgb_float=29.0, ssim_skimage7=math.nan, top1=[1, 1, 1, 0], top5=[1, 1, 1, 1])
+    table = build_table(8, {"u_said": Scores(rows, facts("U-SAID") | {"benchmark": "cifar100_classification"})})
+    lines = csv_lines(table, tmp_path / "table.csv")
+    assert "8,25,u_said,top1,50.00,58.16,-8.16,2,top1; n = 2 of 24" in lines
+    assert "8,25,noisy,top5,,29.83,,,not in this experiment" in lines
+    assert len(lines) == 1 + 4 * 4
+    table.to_markdown(tmp_path / "table.md")
+    assert "| Top-1 Acc (%) | – (11.99) | – (56.86) | – (57.87) | 50.00 (58.16, -8.16) | 2 |" in (
+        tmp_path / "table.md"
+    ).read_text(encoding="utf-8")
+
+
+def test_table_2_has_a_column_for_each_number_of_classes(tmp_path: Path) -> None:
+    table = build_table(2, ablation())
+    lines = csv_lines(table, tmp_path / "table_2.csv")
+    assert len(lines) == 1 + 8 * 2
+    assert "2,25,u_said_k21,psnr,31.00,31.13,-0.13,2,psnr_rgb_float; n = 2 of 24" in lines
+    assert "2,25,u_said_k20,niqe,,4.0783,,,evaluator failed: no GPU" in lines
+    assert "2,25,u_said_k40,niqe,,3.9746,,,not in this experiment" in lines
+    assert "2,25,u_said_k30,psnr,30.00,,,2,psnr_rgb_float; not in the paper; n = 2 of 24" in lines
+    table.to_markdown(tmp_path / "table_2.md")
+    text = (tmp_path / "table_2.md").read_text(encoding="utf-8").splitlines()
+    assert text[2] == (
+        "|  | K = 10 | K = 15<sup>a</sup> | K = 20<sup>b</sup> | K = 21 | K = 22<sup>a</sup> | K = 25<sup>a</sup> "
+        "| K = 30 | K = 40<sup>a</sup> | n |"
+    )
+    assert text[4] == (
+        "| NIQE<sup>c</sup> | <u>3.9000</u> (3.9878, -0.0878) | – (3.8320) | – (4.0783) | 4.0000 (3.8975, +0.1025) "
+        "| – (3.8455) | – (4.1139) | **3.5000** | – (3.9746) | 2 |"
+    )
+    assert text[5].startswith("| PSNR (dB) | <u>30.50</u> (31.00, -0.50) | – (31.06) | – (30.99) | **31.00** (31.13,")
+    assert text[8].startswith("n = 2 of 24 images of kodak, split all (subset two.txt); sigma 25; 1 noise draw; ")
+    assert not any("Trained with different" in line for line in text)
+    table.to_tex(tmp_path / "table_2.tex")
+    tex = (tmp_path / "table_2.tex").read_text(encoding="utf-8")
+    assert r"\usaidsecond{3.9000} \usaidpaper{3.9878}" in tex
+    assert r"\usaidbest{3.5000} & -- \usaidpaper{3.9746} \\" in tex
+
+
+def test_table_2_from_score_files(tmp_path: Path) -> None:
+    files = []
+    for denoiser, one in ablation().items():
+        everything = {
+            **one.provenance, "experiment": "ablation", "denoiser": denoiser, "metrics": [], "source_hash": "0",
+            "dataset": {**one.provenance["dataset"], "ids_sha256": "0"}, "config_sha256": "0", "noise_version": 1,
+            "git": {"commit": None, "dirty": None}, "packages": {}, "python": "3", "platform": "p", "device": "cpu",
+            "seconds": {}, "pixels": 0, "pixels_per_second": None,
+        }  # fmt: skip
+        files.append(tmp_path / f"{denoiser}.parquet")
+        write_scores(files[-1], Scores(one.rows, everything))
+    assert make_table(2, files).cells == build_table(2, ablation()).cells
+    with pytest.raises(UsaidError, match=r"less\.parquet: a second score file of less"):
+        make_table(2, [*files, files[1]])
+    with pytest.raises(UsaidError, match=r"more\.parquet: scores of voc_quality; Table VI is made from kodak_quality"):
+        make_table(6, files)
+
+
+def test_table_2_tells_what_else_than_the_number_of_classes_differs() -> None:
+    found = build_table(2, {"k_10": u_said(10, 30, 4), "k_15": u_said(15, 30, 4), "u_said": u_said(21, 30, 4, seed=1)})
+    texts = [footnote.text for footnote in found.footnotes if "Trained" in footnote.text]
+    assert texts == ["Trained with different seed: 0 (K = 10, K = 15), 1 (K = 21)"]
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"method": "u_said", "weights": "released/USAID.pth"}, "mine is no U-SAID trained for a number of classes K"),
+        ({"method": "u_said", "train": {"seed": 0}}, "mine is no U-SAID trained for a number of classes K"),
+        ({"method": "s_said", "train": {"classes": 22}}, "mine is no U-SAID trained for a number of classes K"),
+        ({"method": "u_said", "train": {"classes": 10}}, r"K = 10, as voc_quality/less\.parquet; give one for each K"),
+    ],
+)
+def test_what_is_no_column_of_table_2(entry: dict[str, Any], message: str) -> None:
+    mine = u_said(22, 30, 4)
+    with pytest.raises(UsaidError, match=rf"^voc_quality/mine\.parquet: {message}"):
+        build_table(2, ablation() | {"mine": Scores(mine.rows, mine.provenance | {"entry": entry})})
+
+
+def test_a_table_of_one_sigma_compares_the_rows_of_that_sigma() -> None:
+    with pytest.raises(UsaidError, match=r"less\.parquet and .*u_said\.parquet: image 'a' at sigma 25, draw 0 is only"):
+        build_table(2, {"less": u_said(10, 30, 4), "u_said": u_said(21, 30, 4, sigmas=(15, 35))})
+    table = build_table(2, {"u_said": u_said(21, 30, 4, sigmas=(15, 35))})
+    assert {cell.ours for cell in table.cells} == {None}
+    assert "sigma not in this experiment" in [footnote.text for footnote in table.footnotes]
+
+
+CONFUSIONS = [[8, 2, 0, 0], [0, 0, 5, 5]]
+"""Of two images: 10 pixels of class 0, 8 of them right; 10 of class 1, 5 of them right. Together, class 0 has 8 of
+15 pixels (8 right, 2 missed, 5 wrong), class 1 has 5 of 12: mIoU 0.475. Means over images would be 0.4 and 0.25."""
+
+
+def segmentation(benchmark: str, confusions: Sequence[Sequence[int]] = CONFUSIONS, **provenance: Any) -> Scores:
+    judge = {"class_names": ["background", "lesion"], "left_out": []}
+    return scores({"confusion": confusions}, benchmark=benchmark, **({"judge": judge} | provenance))
+
+
+def test_table_5_is_the_miou_of_the_data_set(tmp_path: Path) -> None:
+    better = segmentation("voc_segmentation", [[10, 0, 0, 0], [0, 0, 0, 10]])
+    table = build_table(5, {"cdncnn_b": segmentation("voc_segmentation"), "u_said": better})
+    lines = csv_lines(table, tmp_path / "table.csv")
+    assert "5,25,cdncnn_b,miou,0.4750,0.4003,0.0747,2,miou_dataset; n = 2 of 24" in lines
+    assert "5,25,noisy,miou,,0.4007,,,not in this experiment" in lines
+    assert ranks(table) == {("cdncnn_b", "miou"): 2, ("u_said", "miou"): 1}
+    assert "; 1 noise draw; miou_dataset of all images together" in table.footnotes[0].text
+
+
+def test_classes_that_are_left_out_or_do_not_occur_are_not_in_the_mean() -> None:
+    three = [[8, 2, 0] + [0] * 6, [0, 0, 0, 5, 5, 0] + [0] * 3]
+    judge = {"class_names": ["a", "b", "c"], "left_out": []}
+
+    def miou(**changes: Any) -> float | None:
+        found = segmentation("voc_segmentation", three, judge=judge | changes)
+        (cell,) = [cell for cell in build_table(5, {"u_said": found}).cells if cell.ours is not None]
+        return cell.ours
+
+    assert miou() == pytest.approx((8 / 15 + 5 / 12) / 2)
+    assert miou(left_out=["b"]) == pytest.approx(8 / 15)
+
+
+def test_table_7_has_a_group_for_each_data_set(tmp_path: Path) -> None:
+    isic = {"cdncnn_b": segmentation("isic_segmentation"), "u_said": segmentation("isic_segmentation")}
+    deepglobe = {
+        "cdncnn_b": segmentation("deepglobe_segmentation", deviations=["a small encoder"]),
+        "u_said": failed("out of memory", benchmark="deepglobe_segmentation"),
+    }
+    table = build_table(7, isic, deepglobe)
+    assert [*table.layout.groups.values()] == ["ISIC 2018", "DeepGlobe"]
+    lines = csv_lines(table, tmp_path / "table.csv")
+    assert "7,isic2018,u_said,miou,0.4750,0.8095,-0.3345,2,miou_dataset; n = 2 of 24" in lines
+    assert "7,deepglobe,u_said,miou,,0.4263,,,evaluator failed: out of memory" in lines
+    table.to_markdown(tmp_path / "table.md")
+    text = (tmp_path / "table.md").read_text(encoding="utf-8").splitlines()
+    rows = [line for line in text if line.startswith(("| ISIC", "| DeepGlobe"))]
+    assert [row.count("<sup>") for row in rows] == [2, 4]  # what holds for one data set marks its cells only
+    notes = [footnote for footnote in table.footnotes if footnote.text == "evaluator failed: out of memory"]
+    assert [tuple(mark) for mark in notes[0].marks] == [("deepglobe", "u_said", "miou")]
+
+
+def test_table_7_of_one_data_set(tmp_path: Path) -> None:
+    table = build_table(7, {"u_said": segmentation("isic_segmentation")}, {})
+    lines = csv_lines(table, tmp_path / "table.csv")
+    assert "7,deepglobe,u_said,miou,,0.4263,,,not in this experiment" in lines
+    assert any(line.startswith("7,isic2018,u_said,miou,0.4750,") for line in lines)
+    dashes = [footnote for footnote in table.footnotes if footnote.text == "not in this experiment"]
+    assert ("deepglobe", None, None) in [tuple(mark) for mark in dashes[0].marks]
+
+
+def test_table_9_is_average_precision_over_all_images(tmp_path: Path) -> None:
+    """Category 1 has one object in each image: found at IoU 0.50 first of all, missed, and one false alarm between.
+
+    Category 3 has one object, found at all thresholds. AP50 of category 1: recall 0.5 at precision 1 (51 of 101
+    recall levels), never more: 51/101.
+    """
+    everywhere = 2**10 - 1
+    matches = [[[1, 0.9, 1, 0], [3, 0.8, everywhere, 0]], [[1, 0.7, 0, 0]]]
+    columns = {
+        "psnr_rgb_float": [30.0, 31.0], "ssim_skimage7": [0.9, 0.9],
+        "matches": matches, "objects": [[[1, 1], [3, 1]], [[1, 1]]],
+    }  # fmt: skip
+    judge = {"category_names": {"1": "person", "3": "car"}}
+    table = build_table(9, {"u_said": scores(columns, benchmark="coco_detection", judge=judge)})
+    found = {cell.place.metric: cell.ours for cell in table.cells if cell.ours is not None}
+    assert found["psnr"] == 30.5
+    assert found["map"] == pytest.approx((51 / 101 + 1) / 2)
+    assert found["ap"] == pytest.approx((51 / 101 / 10 + 1) / 2)
+    lines = csv_lines(table, tmp_path / "table.csv")
+    assert "9,25,u_said,map,0.7525,0.5330,0.2195,2,ap50_coco; n = 2 of 24" in lines
+    assert "9,25,u_said,ap,0.5252,,,2,ap50_95_coco; not in the paper; n = 2 of 24" in lines
+
+
+def test_a_score_of_the_data_set_is_averaged_over_draws() -> None:
+    rows = pd.DataFrame({"image_id": ["a", "b"] * 2, "sigma": 25.0, "draw": [0, 0, 1, 1]})
+    rows["confusion"] = [*CONFUSIONS, [10, 0, 0, 0], [0, 0, 0, 10]]
+    one = segmentation("voc_segmentation")
+    (cell,) = [c for c in build_table(5, {"u_said": Scores(rows, one.provenance)}).cells if c.ours is not None]
+    assert cell.ours == pytest.approx((0.475 + 1) / 2)
+    assert cell.n == 2
+
+
+def test_directions_are_those_of_the_paper() -> None:
+    text = (resources.files("usaid") / "published.yaml").read_text(encoding="utf-8")
+    printed = {name: table.get("better", {}) for name, table in yaml.safe_load(text).items()}
+    directions = [
+        (printed[f"table_{number}"][metric.name], metric.lower_is_better)
+        for number, spec in SCORE_TABLES.items()
+        for metric in spec.metrics
+        if metric.name in printed[f"table_{number}"]
+    ]
+    assert len(directions) >= 17
+    assert all((direction == "lower") == lower_is_better for direction, lower_is_better in directions)
+
+
+def test_table_3(tmp_path: Path) -> None:
+    u_said = Facts("U-SAID", True, True, True, True, "MIT", "Wang et al.")
+    mine = Facts("Mine", True, False, False, False, "GPL-3.0-only", "none")
+    table = build_facts_table({"clean": mine, "mine": mine, "u_said": u_said})
+    lines = csv_lines(table, tmp_path / "table.csv")
+    assert lines[1:5] == [
+        "3,categories,u_said,deep_learning,1,1,0,,",
+        "3,categories,u_said,semantic_aware,1,1,0,,",
+        "3,categories,u_said,segmentation_annotation,1,0,1,,",
+        "3,categories,s_said,deep_learning,,1,,,not in this experiment",
+    ]
+    assert lines[-1] == "3,categories,mine,segmentation_annotation,0,,,,not in the paper"
+    assert len(lines) == 1 + 7 * 3
+    table.to_markdown(tmp_path / "table.md")
+    text = (tmp_path / "table.md").read_text(encoding="utf-8").splitlines()
+    assert text[2] == "|  | Deep learning | Semantic-aware | Segmentation annotation |"
+    assert text[4:6] == [
+        "| U-SAID<sup>a</sup> | ✓ (✓) | ✓ (✓) | ✓ (✗) |",
+        "| S-SAID<sup>b</sup> | – (✓) | – (✓) | – (✓) |",
+    ]
+    assert "<sup>c</sup> none; our implementation: GPL-3.0-only." in [line.rstrip() for line in text]
+
+
+def test_more_footnotes_than_letters() -> None:
+    methods = {f"m{i}": Facts(f"M{i}", True, True, False, False, "MIT", f"citation {i}") for i in range(30)}
+    letters = [letter for letter, _ in build_facts_table(methods).lettered_footnotes if letter]
+    assert letters[:2] == ["a", "b"]
+    assert letters[25:28] == ["z", "aa", "bb"]
+
+
+def test_methods_that_share_a_title_are_told_apart() -> None:
+    columns = quality([30.0] * 2, [0.9] * 2, [3.0] * 2)
+    table = build_table(6, {"u_said": scores(columns, "U-SAID"), "u_said_2": scores(columns, "U-SAID")})
+    assert [*table.layout.methods.values()][2:] == ["U-SAID (u_said)", "U-SAID (u_said_2)"]
+
+
+# Table IV: non-blind methods in two settings
+
+
+def told(psnr_of: Mapping[tuple[float, float], float], title: str = "CBM3D", method: str = "cbm3d") -> Scores:
+    """Scores of a non-blind method: (sigma, told sigma) -> PSNR of both images."""
+    rows = [
+        {"image_id": i, "sigma": s, "draw": 0, "told_sigma": t, "psnr_rgb_float": psnr, "niqe_live": 3.0}
+        for (s, t), psnr in psnr_of.items()
+        for i in "ab"
+    ]
+    return Scores(pd.DataFrame(rows), facts(title) | {"entry": {"method": method}})
+
+
+def blind(psnr_of: Mapping[float, float]) -> Scores:
+    rows = [
+        {"image_id": i, "sigma": s, "draw": 0, "psnr_rgb_float": psnr, "niqe_live": 3.5, "ssim_skimage7": 0.9}
+        for s, psnr in psnr_of.items()
+        for i in "ab"
+    ]
+    return Scores(pd.DataFrame(rows), facts("U-SAID") | {"entry": {"method": "u_said"}})
+
+
+CBM3D = {(15.0, 15.0): 34.0, (15.0, 25.0): 32.0, (25.0, 25.0): 31.0, (35.0, 35.0): 30.0, (35.0, 25.0): 25.0}
+
+
+def test_table_4_shows_both_settings_and_shares_sigma_25() -> None:
+    table = build_table(4, {"cbm3d": told(CBM3D), "u_said": blind({15: 34.5, 25: 32.5, 35: 30.5})})
+    ours = {(cell.place.group, cell.place.method): cell.ours for cell in table.cells if cell.place.metric == "psnr"}
+    groups = [f"{setting}/{sigma}" for setting in ("median_sigma", "oracle_sigma") for sigma in (15, 25, 35)]
+    assert [ours[group, "cbm3d"] for group in groups] == [32, 31, 25, 34, 31, 30]
+    assert [ours[group, "u_said"] for group in groups] == [34.5, 32.5, 30.5] * 2
+    paper = {(cell.place.group, cell.place.method): cell.paper for cell in table.cells if cell.place.metric == "psnr"}
+    assert [paper[group, "cbm3d"] for group in groups] == [32.60, 31.81, 25.29, 34.40, 31.81, 30.04]
+    assert [*table.layout.methods] == ["mlp", "mc_wnnm", "cbm3d", "u_said"]
+    assert table.layout.groups["median_sigma/15"] == "Told σ = 25; σ = 15"
+    assert table.layout.groups["oracle_sigma/15"] == "Told true σ; σ = 15"
+
+
+def test_table_4_has_the_papers_layout(tmp_path: Path) -> None:
+    table = build_table(4, {"cbm3d": told(CBM3D), "u_said": blind({15: 34.5, 25: 32.5, 35: 30.5})})
+    heads = [f"σ = {sigma}, {metric}" for sigma in (15, 25, 35) for metric in ("NIQE", "PSNR (dB)")]
+    assert [column.text for column in table.columns()] == heads
+    blocks = table.blocks()
+    assert [[row.label.text for row in block] for block in blocks] == [["MLP", "MC-WNNM", "CBM3D", "U-SAID"]] * 2
+    assert [block[0].group.text for block in blocks] == ["Told σ = 25", "Told true σ"]
+    assert [cell.ours for cell in blocks[0][2].cells] == [3, 32, 3, 31, 3, 25]
+    assert [cell.place.group for cell in blocks[1][2].cells[::2]] == [f"oracle_sigma/{sigma}" for sigma in (15, 25, 35)]
+    table.to_markdown(tmp_path / "t.md")
+    line = next(line for line in (tmp_path / "t.md").read_text().splitlines() if "| CBM3D" in line)
+    assert "<u>32.00</u> (32.60, -0.60)" in line
+
+
+def test_table_4_says_which_methods_are_blind_and_where_print_contradicts_itself() -> None:
+    table = build_table(4, {"cbm3d": told(CBM3D), "u_said": blind({15: 34.5, 25: 32.5, 35: 30.5})})
+    marks = {footnote.text: footnote.marks for footnote in table.footnotes}
+    assert [mark.method for mark in marks["blind: not told any sigma, so the settings do not differ"]] == ["u_said"]
+    twice = "the paper prints two values of this one experiment (the true σ is told): "
+    found = {text.removeprefix(twice): [m.method for m in marks[text]] for text in marks if text.startswith(twice)}
+    assert found == {"3.0205 and 3.008": ["mlp"] * 2, "2.6152 and 2.662": ["cbm3d"] * 2}  # not 3.6731 and 3.673
+    assert {mark.group for text in marks if twice in text for mark in marks[text]} == {
+        "median_sigma/25",
+        "oracle_sigma/25",
+    }
+
+
+def test_a_method_that_was_not_scored_in_all_cells_has_dashes_with_the_reason() -> None:
+    slow = told({(25.0, 25.0): 31.4}, "MC-WNNM", "mc_wnnm")
+    table = build_table(4, {"mc_wnnm": slow, "cbm3d": told(CBM3D)})
+    cells = {cell.place: cell for cell in table.cells}
+    assert cells["oracle_sigma/25", "mc_wnnm", "psnr"].ours == pytest.approx(31.4)
+    assert cells["oracle_sigma/15", "mc_wnnm", "psnr"].ours is None
+    assert "not scored at this sigma, as told, in this experiment" in cells["oracle_sigma/15", "mc_wnnm", "psnr"].note
+
+
+def test_an_absent_package_leaves_the_rest_of_table_4() -> None:
+    reason = "method 'cbm3d' needs the package bm3d"
+    table = build_table(
+        4,
+        {
+            "cbm3d": failed(reason, title="CBM3D", entry={"method": "cbm3d"}),
+            "u_said": blind({15: 34.5, 25: 32.5, 35: 30.5}),
+        },
+    )
+    cells = {cell.place: cell for cell in table.cells}
+    assert cells["oracle_sigma/15", "cbm3d", "psnr"].ours is None
+    assert reason in cells["oracle_sigma/15", "cbm3d", "psnr"].note
+    assert cells["oracle_sigma/15", "u_said", "psnr"].ours == pytest.approx(34.5)
+    assert any(reason in footnote.text for footnote in table.footnotes)
+
+
+def test_other_tables_tell_non_blind_methods_the_truth_and_say_so() -> None:
+    mine = told(CBM3D, "Mine", "mine:Mine")
+    mine.rows["ssim_skimage7"] = 0.9
+    found = {"cbm3d": told(CBM3D), "mine": mine, "u_said": blind({15: 34.5, 25: 32.5, 35: 30.5})}
+    table = build_table(6, found)
+    ours = {(cell.place.group, cell.place.method): cell.ours for cell in table.cells if cell.place.metric == "psnr"}
+    assert [ours[sigma, "mine"] for sigma in ("15", "25", "35")] == [34, 31, 30]
+    assert "cbm3d" not in table.layout.methods, "it stands in Table IV"
+    (mark,) = (f.marks for f in table.footnotes if f.text == "non-blind: told the true sigma")
+    assert [one.method for one in mark] == ["mine"]
+
+
+def test_the_same_row_twice_is_refused_but_two_told_levels_are_not() -> None:
+    scores = told(CBM3D)
+    doubled = Scores(pd.concat([scores.rows, scores.rows.iloc[:1]]), scores.provenance)
+    with pytest.raises(UsaidError, match="is there twice"):
+        build_table(4, {"cbm3d": doubled})
+
+
+def test_tables_that_are_not_built() -> None:
+    assert sorted([*built_tables(), *NOT_BUILT]) == list(range(1, 11))
+    with pytest.raises(UsaidError, match=r"Table X .* is not built yet"):
+        build_table(10, {})
+    with pytest.raises(UsaidError, match="table 3 is not made from scores"):
+        build_table(3, {})
+
+
+def test_a_failing_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text("old")
+
+    def full_disk(*_: object, **__: object) -> None:
+        raise OSError("disk is full")
+
+    monkeypatch.setattr(Path, "write_text", full_disk)
+    with pytest.raises(OSError, match="disk is full"):
+        small_table().to_csv(path)
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+AWKWARD = r"50% _net_ & #1 {σλο=é} ~^\ $x$ <a|b> 网 İ \"q\""
+
+
+def test_tex_marks_and_escapes(tmp_path: Path) -> None:
+    columns = quality([30.0] * 2, [0.9] * 2, [3.0] * 2)
+    better = quality([math.inf] * 2, [0.95] * 2, [2.0] * 2)
+    mine = scores(better, "Mine with a long title", deviations=[AWKWARD])
+    table = build_table(6, {"u_said": scores(columns), "mine": mine})
+    table.to_tex(tmp_path / "table.tex")
+    text = (tmp_path / "table.tex").read_text(encoding="utf-8")
+    assert text.startswith(r"% Table VI of U-SAID, made again. Needs \usepackage{amssymb,booktabs,graphicx,xcolor}.")
+    assert r"\usaidsecond{0.9000} \usaidpaper{0.8790} & \usaidbest{0.9500}" in text
+    assert r"\usaidbest{$\infty$}" in text
+    assert (
+        r"50\% \_net\_ \& \#1 \{$\sigma$$\lambda$[U+03BF]=\'{e}\} \textasciitilde{}\textasciicircum{}\textbackslash{}"
+        in text
+    )
+    assert "[U+7F51]" in text
+    assert r"& \shortstack{Mine with a long \\ title\textsuperscript{b}} \\" in text
+
+
+@dataclass(frozen=True)
+class Other:
+    """Scores of another class than the suite's own are as good."""
+
+    rows: pd.DataFrame
+    provenance: dict[str, Any]
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex on this machine")
+def test_tables_compile_without_overfull_boxes(tmp_path: Path) -> None:
+    for name, table in awkward_tables().items():
+        table.to_tex(tmp_path / name)
+    (tmp_path / "all.tex").write_text(standalone_document(sorted(awkward_tables())), encoding="utf-8")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "all.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout[-2000:]
+    log = (tmp_path / "all.log").read_text(encoding="utf-8", errors="replace")
+    assert [float(points) for points in re.findall(r"Overfull \\hbox \(([\d.]+)pt", log) if float(points) > 10] == []
+
+
+def awkward_tables() -> dict[str, Table]:
+    """File name -> table: a usual one, one with eight denoisers and names to break LaTeX, a failed one, Table III."""
+    columns = quality([30.0] * 2, [0.9] * 2, [3.0] * 2)
+    own: dict[str, ScoresLike] = {f"own_{i}": Other(scores(columns).rows, facts(f"{AWKWARD} {i}")) for i in range(6)}
+    path = scores(columns, deviations=["weights from /a/very/long/path/" + "without_any_blank/" * 12])
+    method = Facts(AWKWARD, True, True, False, False, AWKWARD, AWKWARD)
+    return {
+        "small.tex": small_table(),
+        "wide.tex": build_table(6, own | {"u_said": path, "broken": failed(AWKWARD)}),
+        "failed.tex": build_table(6, {"u_said": failed("no GPU")}),
+        "classes.tex": build_table(2, ablation()),
+        "facts.tex": build_facts_table({"u_said": method, "mine": method}),
+    }

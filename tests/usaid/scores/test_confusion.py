@@ -1,0 +1,46 @@
+"""Intersection over union from confusion counts: worked by hand, pixel by pixel, and over all images together."""
+
+import math
+
+import numpy as np
+import pytest
+
+from usaid.scores.confusion import class_iou
+
+
+def test_worked_by_hand():
+    # truth: 5 of a, 3 of b, 2 of c; rows are the truth
+    counts = [[4, 1, 0], [2, 1, 0], [0, 0, 2]]
+    assert class_iou([np.ravel(counts)]).tolist() == [4 / 7, 1 / 4, 1]
+    assert class_iou([np.ravel(np.transpose(counts))]).tolist() == [4 / 7, 1 / 4, 1]
+
+
+def test_a_class_that_occurs_nowhere_has_none_and_one_that_is_only_predicted_has_zero():
+    ious = class_iou([[3, 1, 0, 0, 0, 0, 0, 0, 0]])
+    assert ious[:2].tolist() == [3 / 4, 0]
+    assert math.isnan(ious[2])
+
+
+def test_images_are_added_up_before_anything_is_divided():
+    large, small = [90, 0, 10, 0], [0, 0, 1, 9]
+    expected = [90 / 101, 9 / 20]
+    assert class_iou([large, small]).tolist() == pytest.approx(expected)
+    mean_of_images = np.mean([class_iou([large]), class_iou([small])], axis=0)
+    assert abs(mean_of_images - expected).max() > 0.4
+
+
+def test_counts_beyond_float32_are_exact():
+    million = 2**24 + 1  # the first integer that float32 lacks
+    assert class_iou([[million, 0, 0, 1], [0, 1, 0, 0]]).tolist() == [million / (million + 1), 1 / 2]
+
+
+def test_as_sets_of_pixels_say():
+    generator = np.random.default_rng(0)
+    truth, predicted = generator.integers(0, 5, (2, 6, 300))
+    confusions = np.zeros((6, 25), int)
+    for image in range(6):
+        for true, found in zip(truth[image], predicted[image], strict=True):
+            confusions[image, 5 * true + found] += 1
+    for number, iou in enumerate(class_iou(confusions)):
+        both, either = (truth == number) & (predicted == number), (truth == number) | (predicted == number)
+        assert iou == pytest.approx(both.sum() / either.sum(), abs=1e-12)

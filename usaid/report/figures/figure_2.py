@@ -1,0 +1,176 @@
+"""The paper's Figure 2, from three learning curves: what was drawn as CSV, the picture, and whether its order holds."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib import style
+from matplotlib.figure import Figure
+
+from usaid.datasets.voc2012 import VOC2012
+from usaid.errors import UsaidError
+from usaid.files import written_atomically
+from usaid.segmentation.convergence import SUPERVISIONS, record_beside
+
+_LOOKS = {
+    "ground_truth": ("ground truth", "#0072B2", "-"),
+    "quarters": ("quarters permuted", "#D55E00", "--"),
+    "pixels": ("pixels permuted", "#009E73", (0, (1, 1))),
+}
+"""Label, colour (Okabe and Ito's, for all kinds of colour vision) and dashes, for print without colour."""
+
+_SHARED = ("settings", "data_source", "subset", "images_sha256", "encoder_sha256", "n_images", "n_left_out")
+"""What the three runs have to have in common to be compared."""
+
+_METADATA: dict[str, dict[str, None]] = {"png": {"Software": None}, "pdf": {"CreationDate": None}}
+"""Without the time of writing: the same curves give the same bytes."""
+
+
+@dataclass(frozen=True)
+class Ordering:
+    """Whether the supervisions are in the paper's order.
+
+    Attributes:
+        last_tenth: mean loss of each supervision over the last tenth of the steps, in nats.
+        all_steps: the same over all steps: low if the loss falls early.
+    """
+
+    last_tenth: dict[str, float]
+    all_steps: dict[str, float]
+
+    @property
+    def holds(self) -> bool:
+        """Ground truth below quarters below pixels, in both means."""
+        return all(
+            means["ground_truth"] < means["quarters"] < means["pixels"] for means in (self.last_tenth, self.all_steps)
+        )
+
+
+def ordering(curves: pd.DataFrame) -> Ordering:
+    """Compare the learning curves of Figure 2.
+
+    Args:
+        curves: a ``figure_2.csv``, or :func:`read_curves`: columns ``supervision``, ``step`` and ``loss``, the mean
+            loss since the row before.
+
+    Raises:
+        UsaidError: a supervision is missing.
+    """
+    groups = dict(iter(curves.groupby("supervision")))
+    if missing := [name for name in SUPERVISIONS if name not in groups]:
+        raise UsaidError(f"Figure 2: no learning curve of supervision {missing[0]!r}; train it")
+    return Ordering(
+        last_tenth={name: _mean_loss(groups[name], 0.1) for name in SUPERVISIONS},
+        all_steps={name: _mean_loss(groups[name], 1) for name in SUPERVISIONS},
+    )
+
+
+def read_curves(curves: Mapping[str, Path]) -> pd.DataFrame:
+    """Learning curves, supervision -> CSV, as one table: ``supervision``, ``step``, ``loss``."""
+    parts = [
+        pd.read_csv(curves[name])[["step", "loss"]].assign(supervision=name) for name in SUPERVISIONS if name in curves
+    ]
+    return pd.concat(parts, ignore_index=True)[["supervision", "step", "loss"]]
+
+
+def write_figure_2(curves: Mapping[str, Path], folder: str | Path) -> None:
+    """Write ``figure_2.csv``, ``.png``, ``.pdf`` and ``.json`` (means, verdict and provenance) to a folder.
+
+    Args:
+        curves: supervision -> CSV that :func:`usaid.segmentation.convergence.train_convergence` wrote, with its record
+            beside it.
+        folder: where to write. The same curves give the same bytes.
+
+    Raises:
+        UsaidError: a curve is missing or unfinished, or they are of different settings, images or encoders.
+    """
+    records = {name: _read_record(path) for name, path in curves.items()}
+    table = read_curves(curves)
+    found = ordering(table)
+    facts = _shared_facts(curves, records)
+    _check_finished(curves, table, facts["settings"]["steps"])
+    verdict = {
+        "ordering_holds": found.holds,
+        "mean_loss": {"last_tenth": found.last_tenth, "all_steps": found.all_steps},
+        "n_official": VOC2012.official_counts["train"],
+        **facts,
+        "provenance": {name: {k: v for k, v in record.items() if k not in facts} for name, record in records.items()},
+    }
+    stem = Path(folder) / "figure_2"
+    with written_atomically(stem.with_suffix(".csv")) as temporary:
+        table.to_csv(temporary, index=False, float_format="%.9g", lineterminator="\n")
+    for suffix, metadata in _METADATA.items():
+        with written_atomically(stem.with_suffix(f".{suffix}")) as temporary, _style():
+            draw_figure_2(table, verdict).savefig(temporary, format=suffix, metadata=metadata)
+    with written_atomically(stem.with_suffix(".json")) as temporary:
+        temporary.write_text(json.dumps(verdict, indent=1) + "\n")
+
+
+def draw_figure_2(table: pd.DataFrame, facts: Mapping[str, Any]) -> Figure:
+    """Training loss over iterations for the three supervisions.
+
+    Args:
+        table: as :func:`read_curves`.
+        facts: ``settings`` and ``data_source`` of the runs, ``n_images`` and ``n_official``.
+    """
+    settings = facts["settings"]
+    figure = Figure(figsize=(5.2, 3.4), dpi=200, layout="constrained")
+    axes = figure.add_subplot()
+    rows = table.groupby("supervision")
+    for name, (label, colour, dashes) in _LOOKS.items():
+        curve = rows.get_group(name)
+        axes.plot(curve["step"], curve["loss"], label=label, color=colour, linestyle=dashes, linewidth=1.6)
+    every = int(table["step"].iloc[0])
+    axes.set_xlabel("iteration")
+    axes.set_ylabel("training loss (nats)" + (f",\nmean of {every} iterations" if every > 1 else ""))
+    axes.set_xlim(0, settings["steps"])
+    axes.set_ylim(bottom=0)
+    axes.grid(color="0.9", linewidth=0.6)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
+    images = "VOC 2012 train" if facts["data_source"] == "official" else "Generated images"
+    number = f"n = {facts['n_images']:,} of {facts['n_official']:,}"
+    axes.set_title(f"{images}, {number}; encoder {settings['encoder']}", fontsize="small", loc="left")
+    return figure
+
+
+def _style() -> Any:
+    """matplotlib's own defaults whatever the user's are; in the PDF, text that can be selected."""
+    return style.context(["default", {"pdf.fonttype": 42}])
+
+
+def _mean_loss(curve: pd.DataFrame, part: float) -> float:
+    """Mean loss over the last part of the steps; a row counts as often as it has steps in there."""
+    steps, loss = curve["step"].to_numpy(float), curve["loss"].to_numpy(float)
+    begins = np.concatenate([[0], steps[:-1]]).clip(min=(1 - part) * steps[-1])
+    return float(np.average(loss, weights=(steps - begins).clip(min=0)))
+
+
+def _read_record(curve: Path) -> dict[str, Any]:
+    """Settings and provenance of a learning curve."""
+    path = record_beside(curve)
+    if not path.is_file():
+        raise UsaidError(f"{path}: missing, so {curve.name} may be unfinished; train it again")
+    record: dict[str, Any] = json.loads(path.read_text())
+    return record
+
+
+def _shared_facts(curves: Mapping[str, Path], records: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """What the three runs have in common; curves of runs that differ in it are never drawn together."""
+    first = records[SUPERVISIONS[0]]
+    for name in SUPERVISIONS[1:]:
+        for key in _SHARED:
+            if records[name][key] != first[key]:
+                one, other = (record_beside(curves[each]).name for each in (SUPERVISIONS[0], name))
+                raise UsaidError(f"Figure 2: {one} and {other} differ in {key!r}; train both alike")
+    return {key: first[key] for key in _SHARED}
+
+
+def _check_finished(curves: Mapping[str, Path], table: pd.DataFrame, steps: int) -> None:
+    for name, last in table.groupby("supervision")["step"].max().items():
+        if last != steps:
+            raise UsaidError(f"{curves[str(name)]}: ends at step {last}, its record says {steps}; train it again")

@@ -1,0 +1,116 @@
+"""The classes behind a mean: IoU of each class, average precision of each category, as CSV and Markdown."""
+
+import csv
+import io
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from usaid.errors import UsaidError
+from usaid.files import written_atomically
+from usaid.scores.files import Scores, read_scores, rows_at
+from usaid.scores.comparable import check_comparable
+from usaid.report.tables.means import sigma_name
+from usaid.report.tables.render_markdown import DASH, escaped, table_line
+from usaid.paper.layouts import SCORE_TABLES, Metric
+from usaid.scores.whole_set import STATISTICS
+
+METRICS = {
+    benchmark: metric
+    for spec in SCORE_TABLES.values()
+    for benchmark in spec.benchmarks
+    for metric in spec.metrics
+    if metric.conventions[0] in STATISTICS and metric.name != "ap"
+}
+"""Benchmark -> the metric that is a mean over classes."""
+
+
+class ClassScore(NamedTuple):
+    """The score of one class, mean over draws.
+
+    Attributes:
+        value: NaN: the class does not occur, or does not count in the mean.
+    """
+
+    benchmark: str
+    convention: str
+    sigma: float
+    class_name: str
+    denoiser: str
+    value: float
+
+
+def write_classes(score_files: Iterable[str | Path], folder: str | Path) -> None:
+    """Write ``classes.csv`` and ``classes.md`` to a folder.
+
+    Args:
+        score_files: of benchmarks whose scores are means over classes (:data:`METRICS`).
+        folder: for the two files.
+
+    Raises:
+        UsaidError: scores of another benchmark, or of one benchmark that are not comparable.
+    """
+    scores: dict[str, dict[str, Scores]] = {}
+    for path in score_files:
+        read = read_scores(path)
+        benchmark = read.provenance["benchmark"]
+        if benchmark not in METRICS:
+            raise UsaidError(f"{path}: scores of {benchmark} have no classes; give those of {', '.join(METRICS)}")
+        scores.setdefault(benchmark, {})[read.provenance["denoiser"]] = read
+    found = {}
+    for benchmark, by_denoiser in scores.items():
+        check_comparable(benchmark, by_denoiser)
+        judged = {name: one for name, one in by_denoiser.items() if one.provenance["failure"] is None}
+        found[benchmark] = [*class_scores(benchmark, judged)]
+    for name, text in (("classes.csv", _csv(found)), ("classes.md", _markdown(found))):
+        with written_atomically(Path(folder) / name) as temporary:
+            temporary.write_text(text, encoding="utf-8", newline="")
+
+
+def class_scores(benchmark: str, scores: Mapping[str, Scores]) -> Iterable[ClassScore]:
+    """The score of every class, sigma by sigma and denoiser by denoiser.
+
+    Args:
+        benchmark: one of :data:`METRICS`.
+        scores: denoiser -> its scores on it, none of them failed.
+    """
+    convention = METRICS[benchmark].conventions[0]
+    for sigma in sorted({sigma for one in scores.values() for sigma in one.rows["sigma"]}):
+        for denoiser, one in scores.items():
+            draws = rows_at(one.rows, sigma).groupby("draw")
+            by_draw = [STATISTICS[convention].of_classes(rows, one.provenance["judge"]) for _, rows in draws]
+            for name in dict.fromkeys(name for values in by_draw for name in values):
+                values = [found[name] for found in by_draw if name in found]
+                yield ClassScore(benchmark, convention, sigma, name, denoiser, sum(values) / len(values))
+
+
+def _csv(scores: Mapping[str, Iterable[ClassScore]]) -> str:
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(["benchmark", "convention", "sigma", "class", "denoiser", "value"])
+    for row in (row for rows in scores.values() for row in rows):
+        value = "" if math.isnan(row.value) else f"{row.value:.4f}"
+        writer.writerow([*row[:2], sigma_name(row.sigma), *row[3:5], value])
+    return stream.getvalue()
+
+
+def _markdown(scores: Mapping[str, list[ClassScore]]) -> str:
+    sections = ["# Scores of each class", f"{DASH}: does not occur in these images, or does not count in the mean."]
+    for benchmark, rows in scores.items():
+        for sigma in dict.fromkeys(row.sigma for row in rows):
+            title = f"{benchmark}, sigma {sigma_name(sigma)}, {rows[0].convention}"
+            sections.append(f"## {title}\n\n{_table([row for row in rows if row.sigma == sigma], METRICS[benchmark])}")
+    return "\n\n".join(sections) + "\n"
+
+
+def _table(rows: list[ClassScore], metric: Metric) -> str:
+    """Classes down, denoisers across."""
+    denoisers = [*dict.fromkeys(row.denoiser for row in rows)]
+    values = {(row.class_name, row.denoiser): row.value for row in rows}
+    lines = [table_line(["", *map(escaped, denoisers)]), table_line(["---", *["---:"] * len(denoisers)])]
+    for name in dict.fromkeys(row.class_name for row in rows):
+        found = [values.get((name, denoiser), math.nan) for denoiser in denoisers]
+        cells = [DASH if math.isnan(value) else f"{value:.{metric.digits}f}" for value in found]
+        lines.append(table_line([escaped(name), *cells]))
+    return "\n".join(lines)

@@ -1,0 +1,235 @@
+"""The numbers of a table from all score files of a benchmark, and why a cell has none."""
+
+import math
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from usaid.errors import UsaidError
+from usaid.scores.files import rows_at
+from usaid.report.tables.cells import Mark, Place
+from usaid.scores.comparable import ScoresLike
+from usaid.paper.layouts import Metric
+from usaid.scores.whole_set import STATISTICS
+
+NOT_IN_EXPERIMENT = "not in this experiment"
+NOT_AT_THIS_LEVEL = "not scored at this sigma, as told, in this experiment"
+
+
+class Mean(NamedTuple):
+    """A mean over images, or the score of all of them together.
+
+    Attributes:
+        value: in the paper's unit; NaN if no image has a value.
+        n: images that it is over.
+        n_undefined: images left out because the metric is undefined for them.
+    """
+
+    value: float
+    n: int
+    n_undefined: int
+
+
+class Shown(NamedTuple):
+    """What a group of rows shows.
+
+    Attributes:
+        sigma: noise level, 0-255 scale.
+        told_sigma: what non-blind methods are told, 0-255 scale; None: the truth.
+    """
+
+    sigma: float
+    told_sigma: float | None
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Why a cell has no number of ours, and what the footnote about it marks."""
+
+    reason: str
+    mark: Mark | Place
+
+
+class Means:
+    """The scores of all score files of one benchmark as a table shows them: means over images, or of the data set.
+
+    Attributes:
+        benchmark: theirs.
+        scores: denoiser -> its scores.
+        judged: those of them whose evaluator did not fail.
+        metrics: name -> metric, in order.
+        conventions: metric -> the convention that the score files hold it in; None: no file has it.
+        sigmas: those that were scored and that the table shows, ascending.
+        groups: name of the group of rows -> its sigma, and what non-blind methods are told in it.
+        values: cell -> mean, for every one of these groups, denoiser and metric that was scored.
+    """
+
+    def __init__(
+        self,
+        benchmark: str,
+        metrics: Sequence[Metric],
+        scores: Mapping[str, ScoresLike],
+        sigma: float | None = None,
+        group: str | None = None,
+        settings: Mapping[str, float | None] | None = None,
+    ) -> None:
+        """Compute the means.
+
+        Args:
+            benchmark: the scores' benchmark.
+            metrics: what to show.
+            scores: denoiser -> its scores.
+            sigma: the only one to show; None: all.
+            group: name of the only group of rows, with ``sigma``; None: they are named by their sigmas.
+            settings: those of :class:`usaid.paper.layouts.TableSpec`; there is a group for each of them and sigma.
+
+        Raises:
+            UsaidError: two files hold a metric in different conventions.
+        """
+        self.benchmark = benchmark
+        self.scores = scores
+        self.sigma = sigma
+        self.group = group
+        self.judged = {name: one for name, one in scores.items() if one.provenance["failure"] is None}
+        self.metrics = {metric.name: metric for metric in metrics}
+        self.conventions = {metric.name: _convention(benchmark, metric, self.judged) for metric in metrics}
+        scored = {float(found) for one in self.judged.values() for found in one.rows["sigma"].unique()}
+        self.sigmas = sorted(found for found in scored if sigma in (None, found))
+        self.groups = {
+            (group or sigma_name(found)) if name is None else f"{name}/{sigma_name(found)}": Shown(found, told)
+            for name, told in (settings.items() if settings else [(None, None)])
+            for found in self.sigmas
+        }
+        self.values = dict(self._means())
+
+    def _means(self) -> Iterable[tuple[Place, Mean]]:
+        for method, one in self.judged.items():
+            for group in self.groups:
+                rows = self._rows(group, one)
+                for metric in self.metrics.values():
+                    convention = self.conventions[metric.name]
+                    if convention is not None and len(rows) and _holds(rows, convention):
+                        mean = _mean(rows, convention, one.provenance.get("judge", {}))
+                        yield Place(group, method, metric.name), mean._replace(value=mean.value * metric.scale)
+
+    def why_missing(self, place: Place) -> Missing | None:
+        """Why there is no number of ours in a cell, or None if there is one."""
+        group, method, metric = place
+        if not self.scores:
+            return Missing(NOT_IN_EXPERIMENT, Mark(group=self.group))
+        if method not in self.scores:
+            return Missing(NOT_IN_EXPERIMENT, self.mark(method, metric))
+        if failure := self.why_failed(method):
+            return Missing(failure, self.mark(method, metric))
+        if group not in self.groups:
+            return Missing(f"sigma {NOT_IN_EXPERIMENT}", Mark(group=group))
+        column = self.conventions[metric]
+        if column is None:
+            return Missing(
+                f"no {' or '.join(self.metrics[metric].conventions)} in the score files", Mark(metric=metric)
+            )
+        if self._rows(group, self.judged[method]).empty:
+            return Missing(NOT_AT_THIS_LEVEL, place)
+        if place not in self.values:
+            return Missing(f"no {column} in its score file", place)
+        if math.isnan(self.values[place].value):
+            return Missing(f"{column} is undefined for every image", place)
+        return None
+
+    def _rows(self, group: str, one: ScoresLike) -> pd.DataFrame:
+        """The rows of a score file that a group is made from."""
+        return rows_at(one.rows, *self.groups[group])
+
+    def is_told(self, method: str) -> bool:
+        """Whether a method is non-blind: its rows say what it was told."""
+        rows = self.judged[method].rows
+        return "told_sigma" in rows and bool(rows["told_sigma"].notna().any())
+
+    def why_failed(self, method: str) -> str | None:
+        """Why a method has no numbers at all, or None if its evaluator did not fail."""
+        if method in self.judged:
+            return None
+        return f"evaluator failed: {one_line(self.scores[method].provenance['failure'])}"
+
+    def mark(self, method: str, metric: str) -> Mark | Place:
+        """What a footnote about a method marks: its heading, or its cell where other benchmarks share the heading."""
+        return Mark(method=method) if self.group is None else Place(self.group, method, metric)
+
+    def convention_text(self, metric: str) -> str:
+        """The convention of a metric, and the paper's if that is another one."""
+        ours, papers = self.conventions[metric], self.metrics[metric].conventions[0]
+        return str(ours) if ours == papers else f"{ours} (the paper's is {papers})"
+
+    def undefined_text(self, place: Place) -> str | None:
+        """For how many images the metric of a cell is undefined; None: for none."""
+        mean = self.values[place]
+        if not mean.n_undefined:
+            return None
+        images = f"{mean.n_undefined} of {mean.n + mean.n_undefined} images"
+        return f"{self.conventions[place.metric]} is undefined for {images}"
+
+    def deviations(self, method: str, metric: str | None) -> list[str]:
+        """What differs from the paper's protocol for a method: for one metric, or (None) whatever the metric.
+
+        A deviation that names the convention of a metric is about that metric alone. A failed evaluator has none.
+        """
+        if method not in self.judged:
+            return []
+        texts = [one_line(text) for text in self.judged[method].provenance["deviations"]]
+        return [text for text in dict.fromkeys(texts) if self._metric_of(text) == metric]
+
+    def _metric_of(self, deviation: str) -> str | None:
+        named = (metric for metric, column in self.conventions.items() if column and column in deviation)
+        return next(named, None)
+
+
+def sigma_name(sigma: float) -> str:
+    """A sigma as the name of a group: ``"25"``."""
+    return f"{sigma:g}"
+
+
+def one_line(text: str) -> str:
+    """``text`` on one line, without a final stop."""
+    return " ".join(text.split()).removesuffix(".")
+
+
+def _convention(benchmark: str, metric: Metric, judged: Mapping[str, ScoresLike]) -> str | None:
+    """The convention that a metric has in all score files that have it; None: no file has it.
+
+    Raises:
+        UsaidError: two files hold it in different conventions.
+    """
+    found = {name: [c for c in metric.conventions if _holds(one.rows, c)] for name, one in judged.items()}
+    found = {name: columns for name, columns in found.items() if columns}
+    common = [column for column in metric.conventions if all(column in columns for columns in found.values())]
+    if not found:
+        return None
+    if common:
+        return common[0]
+    first, *others = found
+    other = next((name for name in others if found[name][0] != found[first][0]), others[-1])
+    files = f"{benchmark}/{first}.parquet and {benchmark}/{other}.parquet"
+    raise UsaidError(f"{files}: {found[first][0]} in the first, {found[other][0]} in the second; score both with one")
+
+
+def _holds(rows: pd.DataFrame, convention: str) -> bool:
+    """Whether score rows have what a convention is made from."""
+    columns = STATISTICS[convention].columns if convention in STATISTICS else (convention,)
+    return set(columns) <= set(rows)
+
+
+def _mean(rows: pd.DataFrame, convention: str, judge: Mapping[str, Any]) -> Mean:
+    """Mean over draws of the score of all images, or over images and draws of theirs.
+
+    An image with an undefined value in any draw is left out of a mean over images and counted.
+    """
+    if convention in STATISTICS:
+        by_draw = [STATISTICS[convention].of_data_set(draw, judge) for _, draw in rows.groupby("draw")]
+        return Mean(statistics.fmean(by_draw), int(rows["image_id"].nunique()), 0)
+    undefined = set(rows["image_id"][rows[convention].isna()])
+    defined = ~rows["image_id"].isin(undefined)
+    chosen = rows[defined]
+    return Mean(float(chosen[convention].mean()), int(chosen["image_id"].nunique()), len(undefined))

@@ -1,0 +1,30 @@
+"""A table as tidy CSV: one cell a line."""
+
+import csv
+import io
+from typing import TYPE_CHECKING
+
+from usaid.report.tables.numbers import printed
+
+if TYPE_CHECKING:
+    from usaid.report.tables.cells import Table
+
+COLUMNS = ("table", "group", "method", "metric", "ours", "paper", "delta", "n", "note")
+
+
+def render_csv(table: "Table") -> str:
+    """The cells with the paper's digits; a number that does not exist is empty and the note says why.
+
+    A category (Table III) is 1 or 0. An infinite PSNR is ``inf``.
+    """
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for cell in table.cells:
+        digits = table.metrics[cell.place.metric].digits
+        numbers = [
+            "" if value is None else printed(value, digits) for value in (cell.ours, cell.paper, table.delta(cell))
+        ]
+        n = "" if cell.n is None else cell.n
+        writer.writerow([table.number, *cell.place, *numbers, n, cell.note])
+    return stream.getvalue()

@@ -1,0 +1,181 @@
+"""A table as LaTeX (booktabs) in the paper's layout, and a document to look at such tables."""
+
+import unicodedata
+from collections.abc import Iterable
+from pathlib import Path
+from textwrap import wrap
+from typing import TYPE_CHECKING
+
+from usaid.report.tables.numbers import printed
+from usaid.paper.layouts import ROMAN, Metric
+
+if TYPE_CHECKING:
+    from usaid.report.tables.cells import Cell, Heading, Table
+
+PACKAGES = ("amssymb", "booktabs", "graphicx", "xcolor")
+
+DASH = "--"
+
+HEADING_WIDTH = 16
+"""Characters of a column heading in one line."""
+
+# The paper's colours; weight and underline survive black-and-white print. \providecommand lets a document restyle them.
+_HEAD = rf"""%% Table %(roman)s of U-SAID, made again. Needs \usepackage{{{",".join(PACKAGES)}}}.
+\providecommand{{\usaidbest}}[1]{{\textcolor{{red}}{{\textbf{{#1}}}}}}
+\providecommand{{\usaidsecond}}[1]{{\textcolor{{blue}}{{\underline{{#1}}}}}}
+\providecommand{{\usaidpaper}}[1]{{{{\footnotesize (#1)}}}}
+\begin{{table}}[htbp]
+\centering
+\setlength{{\belowcaptionskip}}{{4pt}}
+\caption{{Reproduction of Table %(roman)s. %(caption)s.}}
+\label{{tab:usaid-%(number)d}}
+\small
+\resizebox{{\ifdim\width>\linewidth\linewidth\else\width\fi}}{{!}}{{%%
+\begin{{tabular}}{{@{{}}%(columns)s@{{}}}}
+\toprule"""
+
+_FOOT = r"""\bottomrule
+\end{tabular}}
+\par\smallskip
+\parbox{\linewidth}{\footnotesize\raggedright
+%(notes)s}
+\end{table}"""
+
+
+def render_tex(table: "Table") -> str:
+    """The table in the paper's layout, each cell as ours and in parentheses the paper's, and its footnotes."""
+    with_groups = len(table.layout.groups) > 1
+    columns = [_column_heading(column) for column in table.columns()]
+    head = _HEAD % {
+        "roman": ROMAN[table.number],
+        "number": table.number,
+        "caption": escaped(table.caption),
+        "columns": "l" * (1 + with_groups) + "c" * len(columns),
+    }
+    lines = [_line([""] * (1 + with_groups) + columns)]
+    for block in table.blocks():
+        lines.append(r"\midrule")
+        for index, row in enumerate(block):
+            in_middle = index == (len(block) - 1) // 2
+            group = [_heading(row.group) if in_middle else ""] if with_groups else []
+            lines.append(_line([*group, _heading(row.label), *(_cell(table, cell) for cell in row.cells)]))
+    return "\n".join([head, *lines, _FOOT % {"notes": _notes(table)}, ""])
+
+
+def standalone_document(tex_paths: Iterable[str | Path]) -> str:
+    r"""A minimal ``article`` that reads the tables with ``\input``, for looking at them or compiling them in a test.
+
+    Args:
+        tex_paths: files of :meth:`usaid.report.tables.Table.to_tex`, absolute or relative to where LaTeX runs.
+    """
+    return "\n".join(
+        [
+            r"\documentclass{article}",
+            r"\usepackage[a4paper,margin=25mm]{geometry}",
+            rf"\usepackage{{{','.join(PACKAGES)}}}",
+            r"\begin{document}",
+            *(rf"\input{{{Path(path).as_posix()}}}" for path in tex_paths),
+            r"\end{document}",
+            "",
+        ]
+    )
+
+
+_SYMBOLS = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "_": r"\_",
+    "/": r"/\allowbreak{}",
+    "&": r"\&",
+    "%": r"\%",
+    "#": r"\#",
+    "$": r"\$",
+    "^": r"\textasciicircum{}",
+    "~": r"\textasciitilde{}",
+    "<": r"$<$",
+    ">": r"$>$",
+    "|": r"$|$",
+    '"': r"''",
+    "–": r"--",
+    "—": r"---",
+    "−": r"$-$",
+    "×": r"$\times$",
+    "∞": r"$\infty$",
+}
+
+# fmt: off
+_GREEK = {
+    "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "epsilon", "ζ": "zeta",
+    "η": "eta", "θ": "theta", "ι": "iota", "κ": "kappa", "λ": "lambda", "μ": "mu",
+    "ν": "nu", "ξ": "xi", "π": "pi", "ρ": "rho", "σ": "sigma", "τ": "tau",
+    "υ": "upsilon", "φ": "phi", "χ": "chi", "ψ": "psi", "ω": "omega",
+}
+# fmt: on
+
+_ACCENTS = {"\u0300": "`", "\u0301": "'", "\u0302": "^", "\u0303": "~", "\u0308": '"', "\u030a": "r", "\u030c": "v"}
+
+
+def escaped(text: str) -> str:
+    """Plain text for pdfLaTeX; a character that its standard fonts lack becomes its code point, ``[U+4E2D]``."""
+    return "".join(_escaped_character(character) for character in unicodedata.normalize("NFC", text))
+
+
+def _escaped_character(character: str) -> str:
+    if character in _SYMBOLS:
+        return _SYMBOLS[character]
+    if character.isascii() and character.isprintable():
+        return character
+    if character in _GREEK:
+        return rf"$\{_GREEK[character]}$"
+    base, accent = unicodedata.normalize("NFD", character)[:1], unicodedata.normalize("NFD", character)[1:]
+    if base.isascii() and accent in _ACCENTS:
+        return rf"\{_ACCENTS[accent]}{{{base}}}"
+    return " " if character.isspace() else f"[U+{ord(character):04X}]"
+
+
+def _line(entries: list[str]) -> str:
+    return " & ".join(entries) + r" \\"
+
+
+def _heading(heading: "Heading") -> str:
+    return escaped(heading.text) + _superscript(heading.letters)
+
+
+def _column_heading(heading: "Heading") -> str:
+    """A heading, on several lines if it is wider than its numbers."""
+    *first, last = wrap(heading.text, HEADING_WIDTH, break_long_words=False) or [""]
+    stack = r" \\ ".join([*map(escaped, first), _heading(heading._replace(text=last))])
+    return rf"\shortstack{{{stack}}}" if first else stack
+
+
+def _superscript(letters: str) -> str:
+    return rf"\textsuperscript{{{letters}}}" if letters else ""
+
+
+def _cell(table: "Table", cell: "Cell") -> str:
+    metric = table.metrics[cell.place.metric]
+    ours = DASH if cell.ours is None else _value(cell.ours, metric)
+    ours = {1: rf"\usaidbest{{{ours}}}", 2: rf"\usaidsecond{{{ours}}}"}.get(cell.rank or 0, ours)
+    ours += _superscript(table.letters(cell.place))
+    return ours if cell.paper is None else rf"{ours} \usaidpaper{{{_value(cell.paper, metric)}}}"
+
+
+def _value(value: float, metric: Metric) -> str:
+    if metric.is_category:
+        return r"$\checkmark$" if value else r"$\times$"
+    return printed(value, metric.digits).replace("-", "$-$").replace("inf", r"$\infty$")
+
+
+def _notes(table: "Table") -> str:
+    """The legend and the footnotes, one paragraph each."""
+    letters = [rf"{_superscript(letter)}\," if letter else "" for letter, _ in table.lettered_footnotes]
+    notes = [f"{letter}{escaped(note.text)}." for letter, note in zip(letters, table.footnotes, strict=True)]
+    return "\\par\n".join([_legend(table), *notes])
+
+
+def _legend(table: "Table") -> str:
+    if all(metric.is_category for metric in table.layout.metrics):
+        return "Our facts (the paper's)."
+    ranks = r" \usaidbest{Best} and \usaidsecond{second best} of the compared denoisers."
+    return "Ours (the paper's)." + (ranks if any(cell.rank for cell in table.cells) else "")

@@ -1,0 +1,97 @@
+"""Refuses to put scores in one table that were not made from the same images, noise and judge."""
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any, Protocol
+
+import pandas as pd
+
+from usaid.errors import UsaidError
+
+ROW_NAME = ["image_id", "sigma", "draw"]
+"""What a row is about, but for the level that a non-blind method was told."""
+
+SAME_IN_ALL = ("dataset", "judge", "noise_version")
+"""Provenance that has to agree; what else may differ (code, device, precision) is said in a footnote."""
+
+
+class ScoresLike(Protocol):
+    """What a table needs of a score file; :class:`usaid.scores.files.Scores` is one.
+
+    Attributes:
+        rows: one row per image, sigma and draw: columns ``image_id``, ``sigma``, ``draw``, one per metric named by
+            its convention, and if known ``image_sha256``. Empty if the evaluator failed.
+        provenance: with the keys ``benchmark``, ``title``, ``dataset``, ``deviations``, ``weights_sha256``, for Table
+            II ``entry``, and ``failure`` (None, or why there are no rows).
+    """
+
+    @property
+    def rows(self) -> pd.DataFrame: ...
+
+    @property
+    def provenance(self) -> Mapping[str, Any]: ...
+
+
+def check_comparable(benchmark: str, scores: Mapping[str, ScoresLike], sigma: float | None = None) -> None:
+    """Check that all scores are of one benchmark and were made from the same images, sigmas, draws and judge.
+
+    Args:
+        benchmark: the benchmark that they have to be of.
+        scores: denoiser -> its scores; those of failed evaluators are only checked for the benchmark.
+        sigma: the only one whose rows have to agree; None: all that two files have both.
+
+    Raises:
+        UsaidError: they are not, or a file has a row twice or lacks images; names the files.
+    """
+    for denoiser, one in scores.items():
+        if (found := one.provenance["benchmark"]) != benchmark:
+            raise UsaidError(f"scores of {denoiser!r} are of benchmark {found!r}; give those of {benchmark!r}")
+    judged = {f"{benchmark}/{name}.parquet": one for name, one in scores.items() if one.provenance["failure"] is None}
+    for file, one in judged.items():
+        _check_whole(file, one)
+    for (first_file, first), (second_file, second) in pairwise(judged.items()):
+        if difference := _difference(first, second, sigma):
+            raise UsaidError(f"{first_file} and {second_file}: {difference}; score both denoisers on the same terms")
+
+
+def _check_whole(file: str, scores: ScoresLike) -> None:
+    duplicates = scores.rows[
+        scores.rows.duplicated([name for name in (*ROW_NAME, "told_sigma") if name in scores.rows])
+    ]
+    if len(duplicates):
+        raise UsaidError(f"{file}: {_row_text(duplicates.iloc[0])} is there twice; delete it and rerun")
+    found, expected = scores.rows["image_id"].nunique(), scores.provenance["dataset"]["n"]
+    if found != expected:
+        raise UsaidError(f"{file}: has rows of {found} images, its provenance says {expected}; delete it and rerun")
+
+
+def _difference(first: ScoresLike, second: ScoresLike, sigma: float | None) -> str | None:
+    """In what two files differ that have to agree, or None."""
+    for key in SAME_IN_ALL:
+        one, other = _flat(key, first.provenance.get(key)), _flat(key, second.provenance.get(key))
+        for name in sorted(one.keys() | other.keys()):
+            if one.get(name) != other.get(name):
+                return f"{name} is {one.get(name)!r} in the first and {other.get(name)!r} in the second"
+    common = {*first.rows["sigma"]} & {*second.rows["sigma"]} if sigma is None else {sigma}
+    return _difference_of_rows(*(one.rows[one.rows["sigma"].isin(common)] for one in (first, second)))
+
+
+def _flat(key: str, value: Any) -> dict[str, Any]:
+    return {f"{key}.{name}": part for name, part in value.items()} if isinstance(value, Mapping) else {key: value}
+
+
+def _difference_of_rows(first: pd.DataFrame, second: pd.DataFrame) -> str | None:
+    named = [rows[[name for name in (*ROW_NAME, "image_sha256") if name in rows]] for rows in (first, second)]
+    named = [rows.drop_duplicates() for rows in named]
+    both = named[0].merge(named[1], on=ROW_NAME, how="outer", indicator="place")
+    alone = both[both["place"] != "both"]
+    if len(alone):
+        place = {"left_only": "first", "right_only": "second"}[alone.iloc[0]["place"]]
+        return f"{_row_text(alone.iloc[0])} is only in the {place}"
+    if "image_sha256_x" in both and len(other := both[both["image_sha256_x"] != both["image_sha256_y"]]):
+        return f"image {other.iloc[0]['image_id']!r} has not the same pixels in the two"
+    return None
+
+
+def _row_text(row: "pd.Series[Any]") -> str:
+    return f"image {row['image_id']!r} at sigma {row['sigma']:g}, draw {row['draw']:g}"

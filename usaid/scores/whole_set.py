@@ -1,0 +1,58 @@
+"""Scores that only a whole data set has: mIoU from confusion counts, average precision from matched detections."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from usaid.scores.average_precision import average_precision
+from usaid.scores.confusion import class_iou
+
+
+class Statistic(NamedTuple):
+    """A score of a data set, a mean over classes.
+
+    Attributes:
+        columns: of the score file, that it is made from.
+        of_classes: (rows of one sigma and draw, the judge's facts) -> class -> its score; NaN: left out of the mean.
+    """
+
+    columns: tuple[str, ...]
+    of_classes: Callable[[pd.DataFrame, Mapping[str, Any]], dict[str, float]]
+
+    def of_data_set(self, rows: pd.DataFrame, judge: Mapping[str, Any]) -> float:
+        """The mean over classes; NaN if none has a score."""
+        values = np.array([*self.of_classes(rows, judge).values()])
+        defined = values[~np.isnan(values)]
+        return float(defined.mean()) if len(defined) else float("nan")
+
+
+def _iou(rows: pd.DataFrame, judge: Mapping[str, Any]) -> dict[str, float]:
+    values = class_iou(np.stack([*rows["confusion"]]))
+    named = zip(judge["class_names"], values.tolist(), strict=True)
+    return {name: float("nan") if name in judge["left_out"] else value for name, value in named}
+
+
+def _precision(thresholds: slice) -> Callable[[pd.DataFrame, Mapping[str, Any]], dict[str, float]]:
+    def of_classes(rows: pd.DataFrame, judge: Mapping[str, Any]) -> dict[str, float]:
+        found = average_precision([*rows["matches"]], [*rows["objects"]])
+        values = found.precision[thresholds].mean(axis=0).tolist()
+        names = (judge["category_names"][str(category)] for category in found.category_ids)
+        return dict(zip(names, values, strict=True))
+
+    return of_classes
+
+
+STATISTICS = {
+    "miou_dataset": Statistic(("confusion",), _iou),
+    "ap50_coco": Statistic(("matches", "objects"), _precision(slice(0, 1))),
+    "ap50_95_coco": Statistic(("matches", "objects"), _precision(slice(None))),
+}
+"""Convention -> how it is made.
+
+``miou_dataset``: intersection over union of the confusion counts of all images together, void left out, mean over the
+classes that occur (PROTOCOL section 2). ``ap50_coco`` and ``ap50_95_coco``: COCO's average precision (101 recall
+levels, all areas, at most 100 detections an image), mean over the categories with objects, at IoU 0.50 and over
+0.50:0.05:0.95.
+"""
