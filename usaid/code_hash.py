@@ -1,74 +1,240 @@
-"""A hash of what a piece of code does: itself and every module of ours that it imports, comments aside."""
+"""A hash of what a job's code does: the cards it is named on, the modules that these name, and what those import."""
 
 import ast
 import hashlib
 import importlib.util
+import sysconfig
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
 from functools import cache
+from importlib.machinery import ModuleSpec, all_suffixes
 from pathlib import Path
+from typing import Any
 
 _OURS = ("usaid", "evaluators")
+_DATA = ("usaid.registries", "usaid.cards")
+"""Not followed: what a job takes from registries it is given as cards, and a card counts by its values."""
+
+_STANDARD_LIBRARY = tuple(Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib"))
+_MISSING = "missing"
+_SITE_PACKAGES = ("site-packages", "dist-packages")
 
 
-@cache
-def hash_of_sources(*modules: str) -> str:
-    """Hash the syntax trees, without docstrings, of modules and of all they import from this project.
+def hash_of_code(
+    *names: str, cards: Iterable[object] = (), package_data: Iterable[str] = (), files: Iterable[str | Path] = ()
+) -> str:
+    """Hash modules and all that they import, cards, and the content of files.
 
     Snakemake does not see the modules that a script imports; this hash, given as a rule's parameter, makes an edit
-    rerun exactly the jobs that depend on it. Reformatting or commenting code does not change it.
+    rerun exactly the jobs that depend on it. Comments, docstrings and layout do not count. Of our own modules, the
+    imports that run when a file is imported are followed; the registries are not: what a job takes from a registry, it
+    names on its cards. Of a user's own modules, all imports are followed that lead to code of theirs. Imports for type
+    checkers do not count, nor do installed packages: provenance records their versions. Nothing is imported.
 
     Args:
-        modules: dotted names, e.g. ``"evaluators.scoring"``; modules of a user's own are hashed but not followed.
+        names: modules, or ``"module:name"`` as cards have it. One that is not there counts as missing.
+        cards: what the job takes from registries. Fields that are empty do not count, so that a new field of all cards
+            changes only those that have it.
+        package_data: ``"package:file"``, data that the code reads.
+        files: data of the user's that the job reads. One that is not there counts as missing.
 
     Returns:
         16 hexadecimal digits.
     """
+    modules = _modules_in(names)
     digest = hashlib.sha256()
-    for name in sorted(_closure(modules)):
-        path = _path(name)
-        if path is not None:
-            digest.update(f"{name}\n{ast.dump(_tree(path))}\n".encode())
+    for module in sorted(_closure(modules) | set(modules)):
+        digest.update(f"{module} {_read(module)[0]}\n".encode())
+    for card in cards:
+        digest.update(f"{_text_of(card)}\n".encode())
+    for name in sorted(set(package_data)):
+        digest.update(f"{name} {_digest_of_file(_package_file(name))}\n".encode())
+    for path in sorted(set(map(Path, files))):
+        digest.update(f"{path} {_digest_of_file(path)}\n".encode())
     return digest.hexdigest()[:16]
 
 
-def _closure(modules: tuple[str, ...]) -> set[str]:
-    found: set[str] = set()
-    pending = list(modules)
+def modules_behind(*names: str) -> frozenset[str]:
+    """The modules whose code :func:`hash_of_code` hashes for these names."""
+    return _closure(_modules_in(names))
+
+
+def _modules_in(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted({name.partition(":")[0] for name in names}))
+
+
+# ------------------------------------------------------------------------------------------------ which modules
+
+
+@cache
+def _closure(modules: tuple[str, ...]) -> frozenset[str]:
+    """These modules and all that they import, of ours and of the user's own."""
+    reached: set[str] = set()
+    pending = set(modules)
     while pending:
         name = pending.pop()
-        path = _path(name)
-        if name in found or path is None:
-            continue
-        found.add(name)
-        pending += [imported for imported in _imports(path) if imported.split(".")[0] in _OURS]
-    return found
+        if name not in reached and name not in _DATA and _path(name) is not None:
+            reached.add(name)
+            pending |= _read(name)[1]
+    return frozenset(reached)
 
 
-def _imports(path: Path) -> list[str]:
-    names = []
-    for node in ast.walk(ast.parse(path.read_bytes())):
+@cache
+def _read(module: str) -> tuple[str, frozenset[str]]:
+    """Digest of a module's code without docstrings, and what it imports; a file that is no Python imports nothing."""
+    path = _path(module)
+    if path is None:
+        return _MISSING, frozenset()
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError, RecursionError, OSError):
+        return _digest_of_file(path), frozenset()
+    imports = _imports(tree, module, path)
+    return _digest_of(ast.dump(_without_docstrings(tree)).encode()), imports
+
+
+def _imports(tree: ast.Module, module: str, path: Path) -> frozenset[str]:
+    """The names that a module imports; which of them are modules, :func:`_path` tells.
+
+    A package's own code runs too when a module in it is imported. Of ours, that code is cards and nothing else.
+    """
+    names = {module}
+    for node in _statements(tree, everywhere=not _is_ours(module)):
         if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return names
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = _base_of(node, module, path)
+            parts = {f"{base}.{alias.name}" for alias in node.names}
+            modules = {part for part in parts if _path(part) is not None}
+            names |= modules if modules == parts else {base, *modules}
+    return frozenset(names.union(*(_parents(name) for name in names if not _is_ours(name))))
+
+
+def _statements(node: ast.AST, everywhere: bool) -> Iterator[ast.AST]:
+    """All of a module but what only type checkers see; if not ``everywhere``, only what runs when it is imported."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and _is_for_type_checkers(child.test):
+            for statement in child.orelse:
+                yield statement
+                yield from _statements(statement, everywhere)
+        elif everywhere or not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            yield child
+            yield from _statements(child, everywhere)
+
+
+def _is_for_type_checkers(test: ast.expr) -> bool:
+    return "TYPE_CHECKING" in (getattr(test, "id", None), getattr(test, "attr", None))
+
+
+def _base_of(node: ast.ImportFrom, module: str, path: Path) -> str:
+    """The absolute name that ``from ... import`` starts from."""
+    if not node.level:
+        return node.module or ""
+    package = module if path.stem == "__init__" else module.rpartition(".")[0]
+    parents = package.split(".")
+    parents = parents[: len(parents) - node.level + 1]
+    return ".".join([*parents, *([node.module] if node.module else [])])
+
+
+def _parents(module: str) -> set[str]:
+    parts = module.split(".")
+    return {".".join(parts[:count]) for count in range(1, len(parts))}
+
+
+def _is_ours(module: str) -> bool:
+    return module.partition(".")[0] in _OURS
+
+
+# ------------------------------------------------------------------------------------------------ where they are
 
 
 @cache
 def _path(name: str) -> Path | None:
+    """The file of a module of ours or of a user's own; None: it is none, or belongs to an installed package.
+
+    Nothing is imported, so that a module that cannot be imported has a hash too.
+    """
+    top, *rest = name.split(".")
+    spec = _spec(top)
+    if spec is None:
+        return None
+    if not rest:
+        return Path(spec.origin) if spec.origin is not None and Path(spec.origin).is_file() else None
+    files = (
+        file
+        for folder in spec.submodule_search_locations or ()
+        for stem in (Path(folder, *rest, "__init__"), Path(folder, *rest))
+        for suffix in all_suffixes()
+        if (file := stem.with_name(stem.name + suffix)).is_file()
+    )
+    return next(files, None)
+
+
+@cache
+def _spec(top: str) -> ModuleSpec | None:
+    """Where a top-level module or package is; None: nowhere, or it is installed."""
     try:
-        spec = importlib.util.find_spec(name)
+        spec = importlib.util.find_spec(top) if top else None
     except (ImportError, ValueError):
         return None
-    return Path(spec.origin) if spec and spec.origin and spec.origin.endswith(".py") else None
+    if spec is None:
+        return None
+    places = [*(spec.submodule_search_locations or ()), *([spec.origin] if spec.has_location and spec.origin else [])]
+    return spec if top in _OURS or not all(map(_is_installed, places)) else None
 
 
-def _tree(path: Path) -> ast.Module:
-    tree = ast.parse(path.read_bytes())
+def _is_installed(place: str) -> bool:
+    path = Path(place).resolve()
+    return any(part in _SITE_PACKAGES for part in path.parts) or any(map(path.is_relative_to, _STANDARD_LIBRARY))
+
+
+def _package_file(name: str) -> Path | None:
+    """The file of ``"package:file"``; None: there is none."""
+    package, _, file = name.partition(":")
+    top, *rest = package.split(".")
+    try:
+        spec = importlib.util.find_spec(top)
+    except (ImportError, ValueError):
+        spec = None
+    places = [Path(folder, *rest, file) for folder in (spec.submodule_search_locations or () if spec else ())]
+    return next((place for place in places if place.is_file()), None)
+
+
+# ------------------------------------------------------------------------------------------------ their content
+
+
+def _without_docstrings(tree: ast.Module) -> ast.Module:
     for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             node.body = [statement for statement in node.body if not _is_docstring(statement)]
     return tree
 
 
 def _is_docstring(statement: ast.stmt) -> bool:
     return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+
+
+def _digest_of_file(path: Path | None) -> str:
+    try:
+        return _digest_of(path.read_bytes()) if path is not None else _MISSING
+    except OSError:
+        return _MISSING
+
+
+def _digest_of(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _text_of(value: Any) -> str:
+    """A card, or a part of one, as text; two cards of the same values have the same."""
+    if is_dataclass(value) and not isinstance(value, type):
+        parts = {field.name: getattr(value, field.name) for field in fields(value)}
+        filled = {name: part for name, part in parts.items() if part is not None and part is not False and part != ()}
+        return f"{type(value).__name__}{_text_of(filled)}"
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{_text_of(name)}: {_text_of(part)}' for name, part in value.items())}}}"
+    if isinstance(value, list | tuple):
+        return f"({', '.join(map(_text_of, value))})"
+    if isinstance(value, set | frozenset):
+        return _text_of(sorted(map(_text_of, value)))
+    return repr(value)

@@ -1,0 +1,161 @@
+"""The registries: which modules offer the cards of each kind. Adding a thing is one line here, or an entry point.
+
+An installed package adds its cards by an entry point of the group named beside each registry: its value is a module
+that offers ``CARDS``, its name is free. Code hashes (:mod:`usaid.code_hash`) stop at this module: a new line changes no
+job but those of the new thing.
+"""
+
+import importlib
+import re
+from collections.abc import Iterator, Mapping
+from functools import cached_property, reduce
+from importlib.metadata import entry_points
+from typing import Any, Generic, Protocol, TypeVar
+
+from usaid.cards import Benchmark, DataSet, Method, Metric
+from usaid.errors import UsaidError
+
+_NAME = "[a-z][a-z0-9_]*"
+
+
+class Card(Protocol):
+    """What all cards have."""
+
+    @property
+    def name(self) -> str:
+        """Unique among the cards of its kind."""
+        ...
+
+
+AnyCard = TypeVar("AnyCard", bound=Card)
+
+
+class Registry(Mapping[str, AnyCard], Generic[AnyCard]):
+    """The cards of one kind by name, read when they are first asked for: the suite's own, then those of packages."""
+
+    def __init__(self, kind: type[AnyCard], group: str, modules: tuple[str, ...]) -> None:
+        """
+        Args:
+            kind: class of the cards.
+            group: entry points that add modules.
+            modules: the suite's own, each with a tuple ``CARDS``.
+        """
+        self.kind, self.group, self.modules = kind, group, modules
+
+    @cached_property
+    def own(self) -> dict[str, AnyCard]:
+        """The suite's own cards."""
+        return {card.name: card for module in self.modules for card in _cards_in(importlib.import_module(module))}
+
+    @cached_property
+    def all(self) -> dict[str, AnyCard]:
+        """The suite's own cards and those of installed packages.
+
+        Raises:
+            UsaidError: an entry point that cannot be read, offers something else, or takes a name that is taken.
+        """
+        cards = dict(self.own)
+        for entry in sorted(entry_points(group=self.group)):
+            place = f"entry point {entry.name!r} of {self.group} ({entry.value})"
+            try:
+                offered = _cards_in(entry.load())
+            except Exception as error:  # a stranger's module raises anything
+                reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+                raise UsaidError(f"{place}: cannot be read ({reason}); mend it or uninstall it") from error
+            for card in offered:
+                self._check(card, place)
+                if cards.setdefault(card.name, card) != card:
+                    raise UsaidError(f"{place}: the name {card.name!r} is taken; choose another")
+        return cards
+
+    def _check(self, card: Any, place: str) -> None:
+        """Refuse what an installed package cannot offer.
+
+        Raises:
+            UsaidError: no card of this kind, a name that files cannot have, or one that is given the clean images.
+        """
+        if not isinstance(card, self.kind):
+            raise UsaidError(f"{place}: offers {card!r}; it must be a usaid.cards.{self.kind.__name__}")
+        if not re.fullmatch(_NAME, str(card.name)):
+            raise UsaidError(f"{place}: the name {card.name!r} must be like {_NAME}; choose another")
+        if getattr(card, "given_clean", False):
+            raise UsaidError(
+                f"{place}: {card.name!r} says given_clean, which only the suite's own methods may; drop it"
+            )
+
+    def __getitem__(self, name: str) -> AnyCard:
+        return self.all[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.all)
+
+    def __len__(self) -> int:
+        return len(self.all)
+
+
+METHODS = Registry(
+    Method,
+    "usaid.denoisers",
+    (
+        "usaid.denoisers.identity",
+        "usaid.denoisers.dncnn",
+        "usaid.denoisers.mlp",
+        "usaid.denoisers.mc_wnnm",
+        "usaid.denoisers.cbm3d",
+    ),
+)
+
+DATASETS = Registry(
+    DataSet,
+    "usaid.datasets",
+    (
+        "usaid.datasets.voc2012",
+        "usaid.datasets.kodak",
+        "usaid.datasets.isic2018",
+        "usaid.datasets.deepglobe",
+        "usaid.datasets.cifar100",
+        "usaid.datasets.coco",
+    ),
+)
+
+BENCHMARKS = Registry(
+    Benchmark,
+    "usaid.benchmarks",
+    ("evaluators.quality", "evaluators.segmentation", "evaluators.classification", "evaluators.detection"),
+)
+
+METRICS = Registry(Metric, "usaid.metrics", ("evaluators.metrics",))
+
+
+def method_of(name: str) -> Method:
+    """The card of a method, or one that is made for a class of a user's own, ``module:Class``.
+
+    Such a class says of itself what a card says of a method (:class:`usaid.denoisers.base.Denoiser`): its facts are its
+    attribute ``facts``, and its method ``train`` trains it. Its weights are handed to it as a path.
+
+    Raises:
+        UsaidError: no method has this name.
+    """
+    if ":" in name:
+        return Method(name, None, name, recipe="usaid.experiment.model:OwnRecipe", training=f"{name}.train")
+    if name not in METHODS:
+        raise UsaidError(f"method {name!r}: must be one of {', '.join(METHODS)}, or your own as module:Class")
+    return METHODS[name]
+
+
+def load_object(name: str) -> Any:
+    """What a card's ``"module:name"`` stands for; the name may have dots.
+
+    Raises:
+        UsaidError: the module cannot be imported, or has nothing of this name.
+    """
+    module, _, attributes = name.partition(":")
+    try:
+        return reduce(getattr, attributes.split("."), importlib.import_module(module))
+    except (Exception, SystemExit) as error:  # a user's own module raises anything
+        kind = "" if isinstance(error, ImportError | AttributeError) else f"{type(error).__name__}: "
+        raise UsaidError(f"{name} cannot be imported ({kind}{' '.join(str(error).split())})") from error
+
+
+def _cards_in(module: Any) -> tuple[Any, ...]:
+    return tuple(module.CARDS)
