@@ -1,272 +1,309 @@
-"""An experiment: a YAML file that says which denoisers meet which benchmarks, checked before anything runs."""
+"""The experiment: everything that one run of the suite is asked for, as checked and frozen settings."""
 
 import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict
-from functools import cache
-from importlib.resources import files
-from pathlib import Path
-from typing import Any
+from functools import cache, cached_property
+from typing import Annotated, Any, Literal
 
-import jsonschema
-import yaml
+from pydantic import Field, SerializeAsAny, TypeAdapter, ValidationInfo, create_model, field_validator, model_validator
 
-from usaid.denoisers import CLASSES, NEED_WEIGHTS
+from usaid.cards import Method
 from usaid.errors import UsaidError
-from usaid.denoisers.dncnn.recipe import METHODS, MLPRecipe, all_keys
+from usaid.experiment.benchmark import BenchmarkSettings, Places
+from usaid.experiment.model import (
+    OneOf,
+    Precision,
+    Settings,
+    Sha256,
+    Sigmas,
+    Text,
+    TrainingRecipe,
+    image_lists,
+    must_be,
+    never,
+    refuse,
+    unknown_key,
+)
+from usaid.experiment.studies import Ablation, Convergence
+from usaid.paper.layouts import TABLES
+from usaid.registries import BENCHMARKS, DATASETS, METHODS, load_object, method_of
 
-ABLATION_SIGMA = 25
-"""The sigma of Table II: not printed, but its column K = 21 is Table I's at 25."""
+Name = Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]
+SigmaText = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?$")]
+FileOfEachSigma = Annotated[dict[SigmaText, Text], Field(min_length=1)]
+BenchmarkName = Annotated[str, OneOf(lambda: BENCHMARKS)]
+OWN_CLASS = "^[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*$"
+"""A method of a user's own, ``module:Class``."""
 
 
-def read_experiment(*paths: str | Path) -> dict[str, Any]:
-    """Read experiment files (later ones override earlier ones, key by key, as Snakemake does) and check them.
+class DenoiserEntry(Settings):
+    """A denoiser: a column of the tables."""
 
-    Raises:
-        UsaidError: missing file, not YAML, or as :func:`checked_experiment`.
-    """
-    config: dict[str, Any] = {}
-    for path in paths:
-        try:
-            content = yaml.safe_load(Path(path).read_text())
-        except FileNotFoundError:
-            raise UsaidError(f"{path}: no such experiment file; config/ has some") from None
-        except yaml.YAMLError as error:
-            raise UsaidError(f"{path}: not YAML ({' '.join(str(error).split())})") from None
-        if not isinstance(content, dict):
-            raise UsaidError(f"{path}: must be a mapping of keys to values")
-        _override(config, content)
-    return checked_experiment(config, source=", ".join(map(str, paths)))
+    model_config = never(weights={"type": ["string", "object"]}, train={"type": "object"})
+
+    method: str
+    """What denoises: a method of the suite or of an installed package by name, or a class of your own as
+    `package.module:Class`, a subclass of `usaid.denoisers.base.Denoiser`."""
+    title: Text | None = None
+    """Its name in tables; default: the method's."""
+    weights: Text | FileOfEachSigma | None = None
+    """A checkpoint below `data_root` (`.pth` as released, or `.safetensors`); for some methods also the files of
+    several noise levels, as `{25: weights/mlp/weights_cvpr.mat}`. A class of your own is handed the path."""
+    sha256: Sha256 | None = None
+    """Expected hash of the checkpoint; another file is refused."""
+    train: SerializeAsAny[TrainingRecipe] | None = None
+    """Train it, by a recipe whose keys may be changed here."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """Keyword arguments of the class: of your own, or of a method that has some (`config/README.md` lists them)."""
+    benchmarks: Annotated[tuple[BenchmarkName, ...], Field(min_length=1)] | None = None
+    """Score it on these benchmarks only; default: all."""
+    sigmas: Sigmas | None = None
+    """Score it at these noise levels only; default: all of each benchmark."""
+
+    @field_validator("method")
+    @classmethod
+    def _known(cls, method: str) -> str:
+        if method not in METHODS and not re.fullmatch(OWN_CLASS, method):
+            raise must_be(f"one of {', '.join(METHODS)}, or your own as module:Class")
+        return method
+
+    @field_validator("weights", mode="wrap")
+    @classmethod
+    def _one_file_or_several(cls, weights: Any, _: Any, info: ValidationInfo) -> Any:
+        method = info.data.get("method")
+        several = [name for name, card in METHODS.items() if card.weights_by_sigma]
+        if isinstance(weights, Mapping) and (method is None or method in several):
+            return _SEVERAL.validate_python(weights)
+        if isinstance(weights, Mapping):
+            raise must_be(f"of type string; only {', '.join(several)} can have a file for each noise level")
+        return None if weights is None else _ONE.validate_python(weights)
+
+    @field_validator("train", mode="plain")
+    @classmethod
+    def _by_the_methods_recipe(cls, train: Any, info: ValidationInfo) -> TrainingRecipe | None:
+        method = info.data.get("method")
+        if train is None or method is None or isinstance(train, TrainingRecipe):
+            return train
+        recipe = method_of(method).recipe
+        if recipe is None:
+            trained = ", ".join(name for name, card in METHODS.items() if card.recipe)
+            raise refuse(f"only {trained} can be trained")
+        kind: type[TrainingRecipe] = load_object(recipe)
+        return kind.model_validate(train)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "DenoiserEntry":
+        if self.weights is not None and self.train is not None:
+            raise refuse("give either 'weights' or 'train', not both")
+        if self.sha256 is not None and not isinstance(self.weights, str):
+            raise refuse("'sha256' needs 'weights' that are a single file")
+        if self.card.needs_weights and self.weights is None and self.train is None:
+            raise refuse(f"method {self.method!r} needs 'weights' or 'train'")
+        return self
+
+    @property
+    def card(self) -> Method:
+        """The method's card."""
+        return method_of(self.method)
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether it is scored with weights that are imported or trained."""
+        return self.weights is not None or self.train is not None
+
+    def as_record(self) -> dict[str, Any]:
+        """The entry as JSON-able values, as score files record it: the keys that it has, its recipe in full."""
+        record = self.model_dump(mode="json", exclude={"train"}, exclude_none=True)
+        if not record["options"]:
+            del record["options"]
+        return record | ({"train": self.train.model_dump(mode="json")} if self.train is not None else {})
 
 
-def checked_experiment(config: Mapping[str, Any], source: str = "experiment") -> dict[str, Any]:
-    """Check an experiment against its JSON Schema and fill in the defaults.
+_ONE, _SEVERAL = TypeAdapter(Text), TypeAdapter(FileOfEachSigma)
 
-    Args:
-        config: the parsed YAML.
-        source: what to call it in an error.
 
-    Returns:
-        A copy with every default filled in, and every ``train`` with all keys of its recipe.
+class Experiment(Settings):
+    """An experiment file."""
 
-    Raises:
-        UsaidError: an unknown key or a wrong value; one line with the key, the value and what is allowed.
-    """
-    checked: dict[str, Any] = json.loads(json.dumps(config))
-    _check_schema(checked, source, _schema())
-    _fill_defaults(checked, _schema())
-    for name, entry in checked["denoisers"].items():
-        if entry.get("method") in METHODS and "train" in entry:
-            entry["train"] = checked_training(entry["train"], f"{source}: denoisers.{name}.train")
-        elif entry.get("method") == "mlp" and "train" in entry:
-            recipe = checked_mlp_training(entry["train"], f"{source}: denoisers.{name}.train")
-            entry["train"] = json.loads(json.dumps(asdict(recipe)))
-    if checked["data_source"] == "miniature" and not checked["data_root"].startswith("results/"):
-        raise UsaidError(
-            f"{source}: data_root = {json.dumps(checked['data_root'])}: must lie below results/ with data_source "
-            "miniature, so that generated files never meet real ones"
+    experiment: Annotated[str, Field(pattern="^[a-z0-9_]+(/[a-z0-9_]+)?$")]
+    """Name, or `group/name`: results go to `results/<experiment>/`."""
+    data_root: Text
+    """Folder where the data sets lie in their official layouts; `usaid data status --data-root ...` says what is
+    there."""
+    data_source: Literal["official", "miniature"] = "official"
+    """`miniature`: write generated versions of all data sets to `data_root` first."""
+    subsets: dict[str, Text] = Field(default_factory=dict)
+    """`<data set>/<split>`: file. Run on the ids of a list (one a line; below `data_root` or the working folder).
+    Tables say "n = ... of ...". null removes one that an earlier file has."""
+    niqe: Literal["niqe_live", "niqe_matlab", "niqe_fitted"] = "niqe_live"
+    """Whose pristine model NIQE uses: the LIVE release's, MATLAB's (the paper's), or one fitted to the experiment's own
+    clean training images."""
+    device: Annotated[str, Field(pattern="^(auto|cpu|cuda(:[0-9]+)?)$")] = "auto"
+    """`auto` (the GPU if there is one), `cpu`, `cuda`, `cuda:N`."""
+    precision: Precision = "float32"
+    """Of the denoisers' convolutions; `bfloat16` is faster and costs hundredths of a dB."""
+    denoisers: Annotated[dict[Name, DenoiserEntry], Field(min_length=1)]
+    """The columns of the tables, in order; null removes one that an earlier file has."""
+    benchmarks: Annotated[dict[str, SerializeAsAny[BenchmarkSettings]], Field(min_length=1)]
+    """The data sets and judges; null removes one that an earlier file has."""
+    ablation: Ablation | None = None
+    """Table II; null removes it."""
+    convergence: Convergence | None = None
+    """Figure 2; null removes it."""
+    notes: tuple[str, ...] = ()
+    """Sentences for the footnotes of every table."""
+
+    @field_validator("denoisers", "subsets", mode="before")
+    @classmethod
+    def _without_removed(cls, entries: Any) -> Any:
+        return {k: v for k, v in entries.items() if v is not None} if isinstance(entries, Mapping) else entries
+
+    @field_validator("subsets")
+    @classmethod
+    def _of_known_splits(cls, subsets: dict[str, str]) -> dict[str, str]:
+        known = image_lists()
+        for name in subsets:
+            if name not in known:
+                raise unknown_key(name, known)
+        return subsets
+
+    @field_validator("benchmarks", mode="plain")
+    @classmethod
+    def _by_their_cards(cls, entries: Any) -> Any:
+        if not isinstance(entries, Mapping):
+            raise must_be("of type object")
+        checked = benchmarks_model().model_validate(dict(entries))
+        settings = {name: getattr(checked, name) for name, entry in entries.items() if entry is not None}
+        if not settings:
+            raise must_be("not empty")
+        return settings
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Experiment":
+        if self.data_source == "miniature" and not self.data_root.startswith("results/"):
+            place = f"data_root = {json.dumps(self.data_root)}"
+            why = "so that generated files never meet real ones"
+            raise refuse(f"{place}: must lie below results/ with data_source miniature, {why}")
+        for name, settings in self.benchmarks.items():
+            if settings.longest_side is not None and not DATASETS[BENCHMARKS[name].dataset].classes:
+                raise refuse(f"benchmarks.{name}.longest_side: only images with label maps are made smaller; drop it")
+        for name, entry in self.denoisers.items():
+            self._check_scored(name, entry)
+        if self.ablation is not None:
+            self._check_ablation(self.ablation)
+        return self
+
+    def _check_scored(self, name: str, entry: DenoiserEntry) -> None:
+        for benchmark, settings in self.benchmarks.items():
+            if name in self.denoisers_of(benchmark) and not self.settings_of(benchmark, name).sigmas:
+                given, there = (
+                    json.dumps([*map(_as_written, sigmas or ())]) for sigmas in (entry.sigmas, settings.sigmas)
+                )
+                raise refuse(f"denoisers.{name}.sigmas = {given}: none is among {benchmark}'s {there}")
+
+    def _check_ablation(self, ablation: Ablation) -> None:
+        """Table II varies a key of a recipe, so its denoiser has to be trained."""
+        (table,) = (table for table in TABLES.values() if table.ablated)
+        entry = self.denoisers.get(ablation.denoiser)
+        if entry is None or entry.method != table.ablated or entry.train is None:
+            wanted = f"must be a denoiser of method {table.ablated} with 'train'"
+            raise refuse(f"ablation.denoiser = {json.dumps(ablation.denoiser)}: {wanted}")
+        for benchmark in table.benchmarks:
+            if benchmark not in self.benchmarks:
+                raise refuse(f"ablation: {table.title} is made from benchmark {benchmark}; add it")
+
+    @property
+    def results(self) -> str:
+        """Folder of its results: ``"results/<experiment>"``."""
+        return f"results/{self.experiment}"
+
+    @cached_property
+    def variants(self) -> dict[str, DenoiserEntry]:
+        """The denoisers that only Table II needs: one entry for each further K of the ablation, by name.
+
+        The K that the ablation's denoiser has itself is not among them: its own scores serve.
+        """
+        if self.ablation is None:
+            return {}
+        entry = self.denoisers[self.ablation.denoiser]
+        assert entry.train is not None
+        return {
+            name: entry.model_copy(
+                update={"title": f"K = {classes}", "train": entry.train.model_copy(update={"classes": classes})}
+            )
+            for classes, name in self.columns_of_ablation.items()
+            if name not in self.denoisers
+        }
+
+    @property
+    def columns_of_ablation(self) -> dict[int, str]:
+        """The columns of Table II: K -> the denoiser that was trained with it; empty without an ablation."""
+        if self.ablation is None:
+            return {}
+        name = self.ablation.denoiser
+        own = getattr(self.denoisers[name].train, "classes", None)
+        return {k: name if k == own else f"{name}_k{k}" for k in self.ablation.classes}
+
+    @property
+    def entries(self) -> dict[str, DenoiserEntry]:
+        """The denoisers and the variants that the ablation adds."""
+        return self.denoisers | self.variants
+
+    def settings_of(self, benchmark: str, denoiser: str) -> BenchmarkSettings:
+        """How a benchmark is run for a denoiser: Table II's variants need one sigma only, slow methods may have few."""
+        settings = self.benchmarks[benchmark]
+        if denoiser not in self.denoisers:
+            (sigma,) = (table.sigma for table in TABLES.values() if table.ablated)
+            return settings.model_copy(update={"sigmas": (sigma,)})
+        own = self.denoisers[denoiser].sigmas
+        if own is None:
+            return settings
+        return settings.model_copy(update={"sigmas": tuple(sigma for sigma in settings.sigmas if sigma in own)})
+
+    def denoisers_of(self, benchmark: str) -> list[str]:
+        """The denoisers that are scored on one of its benchmarks, variants of the ablation aside."""
+        return [
+            name for name, entry in self.denoisers.items() if entry.benchmarks is None or benchmark in entry.benchmarks
+        ]
+
+    def subset_of(self, dataset: str, split: str, benchmark: str | None = None) -> str | None:
+        """The list of ids for a split, or a benchmark's own for what it scores; None: all images."""
+        own = (
+            self.benchmarks[benchmark].subset
+            if benchmark is not None and split == BENCHMARKS[benchmark].split
+            else None
         )
-    for name, entry in checked["denoisers"].items():
-        _check_denoiser(f"{source}: denoisers.{name}", entry)
-        for benchmark, settings in checked["benchmarks"].items():
-            if name in denoisers_of(checked, benchmark) and not settings_of(checked, benchmark, name)["sigmas"]:
-                given, there = json.dumps(entry["sigmas"]), json.dumps(settings["sigmas"])
-                raise UsaidError(f"{source}: denoisers.{name}.sigmas = {given}: none is among {benchmark}'s {there}")
-    if "ablation" in checked:
-        _check_ablation(f"{source}: ablation", checked)
-    return checked
+        return own or self.subsets.get(f"{dataset}/{split}")
 
+    @property
+    def places(self) -> Places:
+        """Where it has its files."""
+        return Places(self.results, self.data_root, self.niqe)
 
-def checked_training(keys: Mapping[str, Any], source: str = "train") -> dict[str, Any]:
-    """All keys of a recipe, some of them changed by ``keys``, checked as in a denoiser's ``train``.
+    def require(self, key: Literal["denoisers", "benchmarks"], name: str) -> None:
+        """See that it has a denoiser or benchmark of a name.
 
-    Raises:
-        UsaidError: no such recipe, an unknown key or a wrong value.
-    """
-    schema = {"$defs": _schema()["$defs"], "$ref": "#/$defs/training"}
-    _check_schema(keys, source, schema)
-    complete = all_keys(keys)
-    _check_schema(complete, source, schema)  # again, for what came from a recipe file
-    return complete
+        Raises:
+            UsaidError: it has not; names those that it has.
+        """
+        known = getattr(self, key)
+        if name not in known:
+            raise UsaidError(f"{name!r} is not among the experiment's {key}: {', '.join(known)}")
 
-
-def checked_mlp_training(keys: Mapping[str, Any], source: str = "train") -> MLPRecipe:
-    """The recipe of an MLP that has these keys, checked as in a denoiser's ``train``.
-
-    Raises:
-        UsaidError: an unknown key or a wrong value.
-    """
-    _check_schema(keys, source, {"$defs": _schema()["$defs"], "$ref": "#/$defs/mlp_training"})
-    return MLPRecipe(**keys)
-
-
-def variants(experiment: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """The denoisers that only Table II needs: one entry for each further K of the ablation, by name.
-
-    The K that the ablation's denoiser has itself is not among them: its own scores serve.
-    """
-    if "ablation" not in experiment:
-        return {}
-    entry = experiment["denoisers"][experiment["ablation"]["denoiser"]]
-    return {
-        name: entry | {"title": f"K = {classes}", "train": entry["train"] | {"classes": classes}}
-        for classes, name in columns_of_ablation(experiment).items()
-        if name not in experiment["denoisers"]
-    }
-
-
-def columns_of_ablation(experiment: Mapping[str, Any]) -> dict[int, str]:
-    """The columns of Table II: K -> the denoiser that was trained with it."""
-    name = experiment["ablation"]["denoiser"]
-    own = experiment["denoisers"][name]["train"]["classes"]
-    return {each: name if each == own else f"{name}_k{each}" for each in experiment["ablation"]["classes"]}
-
-
-def entry_of(experiment: Mapping[str, Any], denoiser: str) -> dict[str, Any]:
-    """The entry of a denoiser of an experiment or of a variant that its ablation adds."""
-    entry: dict[str, Any] = (experiment["denoisers"] | variants(experiment))[denoiser]
-    return entry
-
-
-def settings_of(experiment: Mapping[str, Any], benchmark: str, denoiser: str) -> dict[str, Any]:
-    """How a benchmark is run for a denoiser: Table II's variants need one sigma only, slow methods may have few."""
-    settings: dict[str, Any] = experiment["benchmarks"][benchmark]
-    if denoiser not in experiment["denoisers"]:
-        return settings | {"sigmas": [ABLATION_SIGMA]}
-    own = experiment["denoisers"][denoiser].get("sigmas", settings["sigmas"])
-    return settings | {"sigmas": [sigma for sigma in settings["sigmas"] if sigma in own]}
-
-
-def denoisers_of(experiment: Mapping[str, Any], benchmark: str) -> list[str]:
-    """The denoisers of an experiment that are scored on one of its benchmarks."""
-    entries = experiment["denoisers"].items()
-    return [name for name, entry in entries if benchmark in entry.get("benchmarks", [benchmark])]
-
-
-def without_seed(entry: Mapping[str, Any]) -> str:
-    """A trained denoiser's entry but for title and seed, as text: equal for those that only the seed tells apart."""
-    train = {key: value for key, value in entry["train"].items() if key != "seed"}
-    return json.dumps({**entry, "train": train, "title": None}, sort_keys=True)
-
-
-def has_several_seeds(experiment: Mapping[str, Any]) -> bool:
-    """Whether some denoiser is trained with more than one seed."""
-    trained = [without_seed(entry) for entry in experiment["denoisers"].values() if "train" in entry]
-    return len(set(trained)) < len(trained)
-
-
-def _check_schema(config: Mapping[str, Any], source: str, schema: Mapping[str, Any]) -> None:
-    errors = list(jsonschema.Draft202012Validator(schema).iter_errors(config))
-    if errors:
-        raise UsaidError(f"{source}: {_one_line(max(errors, key=lambda error: len(error.absolute_path)))}")
-
-
-def _override(config: dict[str, Any], changes: Mapping[str, Any]) -> None:
-    for key, value in changes.items():
-        if isinstance(value, dict) and isinstance(config.get(key), dict):
-            _override(config[key], value)
-        else:
-            config[key] = value
-
-
-def hash_of_config(config: Mapping[str, Any]) -> str:
-    """SHA-256 of an experiment or a part of one, independent of the order of keys."""
-    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
+    @property
+    def sha256(self) -> str:
+        """Hash of all its settings."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
 
 @cache
-def _schema() -> dict[str, Any]:
-    schema: dict[str, Any] = yaml.safe_load(files("usaid").joinpath("schemas/experiment.schema.yaml").read_text())
-    return schema
+def benchmarks_model() -> type[Settings]:
+    """The settings of all benchmarks, each a key that may be left out or null."""
+    fields: dict[str, Any] = {name: (load_object(card.settings) | None, None) for name, card in BENCHMARKS.items()}
+    return create_model("Benchmarks", __base__=Settings, **fields)
 
 
-def _check_denoiser(place: str, entry: Mapping[str, Any]) -> None:
-    """What the schema cannot say of a denoiser's entry."""
-    method = entry["method"]
-    if ":" in method:
-        return
-    if method not in CLASSES:
-        allowed = f"one of {', '.join(CLASSES)}, or your own as module:Class"
-        raise UsaidError(f"{place}.method = {method!r}: must be {allowed}")
-    if isinstance(entry.get("weights"), dict) and "sha256" in entry:
-        raise UsaidError(f"{place}: 'sha256' needs 'weights' that are a single file")
-    if method in NEED_WEIGHTS and not {"weights", "train"} & entry.keys():
-        raise UsaidError(f"{place}: method {method!r} needs 'weights' or 'train'")
-    if "train" in entry and method not in NEED_WEIGHTS:
-        raise UsaidError(f"{place}.train: only {', '.join(NEED_WEIGHTS)} can be trained")
-
-
-def _check_ablation(place: str, experiment: Mapping[str, Any]) -> None:
-    """Table II varies a key of a recipe, so its denoiser has to be trained."""
-    name = experiment["ablation"]["denoiser"]
-    entry = experiment["denoisers"].get(name, {})
-    if entry.get("method") != "u_said" or "train" not in entry:
-        raise UsaidError(f"{place}.denoiser = {json.dumps(name)}: must be a denoiser of method u_said with 'train'")
-    if "voc_quality" not in experiment["benchmarks"]:
-        raise UsaidError(f"{place}: Table II is made from benchmark voc_quality; add it")
-
-
-def _fill_defaults(value: Any, schema: Mapping[str, Any]) -> None:
-    schema = _resolved(schema)
-    if not isinstance(value, dict):
-        return
-    for key, part in schema.get("properties", {}).items():
-        if key not in value and "default" in _resolved(part):
-            value[key] = json.loads(json.dumps(_resolved(part)["default"]))
-        if key in value:
-            _fill_defaults(value[key], part)
-    if isinstance(schema.get("additionalProperties"), dict):
-        for key in value.keys() - schema.get("properties", {}).keys():
-            _fill_defaults(value[key], schema["additionalProperties"])
-
-
-def _resolved(schema: Mapping[str, Any]) -> Mapping[str, Any]:
-    reference = schema.get("$ref")
-    resolved: Mapping[str, Any] = _schema()["$defs"][reference.split("/")[-1]] if reference else schema
-    return resolved
-
-
-def _one_line(error: jsonschema.ValidationError) -> str:
-    """Key, value and what is allowed, for one error of the schema."""
-    key = ".".join(str(part) for part in error.absolute_path) or "(top level)"
-    rule = str(error.validator)
-    limit: Any = error.validator_value
-    schema: Any = error.schema
-    instance: Any = error.instance
-    if rule == "additionalProperties":
-        allowed = sorted(schema.get("properties", {}))
-        patterns = list(schema.get("patternProperties", {}))
-        unknown = sorted(k for k in instance if k not in allowed and not any(re.search(p, k) for p in patterns))
-        return f"unknown key {_join(key, unknown[0])!r}; allowed: {', '.join(allowed + patterns)}"
-    if rule == "required":
-        missing = next(name for name in limit if name not in instance)
-        return f"key {_join(key, missing)!r} is missing"
-    value = json.dumps(instance)
-    if rule == "oneOf":
-        return f"{key}: {schema['description']}"
-    if rule == "not":
-        return f"{key}: give either 'weights' or 'train', not both"
-    if rule == "dependentRequired":
-        return f"{key}: 'sha256' needs 'weights'"
-    allowed_text = {
-        "enum": lambda: f"one of {', '.join(map(str, limit))}",
-        "type": lambda: f"of type {limit}",
-        "minimum": lambda: f">= {limit}",
-        "maximum": lambda: f"<= {limit}",
-        "exclusiveMinimum": lambda: f"> {limit}",
-        "exclusiveMaximum": lambda: f"< {limit}",
-        "multipleOf": lambda: f"a multiple of {limit}",
-        "minItems": lambda: f"a list of at least {limit}",
-        "maxItems": lambda: f"a list of at most {limit}",
-        "minProperties": lambda: "not empty",
-        "minLength": lambda: "not empty",
-        "uniqueItems": lambda: "without repeated values",
-        "pattern": lambda: f"like {limit}",
-    }[rule]()
-    return f"{key} = {value}: must be {allowed_text}"
-
-
-def _join(key: str, name: str) -> str:
-    return name if key == "(top level)" else f"{key}.{name}"
+def _as_written(sigma: float) -> float | int:
+    return int(sigma) if sigma == int(sigma) else sigma

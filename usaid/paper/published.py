@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import yaml
 
-K_METHOD = "u_said_k"
-"""Table II's methods: this and the number of classes, ``"u_said_k21"``."""
+COLUMN_OF_K = "u_said_k"
+"""Table II's columns: this and the number of classes, ``"u_said_k21"``."""
 
 
 class Published(NamedTuple):
@@ -22,8 +22,8 @@ class Published(NamedTuple):
             ``"categories"`` in Table III.
         metric: ``"psnr"``, ``"miou"``, ...; a category in Table III; ``"miou_mean"``, ``"miou_variance"``,
             ``"miou_p_value"``, ... in Table X.
-        method: ``"noisy"``, ``"cdncnn_b"``, ...; in Table II the number of classes, ``"u_said_k21"``; for a p-value the
-            two, ``"u_said_vs_cdncnn_b"``.
+        denoiser: ``"noisy"``, ``"cdncnn_b"``, ...; in Table II the number of classes, ``"u_said_k21"``; in Table III a
+            method; for a p-value the two, ``"u_said_vs_cdncnn_b"``.
         value: as printed: dB, percent for accuracies and Table X's mIoU, a fraction for the other mIoU and mAP. Table
             X's mIoU variances are of the fraction. A category is 1.0 or 0.0.
     """
@@ -31,7 +31,7 @@ class Published(NamedTuple):
     table: int
     group: str
     metric: str
-    method: str
+    denoiser: str
     value: float
 
 
@@ -42,21 +42,21 @@ def all_published() -> list[Published]:
 
 def hash_of_published() -> str:
     """SHA-256 of ``published.yaml``: what a table depends on besides code and scores."""
-    return hashlib.sha256(resources.files("usaid").joinpath("published.yaml").read_bytes()).hexdigest()
+    return hashlib.sha256(resources.files("usaid.paper").joinpath("published.yaml").read_bytes()).hexdigest()
 
 
-def published(table: int, group: str, metric: str, method: str) -> float | None:
-    """The number that the paper prints in one cell, in the vocabulary of :class:`Published`; None: no such cell."""
-    return _values().get((table, group, metric, method))
+def published(table: int | None, group: str, metric: str, denoiser: str) -> float | None:
+    """The number that the paper prints in a cell, in the vocabulary of :class:`Published`; None: no such cell."""
+    return None if table is None else _values().get((table, group, metric, denoiser))
 
 
-def paper_methods(table: int) -> tuple[str, ...]:
-    """The methods of a table, in the order of its columns (of its rows in Tables III and IV)."""
-    return tuple(dict.fromkeys(entry.method for entry in _entries() if entry.table == table))
+def paper_denoisers(table: int | None) -> tuple[str, ...]:
+    """The denoisers of a table, in the order of its columns (of its rows in Tables III and IV); none: no such table."""
+    return tuple(dict.fromkeys(entry.denoiser for entry in _entries() if entry.table == table))
 
 
-def paper_groups(table: int) -> tuple[str, ...]:
-    """The groups of a table, in the order of print."""
+def paper_groups(table: int | None) -> tuple[str, ...]:
+    """The groups of a table, in the order of print; none: no such table."""
     return tuple(dict.fromkeys(entry.group for entry in _entries() if entry.table == table))
 
 
@@ -65,15 +65,15 @@ def paper_caption(table: int) -> str:
     return _tables()[table]["caption"]
 
 
-def paper_notes(table: int) -> str | None:
+def paper_notes(table: int | None) -> str | None:
     """Where the print of a table is ambiguous or contradicts itself; None: nowhere that we know."""
-    return _tables()[table].get("notes")
+    return None if table is None else _tables()[table].get("notes")
 
 
 @cache
 def _tables() -> dict[int, dict[str, Any]]:
     """The transcription: number of the table -> its caption, columns, rows, notes."""
-    text = resources.files("usaid").joinpath("published.yaml").read_text(encoding="utf-8")
+    text = resources.files("usaid.paper").joinpath("published.yaml").read_text(encoding="utf-8")
     return {int(name.removeprefix("table_")): table for name, table in yaml.safe_load(text).items()}
 
 
@@ -96,27 +96,27 @@ def _read_table(number: int, table: Mapping[str, Any]) -> Iterator[Published]:
         8: _cells_at_sigma_25,
         10: _cells_over_draws,
     }.get(number, _cells_by_group)
-    for group, metric, method, value in cells(table):
-        yield Published(number, str(group), metric, method, float(value))
+    for group, metric, denoiser, value in cells(table):
+        yield Published(number, str(group), metric, denoiser, float(value))
 
 
 _Cells = Iterator[tuple[object, str, str, float]]
-"""(group, metric, method, value) of each cell of one table."""
+"""(group, metric, denoiser, value) of each cell of one table."""
 
 
 def _cells_by_group(table: Mapping[str, Any]) -> _Cells:
-    """Tables I, V, VI, VII and IX: rows are sigma or data set, then metric; columns are methods."""
+    """Tables I, V, VI, VII and IX: rows are sigma or data set, then metric; columns are denoisers."""
     for group, metrics in table["rows"].items():
         for metric, values in metrics.items():
-            for method, value in zip(table["columns"], values, strict=True):
-                yield group, metric, method, value
+            for denoiser, value in zip(table["columns"], values, strict=True):
+                yield group, metric, denoiser, value
 
 
 def _cells_by_k(table: Mapping[str, Any]) -> _Cells:
     """Table II: rows are metrics, columns are numbers of classes K; K = 21 is Table I's U-SAID at sigma 25."""
     for metric, values in table["rows"].items():
         for k, value in zip(table["columns"], values, strict=True):
-            yield 25, metric, f"{K_METHOD}{k}", value
+            yield 25, metric, f"{COLUMN_OF_K}{k}", value
 
 
 def _cells_by_category(table: Mapping[str, Any]) -> _Cells:
@@ -127,19 +127,19 @@ def _cells_by_category(table: Mapping[str, Any]) -> _Cells:
 
 
 def _cells_by_setting(table: Mapping[str, Any]) -> _Cells:
-    """Table IV: rows are setting, then method; columns are sigmas with two metrics each."""
-    for setting, methods in table["rows"].items():
-        for method, sigmas in methods.items():
+    """Table IV: rows are setting, then denoiser; columns are sigmas with two metrics each."""
+    for setting, denoisers in table["rows"].items():
+        for denoiser, sigmas in denoisers.items():
             for sigma, metrics in sigmas.items():
                 for metric, value in metrics.items():
-                    yield f"{setting}/{sigma}", metric, method, value
+                    yield f"{setting}/{sigma}", metric, denoiser, value
 
 
 def _cells_at_sigma_25(table: Mapping[str, Any]) -> _Cells:
-    """Table VIII: rows are metrics, columns are methods; the sigma stands in the caption."""
+    """Table VIII: rows are metrics, columns are denoisers; the sigma stands in the caption."""
     for metric, values in table["rows"].items():
-        for method, value in zip(table["columns"], values, strict=True):
-            yield 25, metric, method, value
+        for denoiser, value in zip(table["columns"], values, strict=True):
+            yield 25, metric, denoiser, value
 
 
 def _cells_over_draws(table: Mapping[str, Any]) -> _Cells:
@@ -147,8 +147,8 @@ def _cells_over_draws(table: Mapping[str, Any]) -> _Cells:
     for row, statistics in table["rows"].items():
         group, metric = row.removesuffix("_percent").split("_", 1)
         for statistic, values in statistics.items():
-            for method, value in zip(table["columns"], values, strict=True):
-                yield group, f"{metric}_{statistic}", method, value
+            for denoiser, value in zip(table["columns"], values, strict=True):
+                yield group, f"{metric}_{statistic}", denoiser, value
     for row, p_values in table["p_values"].items():
         group, metric = row.split("_", 1)
         for pair, value in p_values.items():

@@ -1,166 +1,163 @@
-"""Recipes: how a denoiser is trained, as data with a name (``recipes.yaml``, which explains every key)."""
+"""Recipes: how a DnCNN is trained, as data with a name (``recipes.yaml`` has the paper's and the released code's)."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+import difflib
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 import yaml
+from pydantic import Field, model_validator
 
-from usaid.errors import UsaidError
-
-Method = Literal["cdncnn_b", "s_said", "u_said"]
-METHODS: tuple[Method, ...] = get_args(Method)
-"""The denoisers that can be trained."""
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a denoiser is trained (paper section III; PROTOCOL section 1); ``recipes.yaml`` explains every key.
-
-    Attributes:
-        recipe: name of the recipe, or path of the file, that the keys come from.
-    """
-
-    recipe: str
-    depth: int
-    features: int
-    images: str
-    patch: int
-    batch: int
-    patches_per_image: float
-    patches_drawn: Literal["each_step", "once"]
-    flip: bool
-    sigma_range: tuple[float, float]
-    epochs: float
-    steps: int | None
-    learning_rate: float
-    milestones: tuple[float, ...]
-    mse_reduction: Literal["half_sum", "mean"]
-    mse_weight: float
-    segmentation_weight: float
-    segmentation_loss: Literal["entropy", "focal"]
-    focal_gamma: float
-    loss_stride: Literal[1, 4]
-    gradient: Literal["attached", "detached"]
-    head: Literal["learnable", "frozen"]
-    classes: int
-    encoder: str
-    encoder_weights: str | None
-    segmenter_clamp: bool
-    segmenter_mean: tuple[float, float, float] | None
-    segmenter_std: tuple[float, float, float] | None
-    segmenter_batchnorm: Literal["running", "batch"]
-    precision: Literal["float32", "bfloat16"]
-    channels_last: bool
-    compile: bool
-    seed: int
-
-
-@dataclass(frozen=True)
-class MLPRecipe:
-    """How MLPs are trained (after Burger et al. 2012; where this differs, it is our choice).
-
-    The authors took hundreds of millions of patches of grey-scale images and stochastic gradient descent, its learning
-    rate in a layer being 0.1 divided by the number of the layer's inputs. Ours are patches of a single colour channel,
-    since that is what the network is applied to, and the optimiser is Adam, because few machines have the time for
-    as many steps.
-
-    Attributes:
-        images: ``<data set>/<split>``.
-        sigmas: noise levels, 0-255 scale; each gets a network of its own.
-        hidden: units of each hidden layer.
-        input_side: side of the noisy patches in pixels.
-        output_side: side of the clean patches in pixels.
-        batch: patches in a step.
-        steps: for each network.
-        learning_rate: Adam's, at the start.
-        milestones: where it falls to a tenth: fractions of the run (below 1), or steps.
-        precision: ``float32``, or ``bfloat16``: autocast of the forward pass.
-        seed: of initialisation, patches and noise.
-    """
-
-    images: str = "voc2012/train"
-    sigmas: Sequence[float] = (25,)
-    hidden: Sequence[int] = (3072, 3072, 2559, 2047)
-    input_side: int = 39
-    output_side: int = 17
-    batch: int = 128
-    steps: int = 1_000_000
-    learning_rate: float = 3e-4
-    milestones: Sequence[float] = (0.7, 0.9)
-    precision: Literal["float32", "bfloat16"] = "float32"
-    seed: int = 0
-
-
-_SEGMENTATION_KEYS = frozenset(
-    (
-        *("segmentation_weight", "segmentation_loss", "focal_gamma", "loss_stride", "gradient", "head", "classes"),
-        *("encoder", "encoder_weights", "segmenter_clamp", "segmenter_mean", "segmenter_std", "segmenter_batchnorm"),
-        "mse_weight",
-    )
+from usaid.experiment.model import (
+    Classes,
+    Count,
+    EncoderSettings,
+    Flag,
+    Images,
+    Integer,
+    Milestones,
+    NotNegative,
+    OneOf,
+    Positive,
+    Precision,
+    Rgb,
+    Seed,
+    Sigma,
+    Text,
+    TrainingRecipe,
+    refuse,
 )
 
 
-def recipe_from(**keys: Any) -> Recipe:
-    """The recipe of a name with some keys changed: ``recipe_from(recipe="paper", steps=1000)``.
+class Recipe(TrainingRecipe, EncoderSettings):
+    """How a denoiser is trained (paper section III; PROTOCOL section 1).
 
-    Raises:
-        UsaidError: as :func:`all_keys`.
+    ``recipe`` names where the keys come from that are not given.
     """
-    return Recipe(**{key: _hashable(value) for key, value in all_keys(keys).items()})
+
+    recipe: Text
+    """`paper` (default), `released_code`, or a YAML file of your own, whose missing keys are the paper's."""
+    depth: Annotated[Integer, Field(ge=3)]
+    """Convolutions of the DnCNN."""
+    features: Count
+    """Channels of the DnCNN."""
+    images: Images
+    """`<data set>/<split>` to train on; S-SAID needs label maps (VOC, DeepGlobe, ISIC), the others any images."""
+    patch: Annotated[Integer, Field(ge=8)]
+    """Side of a patch, pixels."""
+    batch: Count
+    """Patches a step; not more than there are images."""
+    patches_per_image: Positive
+    """Patches of an epoch; below 1: this fraction of each image's positions."""
+    patches_drawn: Literal["each_step", "once"]
+    """Anew at `each_step`, or `once` before the first: then an epoch sees each of them once."""
+    flip: Flag
+    """Mirror half of the patches left to right."""
+    sigma_range: tuple[Sigma, Sigma]
+    """Noise level of a patch, uniform, on the 0-255 scale."""
+    epochs: Positive
+    """Length: so many passes over the patches, each `patches_per_image` of each image."""
+    steps: Count | None
+    """A number: the run has so many steps, divided into `epochs` equal parts."""
+    learning_rate: Positive
+    """Adam's, at the start."""
+    milestones: Milestones
+    """Epochs after which the learning rate is divided by 10."""
+    mse_reduction: Literal["half_sum", "mean"]
+    """`half_sum`: half the sum of squares of a patch, averaged over the batch; or the `mean` over pixels and
+    channels."""
+    mse_weight: NotNegative
+    """Weight of the MSE (not of CDnCNN-B's, which is alone)."""
+    segmentation_weight: NotNegative
+    """Weight of the segmentation loss: the paper's gamma."""
+    segmentation_loss: Literal["entropy", "focal"]
+    """U-SAID's; `focal` is against the network's own arg-max. S-SAID's is cross-entropy with the labels."""
+    focal_gamma: NotNegative
+    """Exponent of the focal loss."""
+    loss_stride: Annotated[Integer, OneOf(lambda: (1, 4))]
+    """Segmentation loss on logits resized to the patch (1), or as they leave the head (4)."""
+    gradient: Literal["attached", "detached"]
+    """Whether the segmentation loss reaches the denoiser."""
+    head: Literal["learnable", "frozen"]
+    """The K 3x3 convolutions; encoder and pyramid are always frozen."""
+    classes: Classes
+    """K; for S-SAID more than the highest label."""
+    segmenter_clamp: Flag
+    """Clamp the denoised patch to [0, 1] before the segmenter."""
+    segmenter_mean: Rgb | None
+    """Subtracted from it, RGB on the [0, 1] scale; null: what the encoder was trained with."""
+    segmenter_std: Rgb | None
+    """And divided by; null: the same."""
+    segmenter_batchnorm: Literal["running", "batch"]
+    """The encoder's BatchNorm: ImageNet's statistics, or the batch's."""
+    precision: Precision
+    """`float32`, or `bfloat16`: autocast of the forward pass."""
+    channels_last: Flag
+    """Memory format."""
+    compile: Flag
+    """`torch.compile`."""
+    seed: Seed
+    """Of initialisation, patches and noise."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _filled_in(cls, keys: Any) -> Any:
+        """Take the keys that are not given from the recipe that ``recipe`` names."""
+        if not isinstance(keys, Mapping):
+            return keys
+        name = keys.get("recipe", "paper")
+        base = named_recipe(name) if isinstance(name, str) else named_recipe("paper")  # its type is checked later
+        return {**base, **keys, "recipe": name}
+
+    @classmethod
+    def by_name(cls) -> Mapping[str, Mapping[str, Any]]:
+        return _shipped()
+
+    def encoder_for(self, method: str) -> EncoderSettings | None:
+        return None if method == "cdncnn_b" else self
+
+    def keys_of(self, method: str) -> dict[str, Any]:
+        """The keys that the training of a method depends on: CDnCNN-B has no segmenter."""
+        unused = {"cdncnn_b": _SEGMENTATION_KEYS, "s_said": {"segmentation_loss"}}.get(method, set())
+        return self.model_dump(mode="json", exclude={*unused, "recipe"})
 
 
-def facts_of(recipe: Recipe, method: Method) -> dict[str, Any]:
-    """The keys that a training of ``method`` depends on: CDnCNN-B has no segmenter."""
-    unused = _SEGMENTATION_KEYS if method == "cdncnn_b" else {"segmentation_loss"} if method == "s_said" else set()
-    return {"method": method} | {key: value for key, value in asdict(recipe).items() if key not in unused | {"recipe"}}
-
-
-def all_keys(keys: Mapping[str, Any]) -> dict[str, Any]:
-    """Fill in the keys that are not given from the recipe that ``keys["recipe"]`` names (default: ``paper``).
-
-    Values are not checked here: :func:`usaid.experiment.checked_experiment` does, against its schema.
-
-    Raises:
-        UsaidError: no such recipe, or a key that recipes do not have.
-    """
-    name = str(keys.get("recipe", "paper"))
-    complete = {"recipe": name, **named_recipe(name), **keys}
-    known = [field.name for field in fields(Recipe)]
-    if unknown := sorted(complete.keys() - set(known)):
-        raise UsaidError(f"recipe {name}: unknown key {unknown[0]!r}; allowed: {', '.join(known)}")
-    return complete
+_SEGMENTATION_KEYS = {
+    *("segmentation_weight", "segmentation_loss", "focal_gamma", "loss_stride", "gradient", "head", "classes"),
+    *("encoder", "encoder_weights", "segmenter_clamp", "segmenter_mean", "segmenter_std", "segmenter_batchnorm"),
+    "mse_weight",
+}
 
 
 def named_recipe(name: str) -> dict[str, Any]:
     """All keys of a recipe: one of ours by name, or a YAML file of a user's own.
 
     Raises:
-        UsaidError: neither, or a file that is no mapping of a recipe's keys.
+        PydanticCustomError: neither, or a file that is no mapping of a recipe's keys.
     """
     if name in _shipped():
         return dict(_shipped()[name])
     if not Path(name).is_file():
-        raise UsaidError(f"recipe {name!r}: must be one of {', '.join(_shipped())}, or a YAML file of your own")
+        raise refuse(f"recipe {name!r}: must be one of {', '.join(_shipped())}, or a YAML file of your own")
     try:
-        own = yaml.safe_load(Path(name).read_text())
-    except yaml.YAMLError as error:
-        raise UsaidError(f"{name}: not YAML ({' '.join(str(error).split())})") from None
+        own = yaml.safe_load(Path(name).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise refuse(f"{name}: not YAML ({' '.join(str(error).split())})") from None
     if not isinstance(own, dict):
-        raise UsaidError(f"{name}: must be a mapping of keys to values")
+        raise refuse(f"{name}: must be a mapping of keys to values")
     if "recipe" in own:
-        raise UsaidError(f"{name}: key 'recipe' belongs into an experiment; what this file leaves out is as in paper")
+        raise refuse(f"{name}: key 'recipe' belongs into an experiment; what this file leaves out is as in paper")
+    for key in own:
+        if key not in Recipe.model_fields:
+            nearest = difflib.get_close_matches(str(key), Recipe.model_fields, n=1)
+            hint = f" (nearest: {nearest[0]!r})" if nearest else ""
+            raise refuse(f"{name}: unknown key {str(key)!r}{hint}; allowed: {', '.join(sorted(Recipe.model_fields))}")
     return _shipped()["paper"] | own
 
 
 @cache
 def _shipped() -> dict[str, dict[str, Any]]:
-    content: dict[str, Any] = yaml.safe_load(files(__package__).joinpath("recipes.yaml").read_text())
+    content: dict[str, Any] = yaml.safe_load(files(__package__).joinpath("recipes.yaml").read_text(encoding="utf-8"))
     return content
-
-
-def _hashable(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value

@@ -1,0 +1,36 @@
+"""A quality benchmark's entry in an experiment."""
+
+from typing import Annotated
+
+from usaid.experiment.benchmark import BenchmarkSettings, Places
+from usaid.experiment.model import OneOf, Unique
+from usaid.registries import METRICS
+
+PRISTINE_FILES = {"niqe_live": "niqe/niqe_live_pris_params.npz", "niqe_matlab": "niqe/niqe_matlab_params.mat"}
+"""Where the pristine model of a variant of NIQE lies, below ``data_root``."""
+
+
+def metrics_of_single_images() -> list[str]:
+    """Names of the metrics that are functions of a denoised and its clean image."""
+    first = {name: card.conventions[0] for name, card in METRICS.items() if card.conventions}
+    return [name for name, convention in first.items() if convention.compute and not convention.of_whole_set]
+
+
+MetricName = Annotated[str, OneOf(metrics_of_single_images)]
+
+
+class QualitySettings(BenchmarkSettings):
+    """How image quality is measured."""
+
+    metrics: Annotated[tuple[MetricName, ...], Unique()] = ()
+    """Further metrics of single images, each a row of the tables below the paper's; those of the suite and of installed
+    packages."""
+
+    def judge_file(self, benchmark: str, places: Places) -> str:
+        if places.niqe == "niqe_fitted":
+            return f"{places.results}/weights/niqe_fitted.npz"
+        return f"{places.data_root}/{PRISTINE_FILES[places.niqe]}"
+
+    @property
+    def further_metrics(self) -> tuple[str, ...]:
+        return self.metrics

@@ -1,0 +1,87 @@
+"""A benchmark's entry in an experiment: what the settings of all benchmarks have, and what jobs ask of them."""
+
+from typing import Annotated, Any, Literal, NamedTuple
+
+from pydantic import Field, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic_core import ValidationError
+
+from usaid.experiment.model import Count, EncoderSettings, Integer, Settings, Sigmas, Text, ToldSigma, Unique, must_be
+
+
+def _checked_told(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
+    try:
+        return check(value)
+    except ValidationError:
+        raise must_be("oracle, or a noise level > 0 (at most 255)") from None
+
+
+Told = Annotated[Literal["oracle"] | ToldSigma, WrapValidator(_checked_told)]
+
+
+class Places(NamedTuple):
+    """Where an experiment has its files.
+
+    Attributes:
+        results: folder of what it makes.
+        data_root: folder of data sets and weights.
+        niqe: the variant of NIQE that it uses.
+    """
+
+    results: str
+    data_root: str
+    niqe: str
+
+
+class BenchmarkSettings(Settings):
+    """How a benchmark is run; the settings of a judge extend it by what says which network judges."""
+
+    sigmas: Sigmas
+    """Noise levels, standard deviation on the 0-255 scale."""
+    draws: Count = 1
+    """Noise realisations of each image and sigma."""
+    told_sigmas: Annotated[tuple[Told, ...], Field(min_length=1), Unique()] = ("oracle",)
+    """What non-blind methods are told: `oracle` (the true sigma) or noise levels. Table IV needs `[oracle, 25]`, its
+    settings II and I; equal cells are computed once, other tables show `oracle`, and blind methods are told nothing."""
+    subset: Text | None = None
+    """List of ids, as in `subsets`, that this benchmark alone is scored on."""
+    longest_side: Annotated[Integer, Field(ge=32)] | None = None
+    """Images with a longer side are made smaller, before noise is added and in training; null: as stored. For data sets
+    with label maps."""
+    notes: tuple[str, ...] = ()
+    """Sentences for the footnotes of this benchmark's tables."""
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether the experiment trains the network that judges."""
+        return False
+
+    @property
+    def given_file(self) -> str | None:
+        """What the judge reads that is not made by the experiment, below ``data_root``; None: nothing."""
+        return None
+
+    def judge_file(self, benchmark: str, places: Places) -> str | None:
+        """Where the judge finds what it needs from disk: its network's weights, NIQE's pristine model; None: nothing.
+
+        Args:
+            benchmark: name of this entry.
+            places: of the experiment that it is part of.
+        """
+        if self.is_trained:
+            return f"{places.results}/weights/{benchmark}.safetensors"
+        return None if self.given_file is None else f"{places.data_root}/{self.given_file}"
+
+    @property
+    def encoder(self) -> EncoderSettings | None:
+        """The encoder whose weights that training starts from; None: it needs none."""
+        return None
+
+    @property
+    def package_data(self) -> tuple[str, ...]:
+        """Files of the suite that the judge reads, as ``"package:file"``."""
+        return ()
+
+    @property
+    def further_metrics(self) -> tuple[str, ...]:
+        """Metrics that the judge computes beside those on the benchmark's card."""
+        return ()

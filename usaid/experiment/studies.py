@@ -1,0 +1,48 @@
+"""What an experiment may ask beside denoisers on benchmarks: Table II's ablation and Figure 2's convergence."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from usaid.experiment.model import (
+    Count,
+    EncoderSettings,
+    Integer,
+    Positive,
+    Precision,
+    Seed,
+    Settings,
+    SeveralClasses,
+    Text,
+)
+
+
+class Ablation(Settings):
+    """Table II: a U-SAID is trained once for each number of classes K and scored at the table's sigma."""
+
+    denoiser: Text
+    """Name of a denoiser that is trained; its recipe is varied in K alone."""
+    classes: SeveralClasses
+    """Numbers of classes K. The one that the denoiser has itself is not trained again."""
+
+
+class Convergence(EncoderSettings):
+    """Figure 2: how fast the USA module learns true label maps, and permuted ones.
+
+    The paper names the encoder and the images; the rest is our choice.
+    """
+
+    crop: Annotated[Integer, Field(ge=32, multiple_of=2)] = 224
+    """Side in pixels, even, of the square in the middle of each image that it is trained on; smaller images are left
+    out. Always the same square: the experiment asks how fast given maps are fitted, and in crops at random places
+    permuted maps hardly can be."""
+    batch: Count = 8
+    """Crops a step."""
+    steps: Count = 2000
+    """Optimiser steps of each of the three runs."""
+    learning_rate: Positive = 1e-4
+    """Adam's, constant: a decay would bend the curves. Ten times as much is unstable, since the pyramid has no norm."""
+    precision: Precision = "float32"
+    """`float32`, or `bfloat16`: autocast of the forward pass."""
+    seed: Seed = 0
+    """Of the first weights, the permutations and the crops; the same for all three supervisions."""
