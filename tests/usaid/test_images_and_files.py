@@ -7,7 +7,8 @@ from PIL import Image
 
 from usaid.errors import UsaidError
 from usaid.files import sha256_of_file, written_atomically
-from usaid.images import read_rgb, to_uint8, to_unit_range
+from usaid.images import read_rgb
+from usaid.tensors import to_uint8, to_unit_range
 
 
 def test_uint8_round_trip():
@@ -44,23 +45,23 @@ def test_missing_image(tmp_path):
 
 def test_an_interrupted_write_leaves_the_old_file(tmp_path):
     path = tmp_path / "file.txt"
-    path.write_text("old")
+    path.write_text("old", encoding="utf-8")
 
     def interrupted_write() -> None:
         with written_atomically(path) as temporary:
-            temporary.write_text("half")
+            temporary.write_text("half", encoding="utf-8")
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         interrupted_write()
-    assert path.read_text() == "old"
+    assert path.read_text(encoding="utf-8") == "old"
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_finished_write_replaces(tmp_path):
     with written_atomically(tmp_path / "new" / "file.txt") as temporary:
-        temporary.write_text("whole")
-    assert (tmp_path / "new" / "file.txt").read_text() == "whole"
+        temporary.write_text("whole", encoding="utf-8")
+    assert (tmp_path / "new" / "file.txt").read_text(encoding="utf-8") == "whole"
 
 
 def test_sha256_of_the_empty_file(tmp_path):

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from PIL import Image
 
+from usaid.cards import DataSet
 from usaid.errors import UsaidError
 from usaid.images import open_image, read_rgb
 
@@ -34,16 +35,12 @@ class Dataset(ABC):
     """One split of a data set on disk, in its official layout below ``data_root``.
 
     Attributes:
-        name: the data set's name in configs and in the noise key, e.g. ``"voc2012"``.
-        title: its name in tables.
-        official_counts: number of images of each official split, e.g. ``{"train": 1464, "val": 1449}``.
+        card: name, title, official splits and classes.
         folders: where each split's images lie, below ``data_root``.
         longest_side: larger images are made smaller, until their longer side has so many pixels; None: as stored.
     """
 
-    name: ClassVar[str]
-    title: ClassVar[str]
-    official_counts: ClassVar[dict[str, int]]
+    card: ClassVar[DataSet]
     folders: ClassVar[dict[str, str]]
 
     longest_side: int | None = None
@@ -53,7 +50,7 @@ class Dataset(ABC):
 
         Args:
             data_root: folder that holds the data set's official folder.
-            split: one of ``official_counts``.
+            split: one of the card's ``splits``.
             subset: text file with one id a line (below ``data_root``, else below the working folder, or absolute);
                 None: the whole split.
 
@@ -61,8 +58,8 @@ class Dataset(ABC):
             UsaidError: unknown split, split list or subset list missing, or a listed id that the split lacks.
         """
         self.data_root = Path(data_root)
-        if split not in self.official_counts:
-            raise UsaidError(f"{self.name}: no split {split!r}; one of {', '.join(self.official_counts)}")
+        if split not in self.card.splits:
+            raise UsaidError(f"{self.name}: no split {split!r}; one of {', '.join(self.card.splits)}")
         self.split = split
         self.subset = str(subset) if subset is not None else None
         ids = self.find_ids()
@@ -76,6 +73,11 @@ class Dataset(ABC):
             )
 
     @property
+    def name(self) -> str:
+        """The data set's name in experiments and in the noise's key, e.g. ``"voc2012"``."""
+        return self.card.name
+
+    @property
     def folder(self) -> Path:
         """Folder that holds the split's images."""
         return self.data_root / self.folders[self.split]
@@ -83,7 +85,7 @@ class Dataset(ABC):
     @property
     def n_official(self) -> int:
         """Number of images of the official split: the second number of "n = ... of ..."."""
-        return self.official_counts[self.split]
+        return self.card.splits[self.split]
 
     @abstractmethod
     def find_ids(self) -> Sequence[str]:
@@ -107,7 +109,7 @@ class Dataset(ABC):
         return sample if self.longest_side is None else shrunk(sample, self.longest_side)
 
     def files(self, image_id: str) -> tuple[Path, ...]:
-        """Files that hold one image and its target; none where a file that ``find_ids`` reads holds them all."""
+        """Files that hold one image and then its target; none where a file that ``find_ids`` reads holds them all."""
         return ()
 
     def ids_on_disk(self) -> list[str]:
@@ -153,14 +155,16 @@ def read_id_list(path: Path) -> list[str]:
     """Ids of a text file with one id a line; blank lines are skipped.
 
     Raises:
-        UsaidError: the list is missing or empty.
+        UsaidError: the list is missing, empty or no text.
     """
     try:
-        ids = [line.strip() for line in path.read_text().splitlines() if line.strip()]
+        ids = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     except FileNotFoundError:
         raise UsaidError(f"{path}: list of ids is missing; put it there or correct the key that names it") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsaidError(f"{path}: list of ids cannot be read ({error}); it must be text, one id a line") from None
     if not ids:
-        raise UsaidError(f"{path}: list of ids is empty")
+        raise UsaidError(f"{path}: list of ids is empty; put one id a line there")
     return ids
 
 

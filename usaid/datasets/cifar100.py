@@ -8,10 +8,20 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from usaid.cards import DataSet
 from usaid.datasets.base import Dataset, Sample, require_file
 from usaid.errors import UsaidError
 
 N_CLASSES = 100
+
+CARD = DataSet(
+    "cifar100",
+    "CIFAR-100",
+    reader="usaid.datasets.cifar100:CIFAR100",
+    splits={"train": 50_000, "test": 10_000},
+    sources="usaid.datasets.sources:cifar100.yaml",
+)
+CARDS = (CARD,)
 
 
 class CIFAR100(Dataset):
@@ -27,9 +37,7 @@ class CIFAR100(Dataset):
     Source: Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009, cifar-100-python.tar.gz.
     """
 
-    name = "cifar100"
-    title = "CIFAR-100"
-    official_counts: ClassVar[dict[str, int]] = {"train": 50_000, "test": 10_000}
+    card = CARD
     folders: ClassVar[dict[str, str]] = dict.fromkeys(("train", "test"), "cifar-100-python")
     images: np.ndarray
     labels: np.ndarray

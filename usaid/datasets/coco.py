@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from usaid.cards import DataSet
 from usaid.datasets.base import Dataset, Sample, read_image, require_file
 from usaid.errors import UsaidError
 
@@ -28,6 +29,16 @@ class Instance:
     area: float
 
 
+CARD = DataSet(
+    "coco",
+    "MS COCO",
+    reader="usaid.datasets.coco:COCO",
+    splits={"train": 118_287, "val": 5000},
+    sources="usaid.datasets.sources:coco.yaml",
+)
+CARDS = (CARD,)
+
+
 class COCO(Dataset):
     """Reads ``coco/{train,val}2017`` and ``coco/annotations/instances_{train,val}2017.json``.
 
@@ -42,9 +53,7 @@ class COCO(Dataset):
     Source: Lin et al., "Microsoft COCO: Common Objects in Context", ECCV 2014, cocodataset.org.
     """
 
-    name = "coco"
-    title = "MS COCO"
-    official_counts: ClassVar[dict[str, int]] = {"train": 118_287, "val": 5000}
+    card = CARD
     folders: ClassVar[dict[str, str]] = {"train": "coco/train2017", "val": "coco/val2017"}
 
     def find_ids(self) -> Sequence[str]:

@@ -6,13 +6,14 @@ from typing import ClassVar
 
 import numpy as np
 
+from usaid.cards import DataSet
 from usaid.datasets.base import Dataset, Sample, read_id_list, read_image, read_mask
 from usaid.errors import UsaidError
 
 UNKNOWN = 6
 """Class index of pixels of no known land cover: a class of the masks, left out of the mean IoU."""
 
-SPLIT_LISTS = Path(__file__).parent / "deepglobe_split"
+SPLIT_LISTS = {split: Path(__file__).parent / "deepglobe_split" / f"{split}.txt" for split in ("train", "test")}
 """Ids of two of GLNet's three splits, as its authors published them (VITA-Group/GLNet: ``train.txt``, 454 ids;
 ``crossvali.txt``, 142 ids, by its size the paper's test split)."""
 
@@ -27,12 +28,24 @@ _COLOURS = {
     "unknown": (0, 0, 0),
 }
 
+CARD = DataSet(
+    "deepglobe",
+    "DeepGlobe",
+    reader="usaid.datasets.deepglobe:DeepGlobe",
+    splits={"train": 454, "val": 207, "test": 142},
+    classes=tuple(_COLOURS),
+    left_out=("unknown",),
+    sources="usaid.datasets.sources:deepglobe.yaml",
+    package_data=tuple(f"usaid.datasets:deepglobe_split/{path.name}" for path in SPLIT_LISTS.values()),
+)
+CARDS = (CARD,)
+
 
 class DeepGlobe(Dataset):
     """Reads the image and mask pairs of ``deepglobe/land-train``.
 
-    ``Sample.target`` is the uint8 (H, W) mask of class indices 0-6 in the order of ``class_names``; 6 is "unknown".
-    The colour channels of the stored masks are binarised at 128 first, as the challenge prescribes.
+    ``Sample.target`` is the uint8 (H, W) mask of class indices 0-6 in the order of the card's ``classes``; 6 is
+    "unknown". The colour channels of the stored masks are binarised at 128 first, as the challenge prescribes.
 
     The official validation masks were never released. The suite's splits are GLNet's 454/207/142 of the 803 training
     images: its authors published the ids of the 454 and of the 142 (``deepglobe_split/`` has them), and the 207 are
@@ -44,22 +57,19 @@ class DeepGlobe(Dataset):
     Networks", CVPR 2019.
     """
 
-    name = "deepglobe"
-    title = "DeepGlobe"
-    official_counts: ClassVar[dict[str, int]] = {"train": 454, "val": 207, "test": 142}
+    card = CARD
     folders: ClassVar[dict[str, str]] = dict.fromkeys(("train", "val", "test"), "deepglobe/land-train")
-    class_names: ClassVar[tuple[str, ...]] = tuple(_COLOURS)
 
     def find_ids(self) -> Sequence[str]:
         own_list = self.folder.parent / f"{self.split}.txt"
         if own_list.is_file():
             return read_id_list(own_list)
-        found = sorted(path.name.removesuffix("_sat.jpg") for path in self.folder.glob("*_sat.jpg"))
-        published = {name: read_id_list(SPLIT_LISTS / f"{name}.txt") for name in ("train", "test")}
+        on_disk = sorted(path.name.removesuffix("_sat.jpg") for path in self.folder.glob("*_sat.jpg"))
+        published = {split: read_id_list(path) for split, path in SPLIT_LISTS.items()}
         named = {image_id for ids in published.values() for image_id in ids}
-        if not named <= set(found):
-            return found
-        return published.get(self.split) or [image_id for image_id in found if image_id not in named]
+        if not named <= set(on_disk):
+            return on_disk
+        return published.get(self.split) or [image_id for image_id in on_disk if image_id not in named]
 
     def files(self, image_id: str) -> tuple[Path, ...]:
         return self.folder / f"{image_id}_sat.jpg", self.folder / f"{image_id}_mask.png"

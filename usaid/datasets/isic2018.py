@@ -6,8 +6,19 @@ from typing import ClassVar
 
 import numpy as np
 
+from usaid.cards import DataSet
 from usaid.datasets.base import Dataset, Sample, read_image, read_mask
 from usaid.errors import UsaidError
+
+CARD = DataSet(
+    "isic2018",
+    "ISIC 2018",
+    reader="usaid.datasets.isic2018:ISIC2018",
+    splits={"train": 2594, "val": 100},
+    classes=("background", "lesion"),
+    sources="usaid.datasets.sources:isic2018.yaml",
+)
+CARDS = (CARD,)
 
 
 class ISIC2018(Dataset):
@@ -19,9 +30,7 @@ class ISIC2018(Dataset):
     Source: Codella et al., "Skin Lesion Analysis Toward Melanoma Detection 2018", challenge.isic-archive.com.
     """
 
-    name = "isic2018"
-    title = "ISIC 2018"
-    official_counts: ClassVar[dict[str, int]] = {"train": 2594, "val": 100}
+    card = CARD
     folders: ClassVar[dict[str, str]] = {
         "train": "isic2018/ISIC2018_Task1-2_Training_Input",
         "val": "isic2018/ISIC2018_Task1-2_Validation_Input",
@@ -30,7 +39,6 @@ class ISIC2018(Dataset):
         "train": "isic2018/ISIC2018_Task1_Training_GroundTruth",
         "val": "isic2018/ISIC2018_Task1_Validation_GroundTruth",
     }
-    class_names: ClassVar[tuple[str, ...]] = ("background", "lesion")
 
     def find_ids(self) -> Sequence[str]:
         return sorted(path.stem for path in self.folder.glob("ISIC_*.jpg"))

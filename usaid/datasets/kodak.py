@@ -4,7 +4,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
+from usaid.cards import DataSet
 from usaid.datasets.base import Dataset, Sample, read_image
+
+CARD = DataSet(
+    "kodak",
+    "Kodak",
+    reader="usaid.datasets.kodak:Kodak",
+    splits={"all": 24},
+    sources="usaid.datasets.sources:kodak.yaml",
+)
+CARDS = (CARD,)
 
 
 class Kodak(Dataset):
@@ -16,9 +26,7 @@ class Kodak(Dataset):
     Source: Kodak Lossless True Color Image Suite, r0k.us/graphics/kodak.
     """
 
-    name = "kodak"
-    title = "Kodak"
-    official_counts: ClassVar[dict[str, int]] = {"all": 24}
+    card = CARD
     folders: ClassVar[dict[str, str]] = {"all": "kodak"}
 
     def find_ids(self) -> Sequence[str]:

@@ -1,79 +1,15 @@
-"""The six data sets of the paper: a registry of their readers, and what of them is on disk."""
+"""What of each data set is on disk, and the cure for what is missing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
-import yaml
-
-from usaid.datasets.base import Dataset, Sample
-from usaid.datasets.cifar100 import CIFAR100
-from usaid.datasets.coco import COCO
-from usaid.datasets.deepglobe import DeepGlobe
-from usaid.datasets.isic2018 import ISIC2018
-from usaid.datasets.kodak import Kodak
-from usaid.datasets.voc2012 import VOC2012
+from usaid.cards import DataSet
+from usaid.datasets.base import Dataset
+from usaid.datasets.sources import source_of
 from usaid.errors import UsaidError
-
-__all__ = ["DATASETS", "Dataset", "Sample", "SplitStatus", "format_status", "load", "read_sources", "status"]
-
-DATASETS: dict[str, type[Dataset]] = {
-    reader.name: reader for reader in (VOC2012, Kodak, ISIC2018, DeepGlobe, CIFAR100, COCO)
-}
-
-
-def load(
-    name: str,
-    data_root: str | Path,
-    split: str,
-    subset: str | Path | None = None,
-    longest_side: int | None = None,
-) -> Dataset:
-    """Open one split of a data set.
-
-    Args:
-        name: one of ``DATASETS``.
-        data_root: folder that holds the data set's official folder.
-        split: one of the reader's ``official_counts``.
-        subset: text file with one id a line (below ``data_root``, else below the working folder, or absolute); None:
-            the whole split.
-        longest_side: in pixels; larger images are made smaller. None: as stored.
-
-    Raises:
-        UsaidError: unknown name or split, missing or damaged files, or a listed id that the split lacks.
-    """
-    if name not in DATASETS:
-        raise UsaidError(f"{name}: no data set of this name; one of {', '.join(DATASETS)}")
-    dataset = DATASETS[name](data_root, split, subset)
-    dataset.longest_side = longest_side
-    return dataset
-
-
-def load_for(experiment: Mapping[str, Any], name: str, split: str, benchmark: str | None = None) -> Dataset:
-    """Open one split of a data set as an experiment names it: its root folder, and its list of ids if it has one.
-
-    Args:
-        experiment: as :func:`usaid.experiment.checked_experiment` returns it.
-        name: one of ``DATASETS``.
-        split: one of the reader's ``official_counts``.
-        benchmark: one of the experiment's, whose own size of images counts; for the split that it scores also
-            whose own list of ids (:func:`subset_for`). None: images as stored.
-
-    Raises:
-        UsaidError: as :func:`load`.
-    """
-    longest_side = experiment["benchmarks"][benchmark].get("longest_side") if benchmark else None
-    return load(name, experiment["data_root"], split, subset_for(experiment, name, split, benchmark), longest_side)
-
-
-def subset_for(experiment: Mapping[str, Any], name: str, split: str, benchmark: str | None = None) -> str | None:
-    """The list of ids that an experiment names for a split, or a benchmark of it for what it scores; None: all."""
-    own: str | None = experiment["benchmarks"][benchmark].get("subset") if benchmark and split != "train" else None
-    return own or experiment["subsets"].get(f"{name}/{split}")
+from usaid.registries import DATASETS, load_object
 
 
 @dataclass(frozen=True)
@@ -107,25 +43,34 @@ class SplitStatus:
 def status(data_root: str | Path) -> list[SplitStatus]:
     """Count the images of every split of every data set below a folder, without decoding any."""
     root = Path(data_root)
-    return [split_status(reader, root, split) for reader in DATASETS.values() for split in reader.official_counts]
+    return [row for card in DATASETS.values() for row in status_of(card, root)]
 
 
-def split_status(reader: type[Dataset], data_root: Path, split: str) -> SplitStatus:
+def status_of(card: DataSet, data_root: Path) -> list[SplitStatus]:
+    """Count the images of every split of one data set, without decoding any."""
+    return [split_status(card, data_root, split) for split in card.splits]
+
+
+def split_status(card: DataSet, data_root: Path, split: str) -> SplitStatus:
     """Count the images of one split of a data set, without decoding any."""
-    folder, official = data_root / reader.folders[split], reader.official_counts[split]
+    folder, official = data_root, card.splits[split]
     found, problem = 0, ""
-    if folder.is_dir():
-        try:
+    try:
+        reader: type[Dataset] = load_object(card.reader)
+        folder = data_root / reader.folders[split]
+        if folder.is_dir():
             found = len(reader(data_root, split).ids_on_disk())
-        except UsaidError as error:
-            problem = str(error)
-    cure = "" if found == official else cure_for(reader.name, data_root, split)
-    return SplitStatus(reader.name, split, folder, found, official, problem, cure)
+    except UsaidError as error:
+        problem = str(error)
+    cure = "" if found == official else cure_for(card.name, data_root, split)
+    return SplitStatus(card.name, split, folder, found, official, problem, cure)
 
 
 def cure_for(name: str, data_root: Path, split: str | None = None) -> str:
     """How to get a data set, or a split of it: the command that fetches it, or what to do by hand."""
-    source = read_sources()[name]
+    source = source_of(name)
+    if not source:
+        return f"nothing fetches it: put it below {data_root}, where its reader looks ({DATASETS[name].reader})"
     fetched = split is None or split in source.get("splits", [split])
     by_hand: str = source.get("by_hand", "") if fetched else source["other_splits"]
     return by_hand.replace("DATA_ROOT", str(data_root)) or f"usaid data fetch {name} --data-root {data_root}"
@@ -140,10 +85,3 @@ def format_status(rows: Sequence[SplitStatus]) -> str:
         lines += [f"    {row.problem}" for row in splits if row.problem]
         lines += [f"    -> {cure}" for cure in dict.fromkeys(row.cure for row in splits if row.cure)]
     return "\n".join(lines)
-
-
-@cache
-def read_sources() -> dict[str, Any]:
-    """Where each data set and each set of weights comes from: ``sources.yaml``, which explains its keys."""
-    content: dict[str, Any] = yaml.safe_load(files(__name__).joinpath("sources.yaml").read_text())
-    return content

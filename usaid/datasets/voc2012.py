@@ -4,28 +4,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
+from usaid.cards import DataSet
 from usaid.datasets.base import Dataset, Sample, read_id_list, read_image, read_mask
 from usaid.errors import UsaidError
 
 VOID = 255
 """Mask value of object borders and of pixels that no annotator could tell: left out of every score."""
 
-
-class VOC2012(Dataset):
-    """Reads ``VOCdevkit/VOC2012`` as the release unpacks it.
-
-    The ids are those of the official list ``ImageSets/Segmentation/<split>.txt``, whether or not all images are on
-    disk: an experiment on part of the images names a subset list. ``Sample.target`` is the uint8 (H, W) mask of
-    palette indices, 0-20 in the order of ``class_names`` and 255 for void.
-
-    Source: Everingham et al., "The PASCAL Visual Object Classes Challenge 2012", VOCtrainval_11-May-2012.tar.
-    """
-
-    name = "voc2012"
-    title = "PASCAL VOC 2012"
-    official_counts: ClassVar[dict[str, int]] = {"train": 1464, "val": 1449}
-    folders: ClassVar[dict[str, str]] = dict.fromkeys(("train", "val"), "VOCdevkit/VOC2012/JPEGImages")
-    class_names: ClassVar[tuple[str, ...]] = (
+CARD = DataSet(
+    "voc2012",
+    "PASCAL VOC 2012",
+    reader="usaid.datasets.voc2012:VOC2012",
+    splits={"train": 1464, "val": 1449},
+    classes=(
         "background",
         "aeroplane",
         "bicycle",
@@ -47,7 +38,24 @@ class VOC2012(Dataset):
         "sofa",
         "train",
         "tvmonitor",
-    )
+    ),
+    sources="usaid.datasets.sources:voc2012.yaml",
+)
+CARDS = (CARD,)
+
+
+class VOC2012(Dataset):
+    """Reads ``VOCdevkit/VOC2012`` as the release unpacks it.
+
+    The ids are those of the official list ``ImageSets/Segmentation/<split>.txt``, whether or not all images are on
+    disk: an experiment on part of the images names a subset list. ``Sample.target`` is the uint8 (H, W) mask of
+    palette indices, 0-20 in the order of the card's ``classes`` and 255 for void.
+
+    Source: Everingham et al., "The PASCAL Visual Object Classes Challenge 2012", VOCtrainval_11-May-2012.tar.
+    """
+
+    card = CARD
+    folders: ClassVar[dict[str, str]] = dict.fromkeys(("train", "val"), "VOCdevkit/VOC2012/JPEGImages")
 
     def find_ids(self) -> Sequence[str]:
         return read_id_list(self.folder.parent / "ImageSets" / "Segmentation" / f"{self.split}.txt")
@@ -60,7 +68,7 @@ class VOC2012(Dataset):
         image_path, mask_path = self.files(image_id)
         image = read_image(image_path)
         mask = read_mask(mask_path, image, modes=("P", "L"))
-        unknown = mask[(mask >= len(self.class_names)) & (mask != VOID)]
+        unknown = mask[(mask >= len(self.card.classes)) & (mask != VOID)]
         if unknown.size:
             raise UsaidError(
                 f"{mask_path}: mask value {unknown[0]} is neither a class (0-20) nor void (255); "

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,10 @@ from PIL import Image
 from scipy.ndimage import maximum_filter
 from scipy.stats import kurtosis
 
-from usaid.datasets import miniature, scenes
+from usaid.datasets.loading import load
+from usaid.datasets.miniature import coco, deepglobe, isic2018, kodak, scenes, voc2012, writer
 from usaid.datasets.miniature.writer import write_miniature
+from usaid.datasets.status import status
 from usaid.errors import UsaidError
 
 VOC = "VOCdevkit/VOC2012"
@@ -41,7 +44,7 @@ def grey(path: Path) -> np.ndarray:
 
 
 def ids(path: Path) -> list[str]:
-    return path.read_text().split()
+    return path.read_text(encoding="utf-8").split()
 
 
 def stems(folder: Path, suffix: str) -> list[str]:
@@ -71,7 +74,7 @@ def test_voc_layout(built: Path) -> None:
 
 
 def test_voc_palette() -> None:
-    palette = miniature.voc_palette()
+    palette = voc2012.colour_map()
     assert palette[:6].tolist() == [[0, 0, 0], [128, 0, 0], [0, 128, 0], [128, 128, 0], [0, 0, 128], [128, 0, 128]]
     assert palette[20].tolist() == [0, 64, 128]
     assert palette[255].tolist() == [224, 224, 192]
@@ -101,7 +104,7 @@ def test_deepglobe_layout_and_colours(built: Path) -> None:
     folder = built / "deepglobe/land-train"
     assert (len(train), len(val)) == (12, 4)
     assert stems(folder, "_sat.jpg") == stems(folder, "_mask.png") == sorted(train + val)
-    official = {tuple(colour) for colour in miniature.DEEPGLOBE_COLOURS.tolist()}
+    official = {tuple(colour) for colour in deepglobe.COLOURS.tolist()}
     for split in (train, val):
         seen = set()
         for image_id in split:
@@ -109,6 +112,27 @@ def test_deepglobe_layout_and_colours(built: Path) -> None:
             assert mask.shape == pixels(folder / f"{image_id}_sat.jpg").shape == (128, 128, 3)
             seen |= {tuple(colour) for colour in np.unique(mask.reshape(-1, 3), axis=0).tolist()}
         assert official - {(0, 0, 0)} <= seen <= official
+
+
+def test_the_readers_count_and_read_all_of_it(built: Path) -> None:
+    rows = status(built)
+    assert {(row.name, row.split): row.found for row in rows} == {
+        ("voc2012", "train"): 48,
+        ("voc2012", "val"): 12,
+        ("kodak", "all"): 6,
+        ("isic2018", "train"): 32,
+        ("isic2018", "val"): 8,
+        ("deepglobe", "train"): 16,
+        ("deepglobe", "val"): 16,
+        ("deepglobe", "test"): 16,
+        ("cifar100", "train"): 1500,
+        ("cifar100", "test"): 400,
+        ("coco", "train"): 48,
+        ("coco", "val"): 16,
+    }
+    for row in rows:
+        assert not row.problem
+        assert sum(sample.image.size > 0 for sample in load(row.name, built, row.split)) == row.found
 
 
 # CIFAR-100
@@ -173,7 +197,7 @@ def test_void_is_two_pixels_wide() -> None:
     owner = np.zeros((6, 8), int)
     owner[:, 4:] = 1
     expected = [[0, 0, 0, 255, 255, 7, 7, 7]] * 6
-    assert miniature.voc_labels(owner, np.array([0, 7])).tolist() == expected
+    assert voc2012.labels_of(owner, np.array([0, 7])).tolist() == expected
 
 
 def test_mask_is_what_was_painted() -> None:
@@ -218,12 +242,12 @@ def test_polygons_cover_just_the_mask() -> None:
     rng = np.random.default_rng(0)
     for density in (0.2, 0.5, 0.8, 0.9) * 10:
         mask = rng.random((9, 12)) < density
-        assert (filled(miniature.polygons(mask), 9, 12) == mask).all()
+        assert (filled(coco.polygons(mask), 9, 12) == mask).all()
 
 
 @pytest.mark.parametrize(("split", "count"), [("train", 48), ("val", 16)])
 def test_coco_boxes_and_areas_are_those_of_the_masks(built: Path, split: str, count: int) -> None:
-    content = json.loads((built / f"coco/annotations/instances_{split}2017.json").read_text())
+    content = json.loads((built / f"coco/annotations/instances_{split}2017.json").read_text(encoding="utf-8"))
     assert set(content) == OFFICIAL_COCO_KEYS
     assert [entry["id"] for entry in content["categories"]] == [1, 3, 17, 18, 62]
     files = {entry["id"]: built / f"coco/{split}2017" / entry["file_name"] for entry in content["images"]}
@@ -282,9 +306,9 @@ def test_a_flat_field_of_noise_would_fail() -> None:
 # The same pixels, always; whole or redone
 
 
-@pytest.mark.parametrize("draw", [miniature.voc2012, miniature.kodak, miniature.isic2018, miniature.coco])
-def test_drawn_again_the_bytes_are_the_same(built: Path, draw: Any) -> None:
-    for name, content in islice(draw(0), 2):
+@pytest.mark.parametrize("dataset", [voc2012, kodak, isic2018, coco])
+def test_drawn_again_the_bytes_are_the_same(built: Path, dataset: ModuleType) -> None:
+    for name, content in islice(dataset.draw(0), 2):
         assert (built / name).read_bytes() == content
 
 
@@ -294,13 +318,13 @@ def test_pixels_do_not_depend_on_the_machine(built: Path) -> None:
 
 
 def test_seeds_differ() -> None:
-    (name, content), (other_name, other_content) = next(miniature.isic2018(0)), next(miniature.isic2018(1))
+    (name, content), (other_name, other_content) = next(isic2018.draw(0)), next(isic2018.draw(1))
     assert name == other_name
     assert content != other_content
 
 
 def test_it_is_small_and_all_of_it_is_recorded(built: Path) -> None:
-    record = json.loads((built / "miniature.json").read_text())
+    record = json.loads((built / "miniature.json").read_text(encoding="utf-8"))
     files = [path for path in built.rglob("*") if path.is_file()]
     assert {str(path.relative_to(built)) for path in files} == {*record["files"], "miniature.json"}
     assert sum(path.stat().st_size for path in files) < 15e6
@@ -309,14 +333,14 @@ def test_it_is_small_and_all_of_it_is_recorded(built: Path) -> None:
 
 
 def test_a_finished_directory_is_left_alone(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(miniature, "all_files", lambda seed: pytest.fail("drawn again"))
+    monkeypatch.setattr(writer, "all_files", lambda seed: pytest.fail("drawn again"))
     digests = write_miniature(built)
     assert len(digests) > 300
 
 
 def few_files(seed: int) -> Iterator[tuple[str, bytes]]:
-    yield "README.txt", miniature.README.encode()
-    yield from islice(miniature.isic2018(seed), 4)
+    yield "README.txt", writer.README.encode()
+    yield from islice(isic2018.draw(seed), 4)
 
 
 def test_an_interrupted_run_is_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -324,11 +348,11 @@ def test_an_interrupted_run_is_completed(tmp_path: Path, monkeypatch: pytest.Mon
         yield from islice(few_files(seed), 3)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(miniature, "all_files", interrupted)
+    monkeypatch.setattr(writer, "all_files", interrupted)
     with pytest.raises(KeyboardInterrupt):
         write_miniature(tmp_path)
     assert not (tmp_path / "miniature.json").exists()
-    monkeypatch.setattr(miniature, "all_files", few_files)
+    monkeypatch.setattr(writer, "all_files", few_files)
     assert set(write_miniature(tmp_path)) == {name for name, _ in few_files(0)}
     assert all((tmp_path / name).read_bytes() == content for name, content in few_files(0))
     assert (tmp_path / "miniature.json").exists()
@@ -336,7 +360,7 @@ def test_an_interrupted_run_is_completed(tmp_path: Path, monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("harm", ["lost", "changed", "marker damaged", "other version"])
 def test_a_damaged_directory_is_written_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, harm: str) -> None:
-    monkeypatch.setattr(miniature, "all_files", few_files)
+    monkeypatch.setattr(writer, "all_files", few_files)
     *_, name = digests = write_miniature(tmp_path)
     match harm:
         case "lost":
@@ -344,18 +368,18 @@ def test_a_damaged_directory_is_written_again(tmp_path: Path, monkeypatch: pytes
         case "changed":
             (tmp_path / name).write_bytes(b"half a fi")
         case "marker damaged":
-            (tmp_path / "miniature.json").write_text('{"version"')
+            (tmp_path / "miniature.json").write_text('{"version"', encoding="utf-8")
         case "other version":
-            monkeypatch.setattr(miniature, "VERSION", miniature.VERSION + 1)
+            monkeypatch.setattr(writer, "VERSION", writer.VERSION + 1)
             (tmp_path / name).write_bytes(b"of old")
     assert write_miniature(tmp_path) == digests
     assert hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() == digests[name]
 
 
 def test_another_seed_replaces_the_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(miniature, "all_files", few_files)
+    monkeypatch.setattr(writer, "all_files", few_files)
     assert write_miniature(tmp_path, seed=0) != write_miniature(tmp_path, seed=1)
-    assert json.loads((tmp_path / "miniature.json").read_text())["seed"] == 1
+    assert json.loads((tmp_path / "miniature.json").read_text(encoding="utf-8"))["seed"] == 1
 
 
 def test_real_data_is_never_overwritten(tmp_path: Path) -> None:

@@ -1,0 +1,61 @@
+"""Opens a split of a data set by name, or as an experiment names it."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from usaid.datasets.base import Dataset
+from usaid.errors import UsaidError
+from usaid.registries import DATASETS, load_object
+
+if TYPE_CHECKING:
+    from usaid.experiment.experiment import Experiment
+
+
+def load(
+    name: str,
+    data_root: str | Path,
+    split: str,
+    subset: str | Path | None = None,
+    longest_side: int | None = None,
+) -> Dataset:
+    """Open one split of a data set.
+
+    Args:
+        name: one of :data:`usaid.registries.DATASETS`.
+        data_root: folder that holds the data set's official folder.
+        split: one of its card's ``splits``.
+        subset: text file with one id a line (below ``data_root``, else below the working folder, or absolute); None:
+            the whole split.
+        longest_side: in pixels; larger images are made smaller. None: as stored.
+
+    Raises:
+        UsaidError: unknown name or split, missing or damaged files, or a listed id that the split lacks.
+    """
+    if name not in DATASETS:
+        raise UsaidError(f"{name}: no data set of this name; one of {', '.join(DATASETS)}")
+    dataset: Dataset = load_object(DATASETS[name].reader)(data_root, split, subset)
+    dataset.longest_side = longest_side
+    return dataset
+
+
+def load_for(experiment: "Experiment", name: str, split: str, benchmark: str | None = None) -> Dataset:
+    """Open one split of a data set as an experiment names it: its root folder, and its list of ids if it has one.
+
+    Args:
+        experiment: whose data it is.
+        name: one of :data:`usaid.registries.DATASETS`.
+        split: one of its card's ``splits``.
+        benchmark: one of the experiment's, whose own size of images counts; for the split that it scores also whose own
+            list of ids. None: images as stored.
+
+    Raises:
+        UsaidError: as :func:`load`.
+    """
+    longest_side = experiment.benchmarks[benchmark].longest_side if benchmark is not None else None
+    return load(name, experiment.data_root, split, experiment.subset_of(name, split, benchmark), longest_side)
+
+
+def load_images(experiment: "Experiment", images: str) -> Dataset:
+    """Open what a recipe trains on, ``<data set>/<split>``; as :func:`load_for`."""
+    name, split = images.split("/")
+    return load_for(experiment, name, split)
