@@ -38,6 +38,33 @@ def load_state(path: str | Path, sha256: str | None = None) -> dict[str, Tensor]
     return dict(state)
 
 
+def check_state(state: Mapping[str, Tensor], expected: Mapping[str, Tensor], complaint: str) -> dict[str, Tensor]:
+    """See that a state is a network's: all of its tensors, in their shapes, and no others.
+
+    BatchNorm's counters may be missing, as in old checkpoints: evaluation has no use for them.
+
+    Args:
+        state: name -> tensor, as :func:`load_state` reads it.
+        expected: the network's own ``state_dict()``.
+        complaint: how an error begins: the file, and what it should be of.
+
+    Returns:
+        The state to load, with the network's own counters where they were missing.
+
+    Raises:
+        UsaidError: names the first tensor that is missing, of another shape or unknown.
+    """
+    checked = {**{key: value for key, value in expected.items() if key.endswith("num_batches_tracked")}, **state}
+    for key, value in expected.items():
+        if key not in checked:
+            raise UsaidError(f"{complaint}: key {key!r} is missing")
+        if checked[key].shape != value.shape:
+            raise UsaidError(f"{complaint}: {key!r} has shape {tuple(checked[key].shape)}, not {tuple(value.shape)}")
+    if unknown := [key for key in state if key not in expected]:
+        raise UsaidError(f"{complaint}: key {unknown[0]!r} does not belong to it")
+    return checked
+
+
 def require_weights(path: Path, sha256: str | None = None) -> None:
     """See that a file of weights is there, and that it is the expected one.
 
@@ -50,23 +77,23 @@ def require_weights(path: Path, sha256: str | None = None) -> None:
         raise UsaidError(f"{path}: SHA-256 is {found}, expected {sha256}; fetch the file again or correct the key")
 
 
-def write_weights(network: nn.Module, path: Path, facts: Mapping[str, Any]) -> None:
-    """Write a network's state as safetensors, atomically, with JSON-able facts about its origin inside.
+def write_weights(network: nn.Module, path: Path, record: Mapping[str, Any]) -> None:
+    """Write a network's state as safetensors, atomically, with a JSON-able record of its origin inside.
 
-    The facts go into one metadata entry: safetensors orders several at random, and equal trainings would not give
+    The record goes into one metadata entry: safetensors orders several at random, and equal trainings would not give
     equal files.
     """
     state = {key: value.cpu().contiguous() for key, value in network.state_dict().items()}
     with written_atomically(path) as temporary:
-        save_file(state, temporary, metadata={"training": json.dumps(facts)})
+        save_file(state, temporary, metadata={"training": json.dumps(record)})
 
 
-def stored_facts(path: str | Path) -> dict[str, Any]:
-    """The facts that :func:`write_weights` stored; none for a file that it did not write."""
+def stored_record(path: str | Path) -> dict[str, Any]:
+    """The record that :func:`write_weights` stored; empty for a file that it did not write."""
     try:
         with safe_open(path, framework="pt") as file:
-            facts: dict[str, Any] = json.loads(file.metadata()["training"])
-            return facts
+            record: dict[str, Any] = json.loads(file.metadata()["training"])
+            return record
     except (OSError, SafetensorError, KeyError, TypeError):  # no safetensors file, or no such metadata
         return {}
 

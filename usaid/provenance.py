@@ -1,9 +1,8 @@
 """Where a result comes from: commit, package versions, machine."""
 
-import json
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -11,41 +10,31 @@ from typing import Any
 import torch
 
 from usaid.devices import device_description
-from usaid.files import written_atomically
 
 PACKAGES = (
     *("torch", "torchvision", "timm", "segmentation-models-pytorch", "ultralytics", "pycocotools", "numpy", "scipy"),
-    *("pandas", "pyarrow", "pillow", "safetensors", "snakemake", "bm3d", "bm4d"),
+    *("pandas", "pyarrow", "pillow", "safetensors", "snakemake"),
 )
+"""Whose versions every run records."""
 
 
-def provenance_of_run(device: torch.device) -> dict[str, Any]:
+def provenance_of_run(device: torch.device, packages: Iterable[str] = ()) -> dict[str, Any]:
     """Facts about this run that do not depend on what it computes, as JSON-able values.
+
+    Args:
+        device: it computes on.
+        packages: further ones whose versions count: those that a method's card names.
 
     Returns:
         ``git`` (commit, dirty), ``packages`` (name -> version), ``python``, ``platform`` and ``device``.
     """
     return {
         "git": git_state(),
-        "packages": {name: found for name in PACKAGES if (found := _version(name))},
+        "packages": {name: number for name in (*PACKAGES, *packages) if (number := _version(name))},
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
         "device": device_description(device),
     }
-
-
-def write_record_of_training(path: Path, device: torch.device, facts: Mapping[str, Any], seconds: float) -> None:
-    """Write facts about a finished training with :func:`provenance_of_run`, as JSON.
-
-    Args:
-        path: the file.
-        device: where it was trained.
-        facts: JSON-able.
-        seconds: since its last start.
-    """
-    content = {**provenance_of_run(device), **facts, "seconds": round(seconds, 1)}
-    with written_atomically(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
 
 
 def git_state(folder: str | Path | None = None) -> dict[str, Any]:

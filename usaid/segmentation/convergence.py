@@ -1,78 +1,40 @@
 """The paper's Figure 2: how fast the USA module learns true label maps, and maps that were cut up (section III-C)."""
 
 import hashlib
-import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from itertools import permutations
-from pathlib import Path
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from usaid.datasets.base import Sample
-from usaid.datasets.voc2012 import VOC2012
 from usaid.errors import UsaidError
-from usaid.images import Normalisation
-from usaid.provenance import write_record_of_training
+from usaid.registries import DATASETS
 from usaid.segmentation.encoders import Encoder, build_encoder
+from usaid.segmentation.supervisions import Supervision
 from usaid.segmentation.usa_module import USAModule, resized
-from usaid.training import losses
-from usaid.training.loop import autocast, checkpoint_beside, fit, generator_for
+from usaid.tensors import Normalisation
+from usaid.training.loop import Run, Task, autocast, finish, fit, generator_for
+from usaid.training.losses import cross_entropy
 from usaid.training.patches import PatchSampler, labelled_images
 
-Supervision = Literal["ground_truth", "quarters", "pixels"]
-SUPERVISIONS: tuple[Supervision, ...] = get_args(Supervision)
-"""What the module is held against: the label maps, the same with their four quarters permuted, or all their pixels.
+if TYPE_CHECKING:
+    from usaid.experiment.studies import Convergence
 
-In the order in which the paper's losses rise.
-"""
-
-CLASSES = len(VOC2012.class_names)
+CLASSES = len(DATASETS["voc2012"].classes)
 
 _ORDERS = list(permutations(range(4)))[1:]
 """The 23 orders of four quarters that are not the one they come in."""
 
 
-@dataclass(frozen=True)
-class Convergence:
-    """How the convergence experiment is run. The paper names the encoder and the images; the rest is our choice.
-
-    Attributes:
-        encoder: ``resnet101`` (the paper's) or ``efficientnet_lite0``; frozen, with ImageNet weights.
-        encoder_weights: their file below ``data_root``; None: the default place.
-        crop: side in pixels, even, of the square in the middle of each image that it is trained on. Always the same
-            one: the experiment asks how fast given maps are fitted (after Zhang et al. 2017, the paper's [51]), and in
-            crops at random places permuted maps can hardly be, whether by quarters or by pixels.
-        batch: crops a step.
-        steps: optimiser steps.
-        learning_rate: Adam's, constant: a decay would bend the curves. 1e-3 made the loss jump above ln 21, that of a
-            uniform guess (seen with EfficientNet-Lite0): the pyramid has no norm, so its layers' steps multiply.
-        precision: ``float32``, or ``bfloat16``: autocast of the forward pass.
-        seed: of the first weights, the permutations and the crops; the same for all three supervisions.
-    """
-
-    encoder: str = "resnet101"
-    encoder_weights: str | None = None
-    crop: int = 224
-    batch: int = 8
-    steps: int = 2000
-    learning_rate: float = 1e-4
-    precision: Literal["float32", "bfloat16"] = "float32"
-    seed: int = 0
-
-
 def train_convergence(
     samples: Iterable[Sample],
     supervision: Supervision,
-    settings: Convergence,
-    curve: Path,
-    data_root: str | Path = "data",
-    device: torch.device | str = "cpu",
-    data_source: str = "official",
-    subset: str | None = None,
+    settings: "Convergence",
+    run: Run,
+    origin: Mapping[str, Any],
 ) -> None:
     """Train the USA module, its encoder frozen, and write the learning curve; the weights are not kept.
 
@@ -82,49 +44,39 @@ def train_convergence(
         samples: clean images with VOC label maps. Those smaller than a crop are left out and counted.
         supervision: what the logits, resized to the crop, are held against in a pixel-wise softmax loss.
         settings: how.
-        curve: CSV to write: ``step,learning_rate,loss``, 100 to 199 rows (a row a step in runs shorter than that), each
-            the mean loss of the steps since the row before, in nats. When it is whole, a JSON file of its name gets
-            the settings and the provenance. Until then a checkpoint lies beside it, from which a killed training
-            goes on.
-        data_root: where the encoder's weights lie.
-        device: where to train.
-        data_source: for the record: ``miniature`` if code drew the images.
-        subset: for the record: the list of ids that names them, if it is not the whole split.
+        run: where to train. Its curve, ``step,learning_rate,loss``, gets 100 to 199 rows (a row a step in runs shorter
+            than that), each the mean loss of the steps since the row before, in nats. When it is whole, the record gets
+            settings and provenance.
+        origin: of the images, JSON-able, for the record: ``data_source`` and ``subset``, the list of ids that names
+            them if they are not the whole split.
 
     Raises:
         UsaidError: too few images, an image without a label map, an encoder without weights, or as
             :func:`usaid.training.loop.fit`.
     """
-    start = time.perf_counter()
-    device, title = torch.device(device), f"convergence, {supervision}"
-    crops = Crops(samples, supervision, settings, device)
+    crops = Crops(samples, supervision, settings, run.device)
     size = f"{settings.crop}x{settings.crop}"
-    print(f"{title}: {len(crops.sampler.ids)} images; left out {crops.n_left_out} that are smaller than {size}")
-    encoder = build_encoder(settings.encoder, settings.encoder_weights, data_root)
-    usa = USAModule(encoder, CLASSES, settings.seed).to(device).to(memory_format=torch.channels_last)
+    print(f"{run.title}: {len(crops.sampler.ids)} images; left out {crops.n_left_out} that are smaller than {size}")
+    encoder = build_encoder(settings.encoder, settings.encoder_weights, run.data_root)
+    usa = USAModule(encoder, CLASSES, settings.seed).to(run.device).to(memory_format=torch.channels_last)
     learnt = nn.ModuleDict({"pyramid": usa.pyramid, "head": usa.head})
-    found = {"images_sha256": crops.images_sha256, "encoder_sha256": encoder.weights_sha256}
-    run = {"supervision": supervision, "maps_sha256": crops.sampler.sha256, "device_type": device.type}
     log_every = max(1, settings.steps // 100)
-    fit(
-        learnt,
-        crops,
-        PixelwiseLoss(usa.encoder, device, settings.precision),
-        torch.optim.Adam(learnt.parameters(), fused=True),
-        lambda step: settings.learning_rate,
-        settings.steps,
-        checkpoint_beside(curve),
-        fingerprint=asdict(settings) | found | run,
-        checkpoint_every=10 * log_every,  # a multiple, so that checkpoints add no rows
-        log=curve,
+    task = Task(
+        network=learnt,
+        batches=crops,
+        loss=PixelwiseLoss(usa.encoder, run.device, settings.precision),
+        optimizer=torch.optim.Adam(learnt.parameters(), fused=True),
+        learning_rate=lambda step: settings.learning_rate,
+        steps=settings.steps,
         log_every=log_every,
-        title=title,
-        images_of=crops.images_of,
+        checkpoint_every=10 * log_every,  # a multiple, so that checkpoints add no rows
     )
-    images = {"data_source": data_source, "subset": subset, "n_left_out": crops.n_left_out}
-    facts = {"settings": asdict(settings), "n_images": len(crops.sampler.ids)} | found | run | images
-    write_record_of_training(record_beside(curve), device, facts, time.perf_counter() - start)
-    checkpoint_beside(curve).unlink()
+    keys = settings.model_dump(mode="json")
+    depends_on = {"supervision": supervision, "images_sha256": crops.images_sha256, "maps_sha256": crops.sampler.sha256}
+    depends_on["encoder_sha256"] = encoder.weights_sha256
+    fit(task, run, {**keys, **depends_on})
+    images = {"n_images": len(crops.sampler.ids), "n_left_out": crops.n_left_out}
+    finish(run, None, {"settings": keys, **depends_on, **images, **origin})
 
 
 class PixelwiseLoss:
@@ -142,7 +94,7 @@ class PixelwiseLoss:
             with torch.no_grad():
                 features = self.encoder(seen)
             logits = learnt["head"](learnt["pyramid"](features)).float()  # type: ignore[index]
-        return losses.cross_entropy(resized(logits, labels.shape[1:]), labels), {}
+        return cross_entropy(resized(logits, labels.shape[1:]), labels), {}
 
 
 # ------------------------------------------------------------------------------------------------ the crops
@@ -158,7 +110,7 @@ class Crops:
     """
 
     def __init__(
-        self, samples: Iterable[Sample], supervision: Supervision, settings: Convergence, device: torch.device
+        self, samples: Iterable[Sample], supervision: Supervision, settings: "Convergence", device: torch.device
     ) -> None:
         """Load the images, cut out their middles and permute the label maps of these.
 
@@ -169,13 +121,13 @@ class Crops:
         crop, seed = settings.crop, settings.seed
         if crop % 2:
             raise UsaidError(f"convergence: 'crop' = {crop}: must be even, so that maps have four equal quarters")
-        found = list(labelled_images(samples, CLASSES))
-        images = [(image_id, centre(image, crop)) for image_id, image in found if min(image.shape[:2]) >= crop]
+        labelled = list(labelled_images(samples, CLASSES))
+        images = [(image_id, centre(image, crop)) for image_id, image in labelled if min(image.shape[:2]) >= crop]
         if len(images) < settings.batch:
             few = f"{len(images)} images are at least 'crop' = {crop} pixels wide and high"
             raise UsaidError(f"{few}, fewer than 'batch' = {settings.batch}; lower 'crop' or 'batch', or add images")
         self.settings = settings
-        self.n_left_out = len(found) - len(images)
+        self.n_left_out = len(labelled) - len(images)
         self.images_sha256 = _hash_of(images)
         for image_id, image in images:
             image[..., 3] = permuted(image[..., 3], supervision, seed, image_id)
@@ -238,11 +190,3 @@ def _hash_of(images: Iterable[tuple[str, np.ndarray]]) -> str:
         digest.update(f"{image_id} {image.shape} ".encode())
         digest.update(image.data)
     return digest.hexdigest()
-
-
-# ------------------------------------------------------------------------------------------------ its record
-
-
-def record_beside(curve: Path) -> Path:
-    """Where the settings and the provenance of a learning curve lie once it is whole."""
-    return curve.with_suffix(".json")

@@ -23,7 +23,7 @@ class FeaturePyramid(nn.Module):
 
     def __init__(self, channels: Sequence[int]) -> None:
         super().__init__()
-        self.lateral = nn.ModuleList(nn.Conv2d(each, LATERAL, 1) for each in channels)
+        self.lateral = nn.ModuleList(nn.Conv2d(width, LATERAL, 1) for width in channels)
         self.smooth = nn.ModuleList(
             nn.Sequential(nn.Conv2d(LATERAL, LATERAL, 3, padding=1), nn.Conv2d(LATERAL, LEVEL, 3, padding=1))
             for _ in channels
@@ -31,11 +31,11 @@ class FeaturePyramid(nn.Module):
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         """Merge features at strides 4, 8, 16, 32 into (B, 512, h, w) at stride 4."""
-        levels = [lateral(each) for lateral, each in zip(self.lateral, features, strict=True)]
+        levels = [lateral(feature) for lateral, feature in zip(self.lateral, features, strict=True)]
         for finer in reversed(range(len(levels) - 1)):
             levels[finer] = levels[finer] + resized(levels[finer + 1], levels[finer].shape[2:])
-        smoothed = [smooth(each) for smooth, each in zip(self.smooth, levels, strict=True)]
-        return torch.cat([resized(each, smoothed[0].shape[2:]) for each in smoothed], dim=1)
+        smoothed = [smooth(level) for smooth, level in zip(self.smooth, levels, strict=True)]
+        return torch.cat([resized(level, smoothed[0].shape[2:]) for level in smoothed], dim=1)
 
 
 class USAModule(nn.Module):

@@ -1,5 +1,5 @@
-"""Training that can be killed and continued: recipes, patches, losses, the step loop, and what is trained with them.
+"""What all trainings share, so that each can be killed and continued.
 
-``recipes.yaml`` (how), ``recipe.py`` (read), ``patches.py`` (on what), ``losses.py`` (towards what), ``loop.py`` (the
-steps), ``denoisers.py`` (CDnCNN-B, S-SAID and U-SAID), ``convergence.py`` (the paper's Figure 2).
+``loop.py`` (the steps, and the files of a run), ``patches.py`` (squares cut out of images and label maps),
+``losses.py``, ``tensorboard.py``. What is trained stands in its own room: a method's, a judge's, the USA module's.
 """

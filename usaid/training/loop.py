@@ -2,99 +2,188 @@
 
 import hashlib
 import json
+import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
 from usaid.checkpoints import write_weights
-from usaid.denoisers.dncnn.denoiser import PRECISIONS
-from usaid.devices import device_description
+from usaid.devices import PRECISIONS, device_description
 from usaid.errors import UsaidError
 from usaid.files import written_atomically
-from usaid.provenance import write_record_of_training
+from usaid.provenance import provenance_of_run
 
 Batch = TypeVar("Batch")
-Optimizer = Literal["sgd", "adamw"]
+
+CODE_HASH = "code_hash"
+"""Key of a checkpoint's fingerprint and of a training's record."""
 
 # ------------------------------------------------------------------------------------------------ the loop
 
 
-def fit(
-    network: nn.Module,
-    batches: Callable[[int], Batch],
-    loss: Callable[[nn.Module, Batch], tuple[Tensor, Mapping[str, Tensor]]],
-    optimizer: torch.optim.Optimizer,
-    learning_rate: Callable[[int], float],
-    steps: int,
-    checkpoint: Path,
-    fingerprint: Mapping[str, Any],
-    checkpoint_every: int = 1000,
-    log: Path | None = None,
-    log_every: int = 50,
-    title: str = "training",
-    images_of: Callable[[int], Sequence[str]] | None = None,
-    watch: Callable[[Mapping[str, float]], None] | None = None,
-) -> None:
-    """Minimise ``loss`` over ``steps`` steps; after a kill, the same call goes on from the last checkpoint.
+@dataclass(frozen=True)
+class Run:
+    """One training: where its files lie, what it runs on, and who watches.
 
-    Batches and learning rates are functions of the step alone, and the checkpoint holds all that changes from step to
-    step, so a run that was killed ends with the same weights as one that was not: bit for bit on the CPU with the same
-    number of threads, and up to the order of CUDA's sums on a GPU.
+    What a card's ``training`` gets as its last argument. It is a function ``train(samples, recipe, run)`` for a method
+    (clean images, its :class:`usaid.experiment.model.TrainingRecipe`) and ``train(samples, settings, run)`` for a judge
+    (its :class:`usaid.experiment.benchmark.BenchmarkSettings`). It writes ``run.weights``, and usually ends in a call
+    of :func:`train`.
 
-    Args:
+    Attributes:
+        weights: safetensors file to write; the learning curve (``.csv``) and the record (``.json``) get its name. Until
+            they are whole a checkpoint lies beside it, from which a killed training goes on.
+        device: where to train.
+        title: what the progress bar (on a terminal) and errors call it.
+        name: of the method or benchmark that is trained.
+        data_root: where the weights of encoders lie.
+        code_hash: of the code that trains; a checkpoint of other code is not gone on from.
+        checkpoint_every: steps between checkpoints; None: the training's own choice.
+        watch: is called with each new row of the learning curve.
+        started: when, by ``time.perf_counter()``.
+    """
+
+    weights: Path
+    device: torch.device
+    title: str
+    name: str
+    data_root: str | Path = "data"
+    code_hash: str = ""
+    checkpoint_every: int | None = None
+    watch: Callable[[Mapping[str, float]], None] | None = None
+    started: float = field(default_factory=time.perf_counter)
+
+    @property
+    def curve(self) -> Path:
+        """The learning curve: CSV, a row for each look at the loss."""
+        return self.weights.with_suffix(".csv")
+
+    @property
+    def record(self) -> Path:
+        """What was trained, on what, and where: JSON."""
+        return self.weights.with_suffix(".json")
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where the training goes on from after a kill."""
+        return self.weights.with_name(f"{self.weights.stem}.checkpoint.pt")
+
+
+@dataclass(frozen=True)
+class Task(Generic[Batch]):
+    """What is minimised, over what.
+
+    Attributes:
         network: the weights to learn, on the device of the batches; put into training mode. Networks that stay frozen
             belong into ``loss``.
-        batches: step (from 1) -> batch.
+        batches: step (from 1) -> batch. If it has a method ``images_of`` (step -> ids of the images in its batch), the
+            error about a loss that is not finite names them.
         loss: (network, batch) -> the scalar to minimise, and named scalars on the same device for the learning curve.
         optimizer: over the parameters to learn; all its groups get the learning rate of the step.
         learning_rate: step (from 1) -> learning rate; :func:`decayed` makes one.
         steps: number of the last step.
-        checkpoint: file to continue from, and to write every ``checkpoint_every`` steps and at the end. Its owner
-            deletes it when the result is safe.
-        fingerprint: JSON-able facts that the run depends on; a checkpoint with others is refused.
-        checkpoint_every: steps between checkpoints.
-        log: CSV of the learning curve: a row every ``log_every`` steps and at checkpoints with step, learning rate and
-            the means since the row before. The checkpoint holds it too: a continued run writes it anew from there, so
-            that a curve that a workflow deleted with its other unfinished files is whole again.
         log_every: steps between looks at the loss; nothing crosses from device to host in between.
-        title: what the progress bar (on a terminal) and the errors call this run.
-        images_of: step -> ids of the images in its batch, for the error about a loss that is not finite.
-        watch: is called with each new row of the learning curve.
+        checkpoint_every: steps between checkpoints, if the run does not say it.
+    """
+
+    network: nn.Module
+    batches: Callable[[int], Batch]
+    loss: Callable[[nn.Module, Batch], tuple[Tensor, Mapping[str, Tensor]]]
+    optimizer: torch.optim.Optimizer
+    learning_rate: Callable[[int], float]
+    steps: int
+    log_every: int = 50
+    checkpoint_every: int = 500
+
+
+def train(
+    task: Task[Batch], run: Run, depends_on: Mapping[str, Any], result: nn.Module | None = None, **further: Any
+) -> None:
+    """A whole training: :func:`fit`, then :func:`finish`.
+
+    Args:
+        task: what is minimised.
+        run: where its files lie, and on what it runs.
+        depends_on: JSON-able: the recipe, hashes of images and encoder ...
+        result: the network to write; default: the task's.
+        further: JSON-able values that are only recorded: ``n_images`` ...
+
+    Raises:
+        UsaidError: as :func:`fit`.
+    """
+    fit(task, run, depends_on)
+    finish(run, task.network if result is None else result, {**depends_on, **further})
+
+
+def fit(task: Task[Batch], run: Run, depends_on: Mapping[str, Any]) -> None:
+    """Minimise a loss over the steps of a task; after a kill, the same call goes on from the last checkpoint.
+
+    Batches and learning rates are functions of the step alone, and the checkpoint holds all that changes from step to
+    step, so a run that was killed ends with the same weights as one that was not: bit for bit on the CPU with the same
+    number of threads, and up to the order of CUDA's sums on a GPU. The learning curve has a row for every
+    ``log_every`` steps and for checkpoints, with step, learning rate and the means since the row before. The checkpoint
+    holds it too: a continued run writes it anew from there, so that a curve that a workflow deleted with its other
+    unfinished files is whole again.
+
+    Args:
+        task: what is minimised.
+        run: where its files lie. Its checkpoint stays: :func:`finish` deletes it when the result is safe.
+        depends_on: JSON-able values that the run depends on; a checkpoint with others is refused. A checkpoint of other
+            code (``run.code_hash``) is not gone on from: the training starts anew, and says so.
 
     Raises:
         UsaidError: the loss or a weight stops being finite (names the step and its images), the checkpoint is
             unreadable or of another run (names the differing keys), or the GPU's memory is too small for the batch.
     """
-    network.train()
-    done, curve = _load_checkpoint(checkpoint, fingerprint, network, optimizer)
-    if log is not None:
-        _write_rows(log, "w", curve)
+    task.network.train()
+    fingerprint = {**depends_on, "device_type": run.device.type, CODE_HASH: run.code_hash}
+    done, curve = _load_checkpoint(run, fingerprint, task)
+    _write_rows(run.curve, "w", curve)
+    checkpoint_every = run.checkpoint_every or task.checkpoint_every
     window: list[dict[str, Tensor]] = []
-    with tqdm(total=steps, initial=done, desc=title, unit="step", disable=None) as bar:
-        for step in range(done + 1, steps + 1):
-            rate = learning_rate(step)
+    with tqdm(total=task.steps, initial=done, desc=run.title, unit="step", disable=None) as bar:
+        for step in range(done + 1, task.steps + 1):
             try:
-                window.append(_take_step(network, batches(step), loss, optimizer, rate))
+                window.append(_take_step(task, step))
             except torch.OutOfMemoryError:
-                raise UsaidError(f"{title}: the GPU's memory is too small at step {step}; lower 'batch'") from None
-            due = step % checkpoint_every == 0 or step == steps
-            if due or step % log_every == 0:
-                means = _finite_means(window, step, title, images_of)
+                raise UsaidError(f"{run.title}: the GPU's memory is too small at step {step}; lower 'batch'") from None
+            due = step % checkpoint_every == 0 or step == task.steps
+            if due or step % task.log_every == 0:
+                means = _finite_means(window, step, run.title, getattr(task.batches, "images_of", None))
                 window.clear()
                 bar.set_postfix({name: f"{value:.4g}" for name, value in means.items()}, refresh=False)
-                curve.append({"step": step, "learning_rate": rate, **means})
-                if watch is not None:
-                    watch(curve[-1])
-                if log is not None:
-                    _write_rows(log, "a", curve[-1:])
+                curve.append({"step": step, "learning_rate": task.learning_rate(step), **means})
+                if run.watch is not None:
+                    run.watch(curve[-1])
+                _write_rows(run.curve, "a", curve[-1:])
             if due:
-                _check_weights(network, step, title)
-                _save_checkpoint(checkpoint, fingerprint, network, optimizer, step, curve)
+                _check_weights(task.network, step, run.title)
+                _save_checkpoint(run.checkpoint, fingerprint, task, step, curve)
             bar.update()
+
+
+def finish(run: Run, network: nn.Module | None, record: Mapping[str, Any]) -> None:
+    """End a training: write the weights and its record, and drop the checkpoint.
+
+    Args:
+        run: where the files lie.
+        network: what was trained: a safetensors file with the record in its metadata; None: only the record is kept.
+        record: JSON-able, about the training; device and torch's version are added.
+    """
+    record = {**record, "device_type": run.device.type, CODE_HASH: run.code_hash}
+    record |= {"device": device_description(run.device), "torch": str(torch.__version__)}
+    if network is not None:
+        write_weights(network, run.weights, record)
+    seconds = round(time.perf_counter() - run.started, 1)
+    content = {**provenance_of_run(run.device), "training": record, "seconds": seconds}
+    with written_atomically(run.record) as temporary:
+        temporary.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    run.checkpoint.unlink(missing_ok=True)
 
 
 def decayed(initial: float, milestones: Sequence[float], steps: int, factor: float = 0.1) -> Callable[[int], float]:
@@ -110,24 +199,6 @@ def decayed(initial: float, milestones: Sequence[float], steps: int, factor: flo
     return lambda step: initial * factor ** sum(step > end for end in ends)
 
 
-def write_trained(
-    network: nn.Module, weights: Path, facts: Mapping[str, Any], device: torch.device, seconds: float
-) -> None:
-    """End a training: write the weights and its record, and drop the checkpoint.
-
-    Args:
-        network: what was trained.
-        weights: safetensors file to write, with the facts in its metadata; a JSON file of its name gets the record.
-        facts: JSON-able, about the training; device and torch's version are added.
-        device: where it was trained.
-        seconds: what it took.
-    """
-    facts = {**facts, "device": device_description(device), "torch": torch.__version__}
-    write_weights(network, weights, facts)
-    write_record_of_training(weights.with_suffix(".json"), device, {"training": facts}, seconds)
-    checkpoint_beside(weights).unlink(missing_ok=True)
-
-
 def generator_for(device: torch.device, *key: int) -> torch.Generator:
     """A random generator on ``device`` whose stream depends on the key and the device's type alone.
 
@@ -138,7 +209,9 @@ def generator_for(device: torch.device, *key: int) -> torch.Generator:
     return torch.Generator(device).manual_seed(int.from_bytes(digest[:8], "little"))
 
 
-def optimizer_of(name: Optimizer, network: nn.Module, momentum: float, weight_decay: float) -> torch.optim.Optimizer:
+def optimizer_of(
+    name: Literal["sgd", "adamw"], network: nn.Module, momentum: float, weight_decay: float
+) -> torch.optim.Optimizer:
     """The optimizer of all parameters of a network; its learning rate is :func:`fit`'s to set.
 
     Args:
@@ -157,16 +230,11 @@ def autocast(device: torch.device, precision: str) -> torch.autocast:
     return torch.autocast(device.type, PRECISIONS[precision], enabled=precision != "float32")
 
 
-def _take_step(
-    network: nn.Module,
-    batch: Batch,
-    loss: Callable[[nn.Module, Batch], tuple[Tensor, Mapping[str, Tensor]]],
-    optimizer: torch.optim.Optimizer,
-    rate: float,
-) -> dict[str, Tensor]:
+def _take_step(task: Task[Batch], step: int) -> dict[str, Tensor]:
+    rate, optimizer = task.learning_rate(step), task.optimizer
     for group in optimizer.param_groups:
         group["lr"] = rate
-    total, parts = loss(network, batch)
+    total, parts = task.loss(task.network, task.batches(step))
     optimizer.zero_grad()
     total.backward()
     optimizer.step()
@@ -184,8 +252,8 @@ def _finite_means(
     if len(bad):
         step = last_step - len(window) + 1 + int(bad[0])
         images = f" (images {', '.join(images_of(step))})" if images_of else ""
-        found = f"the loss is {values[bad[0, 0], 0]:g} at step {step}{images}"
-        raise UsaidError(f"{title}: {found}; lower 'learning_rate'")
+        loss = f"{values[bad[0, 0], 0]:g}"
+        raise UsaidError(f"{title}: the loss is {loss} at step {step}{images}; lower 'learning_rate'")
     return dict(zip(names, values.mean(dim=0).tolist(), strict=True))
 
 
@@ -198,20 +266,15 @@ def _check_weights(network: nn.Module, step: int, title: str) -> None:
 
 
 def _save_checkpoint(
-    path: Path,
-    fingerprint: Mapping[str, Any],
-    network: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    step: int,
-    curve: list[dict[str, float]],
+    path: Path, fingerprint: Mapping[str, Any], task: Task[Any], step: int, curve: list[dict[str, float]]
 ) -> None:
-    device = next(network.parameters()).device
+    device = next(task.network.parameters()).device
     content = {
         "fingerprint": json.dumps(fingerprint),
         "step": step,
         "curve": curve,
-        "network": network.state_dict(),
-        "optimizer": optimizer.state_dict(),
+        "network": task.network.state_dict(),
+        "optimizer": task.optimizer.state_dict(),
         "random_state": torch.get_rng_state(),  # dropout draws from the global generators
         "cuda_random_state": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
     }
@@ -219,25 +282,28 @@ def _save_checkpoint(
         torch.save(content, temporary)
 
 
-def _load_checkpoint(
-    path: Path, fingerprint: Mapping[str, Any], network: nn.Module, optimizer: torch.optim.Optimizer
-) -> tuple[int, list[dict[str, float]]]:
+def _load_checkpoint(run: Run, fingerprint: Mapping[str, Any], task: Task[Any]) -> tuple[int, list[dict[str, float]]]:
     """Put the checkpoint's state into network, optimizer and random generators; its step and learning curve."""
+    path = run.checkpoint
     if not path.exists():
         return 0, []
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-        found = json.loads(content["fingerprint"])
+        stored = json.loads(content["fingerprint"])
     except Exception:  # unpickling raises anything; their common base is Exception
         raise UsaidError(f"{path}: not a readable checkpoint; delete it to train from the start") from None
     wanted = json.loads(json.dumps(fingerprint))
-    if differing := sorted(key for key in found.keys() | wanted.keys() if found.get(key) != wanted.get(key)):
-        changes = ", ".join(f"{key} ({found.get(key)} there, {wanted.get(key)} here)" for key in differing)
+    differing = sorted(key for key in stored.keys() | wanted.keys() if stored.get(key) != wanted.get(key))
+    if CODE_HASH in differing:
+        print(f"{run.title}: the code that trains has changed since {path} was written; starting anew")
+        return 0, []
+    if differing:
+        changes = ", ".join(f"{key} ({stored.get(key)} there, {wanted.get(key)} here)" for key in differing)
         raise UsaidError(f"{path}: checkpoint of another training: {changes}; delete it, or restore the keys")
-    network.load_state_dict(content["network"])
-    optimizer.load_state_dict(content["optimizer"])
+    task.network.load_state_dict(content["network"])
+    task.optimizer.load_state_dict(content["optimizer"])
     torch.set_rng_state(content["random_state"])
-    device = next(network.parameters()).device
+    device = next(task.network.parameters()).device
     if device.type == "cuda" and content["cuda_random_state"] is not None:
         torch.cuda.set_rng_state(content["cuda_random_state"], device)
     return content["step"], content["curve"]
@@ -245,12 +311,7 @@ def _load_checkpoint(
 
 def _write_rows(log: Path, mode: Literal["w", "a"], rows: Sequence[Mapping[str, float]]) -> None:
     log.parent.mkdir(parents=True, exist_ok=True)
-    with open(log, mode) as file:
+    with open(log, mode, encoding="utf-8") as file:
         if rows and file.tell() == 0:
             file.write(",".join(rows[0]) + "\n")
         file.writelines(",".join(f"{value:.9g}" for value in row.values()) + "\n" for row in rows)
-
-
-def checkpoint_beside(weights: Path) -> Path:
-    """Where a training that will write ``weights`` keeps its checkpoint meanwhile."""
-    return weights.with_name(f"{weights.stem}.checkpoint.pt")

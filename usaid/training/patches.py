@@ -1,8 +1,7 @@
-"""Patches cut out of images that stay decoded on the device, and the batch of each step."""
+"""Patches cut out of images, and of their label maps, which stay decoded on the device."""
 
 import hashlib
 from collections.abc import Iterable
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -10,8 +9,6 @@ from torch import Tensor
 
 from usaid.datasets.base import Sample
 from usaid.errors import UsaidError
-from usaid.training.loop import generator_for
-from usaid.denoisers.dncnn.recipe import Recipe
 
 NO_LABEL = 255
 """Value of a pixel without a label: borders of objects and what no annotator could tell (VOC's void)."""
@@ -116,77 +113,17 @@ class PatchSampler:
         return torch.from_numpy(np.concatenate(drawn)).to(self.first_position.device)
 
 
-class Batch(NamedTuple):
-    """Patches to denoise.
-
-    Attributes:
-        clean: float32 (B, 3, patch, patch) in [0, 1].
-        noise: same shape; white Gaussian, on the same scale, not clipped.
-        labels: int64 (B, patch, patch), class of each pixel, 255 for none; None: the images have no labels.
-    """
-
-    clean: Tensor
-    noise: Tensor
-    labels: Tensor | None
-
-
-class Batches:
-    """The batch of each step: a function of recipe, images and device type alone.
-
-    Attributes:
-        sampler: the images; their fourth channel, if there is one, is the label map.
-        steps: length of the run.
-    """
-
-    def __init__(self, sampler: PatchSampler, recipe: Recipe) -> None:
-        """Draw the patches of the run, if the recipe draws them once, and count its steps.
-
-        Raises:
-            UsaidError: fewer images than a batch.
-        """
-        self.sampler, self.recipe = sampler, recipe
-        if len(sampler.ids) < recipe.batch:
-            raise UsaidError(f"{len(sampler.ids)} images, fewer than 'batch' = {recipe.batch}; lower it, or add images")
-        self.drawn = sampler.some_of_each_image(recipe.patches_per_image, recipe.seed)
-        self.steps_per_epoch = len(self.drawn) // recipe.batch
-        self.steps = recipe.steps or max(1, round(recipe.epochs * self.steps_per_epoch))
-        self._order = (-1, self.drawn)
-
-    def positions(self, step: int) -> Tensor:
-        """Where the patches of a step lie; as :meth:`PatchSampler.gather` takes them."""
-        batch, seed, device = self.recipe.batch, self.recipe.seed, self.sampler.pixels.device
-        if self.recipe.patches_drawn == "each_step":
-            generator = generator_for(device, seed, step, 0)
-            return torch.randint(self.sampler.positions, (batch,), generator=generator, device=device)
-        epoch, index = divmod(step - 1, self.steps_per_epoch)
-        if self._order[0] != epoch:
-            shuffled = torch.randperm(len(self.drawn), generator=generator_for(device, seed, epoch, 1), device=device)
-            self._order = (epoch, self.drawn[shuffled])
-        return self._order[1][index * batch : (index + 1) * batch]
-
-    def __call__(self, step: int) -> Batch:
-        """The batch of a step (from 1); every patch has a sigma of its own, uniform in ``sigma_range``."""
-        recipe, device = self.recipe, self.sampler.pixels.device
-        generator = generator_for(device, recipe.seed, step, 2)
-        flipped = torch.rand(recipe.batch, generator=generator, device=device) < (0.5 if recipe.flip else 0)
-        patches = self.sampler.gather(self.positions(step), flipped)
-        low, high = recipe.sigma_range
-        sigma = low + (high - low) * torch.rand(recipe.batch, 1, 1, 1, generator=generator, device=device)
-        clean = patches[:, :3].float().div_(255)
-        noise = torch.empty_like(clean).normal_(generator=generator)
-        return Batch(clean, noise.mul_(sigma / 255), patches[:, 3].long() if patches.shape[1] == 4 else None)
-
-    def images_of(self, step: int) -> list[str]:
-        """Ids of the images in the batch of a step."""
-        return self.sampler.images_of(self.positions(step))
-
-
-def labelled_images(samples: Iterable[Sample], classes: int) -> Iterable[tuple[str, np.ndarray]]:
+def labelled_images(
+    samples: Iterable[Sample],
+    classes: int,
+    without: str = "which this training needs; name labelled images (voc2012/train)",
+) -> Iterable[tuple[str, np.ndarray]]:
     """Images with their label map as a fourth channel, so that both are cut, and mirrored, alike.
 
     Args:
         samples: their targets are uint8 (H, W) label maps; 255 marks pixels without a label.
         classes: labels have to be below it.
+        without: ends the error about an image without a label map: who needs it, and the cure.
 
     Yields:
         (id, uint8 (H, W, 4)).
@@ -197,10 +134,7 @@ def labelled_images(samples: Iterable[Sample], classes: int) -> Iterable[tuple[s
     for sample in samples:
         labels = sample.target
         if not isinstance(labels, np.ndarray) or labels.shape != sample.image.shape[:2]:
-            raise UsaidError(
-                f"image {sample.id!r} has no label map, which S-SAID needs; name labelled 'images' (voc2012/train), "
-                "or train U-SAID, which needs none"
-            )
+            raise UsaidError(f"image {sample.id!r} has no label map, {without}")
         if (highest := int(labels[labels != NO_LABEL].max(initial=0))) >= classes:
             raise UsaidError(f"image {sample.id!r} has label {highest}; 'classes' = {classes} is too small for it")
         yield sample.id, np.dstack([sample.image, labels.astype(np.uint8)])

@@ -7,7 +7,7 @@ from usaid.errors import UsaidError
 
 
 def tensorboard_watch(folder: str | Path) -> Callable[[Mapping[str, float]], None]:
-    """What :func:`usaid.training.loop.fit` takes as ``watch``: writes each row's values to a folder of event files.
+    """What :class:`usaid.training.loop.Run` takes as ``watch``: writes each row's values to a folder of event files.
 
     Raises:
         UsaidError: ``tensorboard`` is not installed.

@@ -3,7 +3,6 @@
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, replace
 from itertools import product
 from pathlib import Path
 
@@ -13,15 +12,28 @@ import pytest
 import torch
 
 from usaid.datasets.base import Sample
+from usaid.denoisers.dncnn.losses import entropy
 from usaid.errors import UsaidError
-from usaid.experiment.experiment import checked_experiment
-from usaid.training import convergence
-from usaid.segmentation.convergence import SUPERVISIONS, Convergence, Crops, permuted, record_beside, train_convergence
-from usaid.training.losses import entropy
+from usaid.experiment.reading import checked_experiment
+from usaid.experiment.studies import Convergence
+from usaid.segmentation import convergence
+from usaid.segmentation.convergence import Crops, permuted, train_convergence
+from usaid.segmentation.supervisions import SUPERVISIONS, read_record, record_beside
+from usaid.training.loop import Run, Task
 
 CPU = torch.device("cpu")
 SIDE = 48
 TINY = Convergence(encoder="efficientnet_lite0", crop=32, batch=4, steps=30)
+
+
+def replace(settings: Convergence, **changes: object) -> Convergence:
+    return settings.model_copy(update=changes)
+
+
+def train(supervision: str, settings: Convergence, curve: Path, **origin: object) -> None:
+    """Train on the CPU with six images; writes a curve and its record."""
+    run = Run(curve, CPU, title=f"convergence, {supervision}", name=supervision)
+    train_convergence(samples(), supervision, settings, run, origin)
 
 
 def two_halves(index: int, height: int = SIDE, width: int = SIDE) -> Sample:
@@ -157,7 +169,7 @@ def losses_of(curve: Path) -> np.ndarray:
 def test_true_maps_are_learnt_faster_than_permuted_pixels(tmp_path, capsys):
     found = {}
     for name in ("ground_truth", "pixels"):
-        train_convergence(samples(), name, TINY, tmp_path / f"{name}.csv", data_source="miniature", subset="some.txt")
+        train(name, TINY, tmp_path / f"{name}.csv", data_source="miniature", subset="some.txt")
         found[name] = losses_of(tmp_path / f"{name}.csv")
         assert len(found[name]) == TINY.steps
     assert found["ground_truth"][0] == pytest.approx(math.log(21), abs=0.1), "the first weights are a uniform guess"
@@ -167,8 +179,8 @@ def test_true_maps_are_learnt_faster_than_permuted_pixels(tmp_path, capsys):
     assert sorted(path.suffix for path in tmp_path.iterdir()) == [".csv", ".csv", ".json", ".json"], (
         "no checkpoint left"
     )
-    record = json.loads(record_beside(tmp_path / "pixels.csv").read_text())
-    assert record["settings"] == asdict(TINY)
+    record = read_record(tmp_path / "pixels.csv")
+    assert record["settings"] == TINY.model_dump()
     known = {key: record[key] for key in ("supervision", "n_images", "n_left_out", "data_source", "subset")}
     assert known == {
         "supervision": "pixels",
@@ -181,23 +193,19 @@ def test_true_maps_are_learnt_faster_than_permuted_pixels(tmp_path, capsys):
 
 
 def test_long_curves_have_a_hundred_rows_or_more(tmp_path, monkeypatch):
-    asked = {}
-
-    def no_training(*arguments, **options):
-        asked.update(options)
-        convergence.checkpoint_beside(tmp_path / "curve.csv").touch()
-
-    monkeypatch.setattr(convergence, "fit", no_training)
+    tasks: list[Task] = []
+    monkeypatch.setattr(convergence, "fit", lambda task, run, depends_on: tasks.append(task))
     for steps, every in ((5, 1), (199, 1), (200, 2), (2000, 20)):
-        train_convergence(samples(), "pixels", replace(TINY, steps=steps), tmp_path / "curve.csv")
-        assert asked["log_every"] == every
-        assert asked["checkpoint_every"] % every == 0
+        train("pixels", replace(TINY, steps=steps), tmp_path / "curve.csv")
+        assert tasks[-1].steps == steps
+        assert tasks[-1].log_every == every
+        assert tasks[-1].checkpoint_every % every == 0
 
 
 def test_interrupted_run_gives_the_same_curve(tmp_path, monkeypatch):
     settings = replace(TINY, steps=13)
     whole, interrupted = tmp_path / "whole.csv", tmp_path / "interrupted.csv"
-    train_convergence(samples(), "quarters", settings, whole)
+    train("quarters", settings, whole)
 
     class UntilStep12(Crops):
         def __call__(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -208,15 +216,15 @@ def test_interrupted_run_gives_the_same_curve(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(convergence, "Crops", UntilStep12)
         with pytest.raises(KeyboardInterrupt):
-            train_convergence(samples(), "quarters", settings, interrupted)
+            train("quarters", settings, interrupted)
     assert not record_beside(interrupted).exists()
     interrupted.unlink()  # as a workflow does with a killed job's outputs
     with pytest.raises(
         UsaidError, match=r"another training: maps_sha256 .* supervision \(quarters there, pixels here\)"
     ):
-        train_convergence(samples(), "pixels", settings, interrupted)
+        train("pixels", settings, interrupted)
 
-    train_convergence(samples(), "quarters", settings, interrupted)
+    train("quarters", settings, interrupted)
     assert interrupted.read_bytes() == whole.read_bytes()
     assert len(losses_of(whole)) == 13
 
@@ -230,13 +238,27 @@ def test_encoder_stays_as_it_is(monkeypatch, tmp_path):
         return encoders[-1]
 
     monkeypatch.setattr(convergence, "build_encoder", built)
-    train_convergence(samples(), "pixels", replace(TINY, steps=2), tmp_path / "curve.csv")
+    train("pixels", replace(TINY, steps=2), tmp_path / "curve.csv")
     fresh = build("efficientnet_lite0", None, "data").state_dict()
     for key, value in encoders[0].state_dict().items():
         assert torch.equal(value, fresh[key]), key
 
 
-def test_defaults_of_the_schema_are_those_of_the_code():
+def test_records_of_older_runs_are_read_alike(tmp_path):
+    """Their settings stand beside the provenance, not below ``training``."""
+    older = {"settings": {"steps": 3}, "device": "cpu", "n_images": 6}
+    (tmp_path / "old.json").write_text(json.dumps(older))
+    (tmp_path / "new.json").write_text(json.dumps({"device": "cpu", "training": {**older, "code_hash": "0123"}}))
+    assert read_record(tmp_path / "old.csv") == older
+    assert read_record(tmp_path / "new.csv") == {**older, "code_hash": "0123"}
+
+
+def test_a_curve_without_a_record_is_unfinished(tmp_path):
+    with pytest.raises(UsaidError, match=r"curve\.json: missing, so curve\.csv may be unfinished; train it again$"):
+        read_record(tmp_path / "curve.csv")
+
+
+def test_an_experiment_gives_the_settings():
     experiment = {
         "experiment": "test",
         "data_root": "data",
@@ -244,11 +266,11 @@ def test_defaults_of_the_schema_are_those_of_the_code():
         "benchmarks": {"kodak_quality": {"sigmas": [25]}},
         "convergence": {},
     }
-    assert checked_experiment(experiment)["convergence"] == asdict(Convergence())
-    changed = checked_experiment(experiment | {"convergence": {"encoder": "efficientnet_lite0", "crop": 96}})
-    assert changed["convergence"] == asdict(Convergence(encoder="efficientnet_lite0", crop=96))
+    assert checked_experiment(experiment).convergence == Convergence()
+    changes = {"encoder": "efficientnet_lite0", "crop": 96}
+    assert checked_experiment(experiment | {"convergence": changes}).convergence == Convergence(**changes)
     del experiment["convergence"]
-    assert "convergence" not in checked_experiment(experiment)
+    assert checked_experiment(experiment).convergence is None
 
 
 @pytest.mark.parametrize("target", [np.full((SIDE, SIDE), 21, np.uint8), None])

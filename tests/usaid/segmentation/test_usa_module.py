@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torchvision.models import ResNet101_Weights, resnet101
 
-from usaid.denoisers.dncnn.denoiser import DnCNN
+from usaid.denoisers.dncnn.network import DnCNN
 from usaid.errors import UsaidError
 from usaid.files import sha256_of_file
 from usaid.segmentation.encoders import Encoder, build_encoder, default_weights, efficientnet_lite0

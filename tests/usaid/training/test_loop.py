@@ -1,18 +1,24 @@
 """The step loop: continuing after a kill, and refusing what would spoil a run."""
 
+import json
 import math
 import os
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from usaid.checkpoints import load_state, stored_record
+from usaid.devices import device_description
 from usaid.errors import UsaidError
-from usaid.training.loop import decayed, fit, generator_for
+from usaid.provenance import git_state
+from usaid.training.loop import Run, Task, decayed, finish, fit, generator_for, train
 
 CPU = torch.device("cpu")
 STEPS = 18
@@ -24,24 +30,35 @@ def squared_error(network: nn.Module, batch: Tensor) -> tuple[Tensor, dict[str, 
     return (outputs - batch.mean(dim=1, keepdim=True)).square().mean(), {"size": outputs.abs().mean()}
 
 
-def fit_toy(folder: Path, loss=squared_error, fingerprint=None, steps: int = STEPS, **options) -> nn.Module:
-    """Train a network that has running statistics and draws from the global random generator, on every run alike."""
+class Noise:
+    """Batches that depend on the step alone, from images that are called after it."""
+
+    def __call__(self, step: int) -> Tensor:
+        return torch.randn(32, 8, generator=generator_for(CPU, 0, step))
+
+    def images_of(self, step: int) -> list[str]:
+        return [f"first{step}", f"second{step}"]
+
+
+def run_in(folder: Path, **options) -> Run:
+    """A run of the toy whose files lie in a folder."""
+    return Run(folder / "toy.safetensors", CPU, "toy", "toy", **{"checkpoint_every": 5} | options)
+
+
+def toy(loss=squared_error, steps: int = STEPS, batches=None, **options) -> Task:
+    """The task of a network that has running statistics and draws from the global random generator."""
     torch.manual_seed(0)
     network = nn.Sequential(nn.Linear(8, 16), nn.BatchNorm1d(16), nn.Dropout(0.5), nn.Linear(16, 1))
-    options = {"checkpoint_every": 5, "log_every": 3, "title": "toy"} | options
-    fit(
-        network,
-        lambda step: torch.randn(32, 8, generator=generator_for(CPU, 0, step)),
-        loss,
-        torch.optim.Adam(network.parameters()),
-        decayed(0.01, [10], steps),
-        steps,
-        folder / "checkpoint.pt",
-        fingerprint=fingerprint or {"seed": 0, "steps": steps},
-        log=folder / "curve.csv",
-        **options,
-    )
-    return network
+    optimizer = torch.optim.Adam(network.parameters())
+    options = {"log_every": 3} | options
+    return Task(network, batches or Noise(), loss, optimizer, decayed(0.01, [10], steps), steps, **options)
+
+
+def fit_toy(folder: Path, loss=squared_error, depends_on=None, log_every: int = 3, **options) -> nn.Module:
+    """Train the toy on every run alike; options are the run's."""
+    task = toy(loss, log_every=log_every)
+    fit(task, run_in(folder, **options), depends_on or {"seed": 0, "steps": STEPS})
+    return task.network
 
 
 def fit_toy_until_killed(folder: Path) -> None:
@@ -61,7 +78,7 @@ def fit_toy_until_killed(folder: Path) -> None:
 
 def saved_step(folder: Path) -> int:
     """Step of the checkpoint on disk."""
-    return torch.load(folder / "checkpoint.pt", weights_only=True)["step"]
+    return torch.load(folder / "toy.checkpoint.pt", weights_only=True)["step"]
 
 
 def assert_equal_states(one: nn.Module, other: nn.Module) -> None:
@@ -74,14 +91,14 @@ def test_run_killed_while_it_writes_a_checkpoint_ends_with_the_same_bits(tmp_pat
     killed = subprocess.run(command, capture_output=True, text=True)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert saved_step(tmp_path / "killed") == 5
-    assert (tmp_path / "killed" / "curve.csv").read_text().splitlines()[-1].startswith("10,")
+    assert (tmp_path / "killed" / "toy.csv").read_text().splitlines()[-1].startswith("10,")
 
-    (tmp_path / "killed" / "curve.csv").unlink()  # as a workflow does with a killed job's outputs
+    (tmp_path / "killed" / "toy.csv").unlink()  # as a workflow does with a killed job's outputs
     continued = fit_toy(tmp_path / "killed")
     uninterrupted = fit_toy(tmp_path / "whole")
 
     assert_equal_states(continued, uninterrupted)
-    curves = [(tmp_path / name / "curve.csv").read_text() for name in ("killed", "whole")]
+    curves = [(tmp_path / name / "toy.csv").read_text() for name in ("killed", "whole")]
     assert curves[0] == curves[1]
     rows = [line.split(",") for line in curves[0].splitlines()]
     assert rows[0] == ["step", "learning_rate", "loss", "size"]
@@ -111,7 +128,7 @@ def test_curve_holds_the_means_since_the_row_before(tmp_path):
     assert [row["step"] for row in watched] == [3, 5, 6, 9, 10, 12, 15, 18]
     expected = [sum(losses[a:b]) / (b - a) for a, b in [(0, 3), (3, 5), (5, 6), (6, 9), (9, 10), (10, 12)]]
     assert [row["loss"] for row in watched[:6]] == pytest.approx(expected)
-    written = [line.split(",") for line in (tmp_path / "curve.csv").read_text().splitlines()]
+    written = [line.split(",") for line in (tmp_path / "toy.csv").read_text().splitlines()]
     assert written[0] == list(watched[0])
     assert [float(row[2]) for row in written[1:]] == pytest.approx([row["loss"] for row in watched])
 
@@ -125,7 +142,9 @@ def test_loss_that_is_not_finite_stops_at_its_step_and_spoils_no_checkpoint(tmp_
         loss, parts = squared_error(network, batch)
         return (loss * value if len(steps_taken) == 13 else loss), parts
 
-    with pytest.raises(UsaidError, match=rf"toy: the loss is {value:g} at step 13; lower 'learning_rate'"):
+    with pytest.raises(
+        UsaidError, match=rf"toy: the loss is {value:g} at step 13 \(images first13, second13\); lower 'learning_rate'"
+    ):
         fit_toy(tmp_path, loss=fails_at_13, log_every=100)
     assert saved_step(tmp_path) == 10
     assert len(steps_taken) == 15, "the loss is looked at before a checkpoint, not at every step"
@@ -137,7 +156,13 @@ def test_loss_that_is_not_finite_names_the_images_of_its_own_step(tmp_path):
         return squared_error(network, batch)[0] * math.nan, {}
 
     with pytest.raises(UsaidError, match=r"nan at step 1 \(images first1, second1\); lower 'learning_rate'$"):
-        fit_toy(tmp_path, loss=fails_at_once, images_of=lambda step: [f"first{step}", f"second{step}"])
+        fit_toy(tmp_path, loss=fails_at_once)
+
+
+def test_loss_of_batches_that_know_no_images_is_refused_without_them(tmp_path):
+    task = toy(lambda network, batch: (squared_error(network, batch)[0] * math.nan, {}), batches=Noise().__call__)
+    with pytest.raises(UsaidError, match=r"^toy: the loss is nan at step 1; lower 'learning_rate'$"):
+        fit(task, run_in(tmp_path), {})
 
 
 def test_weight_that_is_not_finite_after_a_finite_loss_is_not_saved(tmp_path):
@@ -146,22 +171,64 @@ def test_weight_that_is_not_finite_after_a_finite_loss_is_not_saved(tmp_path):
 
     with pytest.raises(UsaidError, match="toy: a weight is not finite after step 1;"):
         fit_toy(tmp_path, loss=infinite_slope, checkpoint_every=1)
-    assert not (tmp_path / "checkpoint.pt").exists()
+    assert not run_in(tmp_path).checkpoint.exists()
 
 
 def test_checkpoint_of_another_training_is_refused_with_the_keys_that_differ(tmp_path):
-    fit_toy(tmp_path, fingerprint={"seed": 0, "milestones": (1, 2), "patch": 48})
-    fit_toy(tmp_path, fingerprint={"milestones": [1, 2], "patch": 48, "seed": 0})
+    fit_toy(tmp_path, depends_on={"seed": 0, "milestones": (1, 2), "patch": 48})
+    fit_toy(tmp_path, depends_on={"milestones": [1, 2], "patch": 48, "seed": 0})
     with pytest.raises(UsaidError) as error:
-        fit_toy(tmp_path, fingerprint={"seed": 1, "milestones": [1, 2], "batch": 16})
+        fit_toy(tmp_path, depends_on={"seed": 1, "milestones": [1, 2], "batch": 16})
     expected = "batch (None there, 16 here), patch (48 there, None here), seed (0 there, 1 here); delete it"
-    assert f"{tmp_path / 'checkpoint.pt'}: checkpoint of another training: {expected}" in str(error.value)
+    assert f"{tmp_path / 'toy.checkpoint.pt'}: checkpoint of another training: {expected}" in str(error.value)
+
+
+def interrupted_toy(folder: Path, **options) -> None:
+    """Train the toy until after its checkpoint at step 10."""
+
+    def stop(row: Mapping[str, float]) -> None:
+        if row["step"] == 12:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit_toy(folder, watch=stop, **options)
+    assert saved_step(folder) == 10
+
+
+@pytest.mark.parametrize("further", [{}, {"depends_on": {"seed": 1, "batch": 16}}])
+def test_training_whose_code_has_changed_starts_anew_and_says_so(tmp_path, capsys, further):
+    interrupted_toy(tmp_path, code_hash="0123")
+    rows = []
+    continued = fit_toy(tmp_path, code_hash="4567", watch=rows.append, **further)
+    assert rows[0]["step"] == 3, "not a step of the other code's is kept"
+    told = f"toy: the code that trains has changed since {run_in(tmp_path).checkpoint} was written; starting anew\n"
+    assert capsys.readouterr().out == told
+    assert_equal_states(continued, fit_toy(tmp_path / "whole"))
+    curves = [(folder / "toy.csv").read_text() for folder in (tmp_path, tmp_path / "whole")]
+    assert curves[0] == curves[1]
+
+
+def test_training_of_the_same_code_goes_on_without_a_word(tmp_path, capsys):
+    interrupted_toy(tmp_path, code_hash="0123")
+    rows = []
+    continued = fit_toy(tmp_path, code_hash="0123", watch=rows.append)
+    assert rows[0]["step"] == 12
+    assert capsys.readouterr().out == ""
+    assert_equal_states(continued, fit_toy(tmp_path / "whole"))
+
+
+def test_other_differences_are_refused_where_the_code_is_the_same(tmp_path):
+    interrupted_toy(tmp_path, code_hash="0123")
+    with pytest.raises(
+        UsaidError, match=r"another training: seed \(0 there, 1 here\); delete it, or restore the keys$"
+    ):
+        fit_toy(tmp_path, code_hash="0123", depends_on={"seed": 1, "steps": STEPS})
 
 
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04 half a checkpoint"])
 def test_unreadable_checkpoint_is_refused(tmp_path, content):
-    (tmp_path / "checkpoint.pt").write_bytes(content)
-    with pytest.raises(UsaidError, match=r"checkpoint\.pt: not a readable checkpoint; delete it"):
+    run_in(tmp_path).checkpoint.write_bytes(content)
+    with pytest.raises(UsaidError, match=r"toy\.checkpoint\.pt: not a readable checkpoint; delete it"):
         fit_toy(tmp_path)
 
 
@@ -171,6 +238,52 @@ def test_gpu_out_of_memory_names_the_key_to_lower(tmp_path):
 
     with pytest.raises(UsaidError, match=r"^toy: the GPU's memory is too small at step 1; lower 'batch'$"):
         fit_toy(tmp_path, loss=too_large)
+
+
+# What is left of a training
+
+
+def test_a_training_leaves_weights_curve_and_record_and_no_checkpoint(tmp_path):
+    task, run = toy(), run_in(tmp_path / "weights", code_hash="0123", started=time.perf_counter() - 5)
+    train(task, run, {"seed": 0, "steps": None}, result=task.network[3], steps=STEPS, n_images=7)
+    assert {path.name for path in run.weights.parent.iterdir()} == {"toy.safetensors", "toy.csv", "toy.json"}
+    state = load_state(run.weights)
+    assert state.keys() == {"weight", "bias"}
+    assert torch.equal(state["weight"], task.network[3].weight)
+    content = json.loads(run.record.read_text())
+    record = content["training"]
+    assert record == stored_record(run.weights)
+    assert {key: record[key] for key in ("seed", "steps", "n_images", "code_hash", "device_type")} == {
+        **{"seed": 0, "steps": STEPS, "n_images": 7},  # what is only recorded comes last
+        **{"code_hash": "0123", "device_type": "cpu"},
+    }
+    assert (record["device"], record["torch"]) == (device_description(CPU), torch.__version__)
+    assert content["git"]["commit"] == git_state()["commit"]
+    assert 5 <= content["seconds"] < 60
+
+
+def test_a_training_without_a_result_writes_its_whole_network(tmp_path):
+    task, run = toy(steps=2), run_in(tmp_path)
+    train(task, run, {})
+    assert load_state(run.weights).keys() == task.network.state_dict().keys()
+
+
+def test_a_training_that_keeps_no_weights_leaves_curve_and_record(tmp_path):
+    task, run = toy(steps=2), run_in(tmp_path)
+    fit(task, run, {})
+    assert run.checkpoint.exists(), "it goes only when the result is safe"
+    finish(run, None, {"supervision": "pixels"})
+    assert {path.name for path in tmp_path.iterdir()} == {"toy.csv", "toy.json"}
+    assert json.loads(run.record.read_text())["training"]["supervision"] == "pixels"
+
+
+def test_the_run_says_how_often_checkpoints_are_written_unless_it_leaves_that_to_the_training(tmp_path):
+    rows = []
+    fit(toy(steps=9, log_every=100, checkpoint_every=4), run_in(tmp_path, checkpoint_every=None, watch=rows.append), {})
+    assert [row["step"] for row in rows] == [4, 8, 9]
+
+
+# Learning rates and random numbers
 
 
 def test_decay_by_fractions_and_by_steps():
