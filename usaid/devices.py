@@ -1,11 +1,9 @@
-"""The device a run uses, and what makes the CPU fast on large images."""
-
-import ctypes
-import sys
+"""The device a run uses, and the number formats that it computes in."""
 
 import torch
 
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+"""What experiments and recipes call a number format."""
 
 
 def pick_device(name: str = "auto") -> torch.device:
@@ -13,21 +11,6 @@ def pick_device(name: str = "auto") -> torch.device:
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(name)
-
-
-def keep_freed_memory() -> None:
-    """Let the C allocator keep freed blocks instead of handing them back to the kernel (glibc only; else nothing).
-
-    A 64-channel activation of a Kodak image is 100 MB. By default glibc maps such a block anew for every layer, and
-    the kernel clears each page of it: that takes as long as a third of the convolutions themselves
-    (``benchmarks/denoiser_inference.py`` measures it).
-    """
-    if sys.platform != "linux":
-        return
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        mallopt(_M_MMAP_THRESHOLD, 1 << 30)
-        mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
 
 
 def device_description(device: torch.device) -> str:

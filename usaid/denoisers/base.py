@@ -1,51 +1,32 @@
-"""What a denoiser is, and the facts about a method that Table III is printed from."""
+"""What a denoiser is."""
 
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 
+from usaid.cards import Facts
 from usaid.errors import UsaidError
-
-
-@dataclass(frozen=True)
-class Facts:
-    """Facts about a method (Table III and the tables' footnotes).
-
-    Attributes:
-        title: name in tables.
-        blind: needs no noise level.
-        deep_learning: is a neural network.
-        semantic_aware: was trained with a high-level loss.
-        segmentation_annotation: needs segmentation labels to train.
-        licence: SPDX identifier or a short statement, of the implementation in use.
-        citation: paper that describes the method.
-    """
-
-    title: str
-    blind: bool
-    deep_learning: bool
-    semantic_aware: bool
-    segmentation_annotation: bool
-    licence: str
-    citation: str
 
 
 class Denoiser(ABC):
     """Maps noisy images to denoised images of the same shape.
 
+    A class of a user's own, ``module:Class`` in an experiment, derives from it. Its constructor gets, by name, those of
+    ``weights`` (path of a file), ``device`` and ``precision`` that it names, and the experiment's ``options``. It may
+    have a static or class method ``train(samples, recipe, run)``, for entries with ``train``: ``samples`` are the clean
+    images (:class:`usaid.datasets.base.Sample`), ``recipe`` is a :class:`usaid.experiment.model.OwnRecipe`, whose keys
+    are attributes, and ``run`` says where to train and which files to write: ``run.weights``, for the constructor,
+    ``run.curve`` and ``run.record`` (:class:`usaid.training.loop.Run`; :func:`usaid.training.loop.train` writes them).
+
     Attributes:
-        facts: what Table III says about the method.
-        oracle: the denoiser is handed the clean images instead of the noisy ones (only ``clean`` is).
+        facts: what Table III says about the method. A class of a user's own has them itself.
         device: where its input has to be.
         deviations: how it differs from what the paper compared with, one sentence each, for the tables' footnotes.
     """
 
     facts: Facts
-    oracle: ClassVar[bool] = False
     device: torch.device = torch.device("cpu")
     deviations: Sequence[str] = ()
 
@@ -61,10 +42,7 @@ class Denoiser(ABC):
         Raises:
             UsaidError: the level is not above 0, or the class has no facts.
         """
-        if not isinstance(getattr(self, "facts", None), Facts):
-            name = type(self).__name__
-            raise UsaidError(f"{name}: has no attribute 'facts' of type usaid.denoisers.base.Facts; is it blind?")
-        return None if self.facts.blind else checked_told_sigma(told_sigma)
+        return None if checked_facts(self).blind else checked_told_sigma(told_sigma)
 
     @abstractmethod
     def __call__(self, noisy: torch.Tensor, told_sigma: float | None = None) -> torch.Tensor:
@@ -80,6 +58,19 @@ class Denoiser(ABC):
         Raises:
             UsaidError: a non-blind method is told no noise level, or one that is not above 0.
         """
+
+
+def checked_facts(denoiser: Denoiser) -> Facts:
+    """What Table III says about a denoiser.
+
+    Raises:
+        UsaidError: its class, a user's own, has no facts.
+    """
+    facts = getattr(denoiser, "facts", None)
+    if not isinstance(facts, Facts):
+        name = type(denoiser).__name__
+        raise UsaidError(f"{name}: has no attribute 'facts' of type usaid.cards.Facts; is it blind?")
+    return facts
 
 
 def checked_told_sigma(told_sigma: float | None) -> float:

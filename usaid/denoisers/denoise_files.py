@@ -4,10 +4,12 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from usaid.denoisers.base import Denoiser, checked_told_sigma
+from usaid.denoisers.base import Denoiser, checked_facts, checked_told_sigma
+from usaid.denoisers.contract import denoised
 from usaid.errors import UsaidError
-from usaid.images import IMAGE_SUFFIXES, read_rgb, to_uint8, to_unit_range, write_png
+from usaid.images import IMAGE_SUFFIXES, read_rgb, write_png
 from usaid.noise import checked_sigma, gaussian_noise
+from usaid.tensors import to_uint8, to_unit_range
 
 
 def denoise_files(
@@ -31,13 +33,15 @@ def denoise_files(
 
     Raises:
         UsaidError: nothing there, a folder without images, an image that does not decode, a negative sigma, a told
-            sigma that is not above 0, or a non-blind method that is not told any.
+            sigma that is not above 0, a non-blind method that is not told any, or a denoised image that is none
+            (names denoiser and image file; nothing is written for it).
     """
     if added_sigma is not None:
         checked_sigma(added_sigma)
-    if told_sigma is None and not denoiser.facts.blind:
+    facts = checked_facts(denoiser)
+    if told_sigma is None and not facts.blind:
         if added_sigma is None:
-            raise UsaidError(f"{denoiser.facts.title} is not blind: give --told-sigma")
+            raise UsaidError(f"{facts.title} is not blind: give --told-sigma")
         told_sigma = added_sigma
     if told_sigma is not None:
         checked_told_sigma(told_sigma)
@@ -45,12 +49,24 @@ def denoise_files(
     with tqdm(jobs, unit="image", disable=None) as progress:
         for image_path, output in progress:
             progress.set_postfix_str(image_path.name)
-            image = to_unit_range(read_rgb(image_path))
-            if added_sigma is not None:
-                image += gaussian_noise("denoise", image_path.stem, added_sigma, 0, *image.shape[2:])
-                write_png(output.with_suffix(".noisy.png"), to_uint8(image)[0])
-            write_png(output, to_uint8(denoiser(image.to(denoiser.device), told_sigma))[0])
+            _denoise_file(denoiser, image_path, output, told_sigma, added_sigma)
     return [output for _, output in jobs]
+
+
+def _denoise_file(
+    denoiser: Denoiser, image_path: Path, output: Path, told_sigma: float | None, added_sigma: float | None
+) -> None:
+    image = to_unit_range(read_rgb(image_path))
+    if added_sigma is not None:
+        image += gaussian_noise("denoise", image_path.stem, added_sigma, 0, *image.shape[2:])
+    noisy = to_uint8(image)[0]  # before a denoiser can change the image
+    try:
+        result = denoised(denoiser.facts.title, denoiser, image.to(denoiser.device), told_sigma)
+    except UsaidError as error:
+        raise UsaidError(f"{image_path}: {error}") from None
+    if added_sigma is not None:
+        write_png(output.with_suffix(".noisy.png"), noisy)
+    write_png(output, to_uint8(result)[0])
 
 
 def find_images(source: Path, destination: Path) -> list[tuple[Path, Path]]:

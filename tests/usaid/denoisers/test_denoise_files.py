@@ -9,8 +9,9 @@ from PIL import Image
 from safetensors.torch import save_file
 
 import usaid_cli
-from usaid.denoisers import FACTS, build_denoiser
+from usaid.cards import Facts
 from usaid.denoisers.base import Denoiser
+from usaid.denoisers.build import build_denoiser
 from usaid.denoisers.denoise_files import denoise_files
 from usaid.errors import UsaidError
 from usaid.images import read_rgb
@@ -19,7 +20,7 @@ from usaid.images import read_rgb
 class Halver(Denoiser):
     """A denoiser of a user's own, not blind."""
 
-    facts = FACTS["cbm3d"]
+    facts = Facts("Halver", False, False, False, False, "MIT", "none")
 
     def __init__(self, factor: float = 0.5) -> None:
         self.factor = factor
@@ -55,8 +56,8 @@ def test_added_noise_has_the_level_asked_for(image_folder, tmp_path, smooth_imag
 
 
 def test_non_blind_methods_are_told_sigma(image_folder, tmp_path):
-    halver = build_denoiser("test_denoising:Halver", options={"factor": 0.25})
-    with pytest.raises(UsaidError, match="CBM3D is not blind: give --told-sigma"):
+    halver = build_denoiser(f"{__name__}:Halver", options={"factor": 0.25})
+    with pytest.raises(UsaidError, match="Halver is not blind: give --told-sigma"):
         denoise_files(halver, image_folder, tmp_path / "out")
     denoise_files(halver, image_folder, tmp_path / "out", added_sigma=12)
     assert halver.told == 12
@@ -102,10 +103,51 @@ def test_refusals(image_folder, tmp_path):
         denoise_files(noisy, image_folder, tmp_path / "out")
 
 
-def test_unknown_method_and_missing_weights():
-    with pytest.raises(UsaidError, match="method 'bm4d' is not built; one of noisy"):
-        build_denoiser("bm4d")
-    with pytest.raises(UsaidError, match="method 'u_said' needs weights"):
-        build_denoiser("u_said")
-    with pytest.raises(UsaidError, match="'test_denoising:Absent' cannot be imported"):
-        build_denoiser("test_denoising:Absent")
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda noisy: noisy * float("nan"), "Bad: returned values that are not finite"),
+        (lambda noisy: noisy[..., 1:], r"Bad: returned shape \(1, 3, 40, 55\) for a batch of \(1, 3, 40, 56\)"),
+        (lambda noisy: noisy.byte(), "Bad: returned torch.uint8"),
+    ],
+)
+def test_what_is_no_image_names_denoiser_and_file_and_is_not_written(image_folder, tmp_path, change, message):
+    class Bad(Halver):
+        facts = Facts("Bad", True, False, False, False, "MIT", "none")
+        images = 0
+
+        def __call__(self, noisy, told_sigma=None):
+            self.images += 1
+            return change(noisy) if self.images == 2 else noisy
+
+    with pytest.raises(UsaidError, match=rf"b\.png: {message}") as error:
+        denoise_files(Bad(), image_folder, tmp_path / "out", added_sigma=10)
+    assert "\n" not in str(error.value)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.noisy.png", "a.png"]
+
+
+def test_what_a_denoiser_refuses_names_the_file(image_folder, tmp_path):
+    denoiser = build_denoiser("mc_wnnm")
+    Image.fromarray(np.zeros((4, 40, 3), np.uint8)).save(image_folder / "a.png")
+    with pytest.raises(UsaidError, match=r"a\.png: image of 40x4 pixels: MC-WNNM needs at least 6x6$"):
+        denoise_files(denoiser, image_folder, tmp_path / "out", told_sigma=25)
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_noisy_image_is_written_as_it_was_before_denoising(image_folder, tmp_path, smooth_image):
+    class InPlace(Halver):
+        def __call__(self, noisy, told_sigma=None):
+            return noisy.mul_(0)
+
+    denoise_files(InPlace(), image_folder / "a.png", tmp_path / "out.png", added_sigma=10)
+    assert read_rgb(tmp_path / "out.png").max() == 0
+    assert abs(read_rgb(tmp_path / "out.noisy.png").astype(float) - smooth_image).mean() < 20
+
+
+def test_a_class_without_facts_is_one_line(image_folder, tmp_path):
+    class Nameless(Denoiser):
+        def __call__(self, noisy, told_sigma=None):
+            return noisy
+
+    with pytest.raises(UsaidError, match=r"^Nameless: has no attribute 'facts' of type usaid\.cards\.Facts"):
+        denoise_files(Nameless(), image_folder, tmp_path / "out")

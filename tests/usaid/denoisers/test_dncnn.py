@@ -6,25 +6,55 @@ from collections import OrderedDict
 import pytest
 import torch
 import torch.nn.functional as F
+from kinds.denoisers import DenoiserTests
 from safetensors.torch import save_file
 
-from usaid.checkpoints import load_state
-from usaid.denoisers import FACTS, dncnn
-from usaid.denoisers.dncnn.denoiser import DnCNN, DnCNNDenoiser, dncnn_from_state
+from usaid.checkpoints import load_state, stored_record
+from usaid.denoisers.dncnn import denoiser as dncnn
+from usaid.denoisers.dncnn.denoiser import DnCNNDenoiser, folded_convolutions
+from usaid.denoisers.dncnn.importing import import_dncnn
+from usaid.denoisers.dncnn.network import FLOP_PER_PIXEL, DnCNN, dncnn_from_state
 from usaid.errors import UsaidError
 from usaid.files import sha256_of_file
+from usaid.registries import METHODS
+
+FACTS = METHODS["u_said"].facts
+
+
+class TestCDnCNNB(DenoiserTests):
+    method = "cdncnn_b"
+
+    @pytest.fixture(autouse=True)
+    def _network(self, small_dncnn):
+        self.network = small_dncnn
+
+    def make(self):
+        return DnCNNDenoiser(self.network, self.card.facts)
+
+
+class TestSSAID(TestCDnCNNB):
+    method = "s_said"
+
+
+class TestUSAID(TestCDnCNNB):
+    method = "u_said"
+
+    def make(self):
+        """Through a file, as jobs do it."""
+        save_file(self.network.state_dict(), self.folder / "u_said.safetensors")
+        return DnCNNDenoiser(self.folder / "u_said.safetensors", self.card.facts)
 
 
 def test_has_the_papers_size():
     assert sum(parameter.numel() for parameter in DnCNN().parameters()) == 669_312
-    assert dncnn.FLOP_PER_PIXEL == 1_334_016
+    assert FLOP_PER_PIXEL == 1_334_016
 
 
 def test_folded_equals_unfolded(small_dncnn):
     noisy = torch.rand(2, 3, 33, 47)
     with torch.inference_mode():
         expected = noisy - small_dncnn(noisy)
-    assert (DnCNNDenoiser(small_dncnn, FACTS["u_said"])(noisy) - expected).abs().max() < 1e-5
+    assert (DnCNNDenoiser(small_dncnn, FACTS)(noisy) - expected).abs().max() < 1e-5
 
 
 def test_fold_by_hand():
@@ -36,7 +66,7 @@ def test_fold_by_hand():
         tensor.data.fill_(value)
     torch.nn.init.dirac_(network.dncnn[2].weight)
     network.dncnn[2].weight.data *= 2
-    weight, bias = dncnn.folded_convolutions(network)[1]
+    weight, bias = folded_convolutions(network)[1]
     assert weight[0, 0, 1, 1].item() == pytest.approx(3.0)
     assert bias.item() == pytest.approx(-1.0)
 
@@ -44,12 +74,12 @@ def test_fold_by_hand():
 @pytest.mark.parametrize("size", [(1, 1), (1, 50), (7, 3), (41, 30)])
 def test_any_image_size(small_dncnn, size):
     noisy = torch.rand(1, 3, *size)
-    assert DnCNNDenoiser(small_dncnn, FACTS["u_said"])(noisy).shape == noisy.shape
+    assert DnCNNDenoiser(small_dncnn, FACTS)(noisy).shape == noisy.shape
 
 
 def test_strips_are_exact(small_dncnn, monkeypatch):
     noisy = torch.rand(2, 3, 64, 20)
-    denoiser = DnCNNDenoiser(small_dncnn, FACTS["u_said"])
+    denoiser = DnCNNDenoiser(small_dncnn, FACTS)
     whole = denoiser(noisy)
     monkeypatch.setattr(dncnn, "PIXELS_PER_STRIP", 2 * 20 * 9)
     assert (denoiser(noisy) - whole).abs().max() < 1e-6
@@ -57,8 +87,8 @@ def test_strips_are_exact(small_dncnn, monkeypatch):
 
 def test_bfloat16_stays_close(small_dncnn):
     noisy = torch.rand(1, 3, 32, 32)
-    exact = DnCNNDenoiser(small_dncnn, FACTS["u_said"])(noisy)
-    rounded = DnCNNDenoiser(small_dncnn, FACTS["u_said"], precision="bfloat16")(noisy)
+    exact = DnCNNDenoiser(small_dncnn, FACTS)(noisy)
+    rounded = DnCNNDenoiser(small_dncnn, FACTS, precision="bfloat16")(noisy)
     assert rounded.dtype == torch.float32
     assert 0 < F.mse_loss(rounded, exact) < 1e-3 * exact.var()
 
@@ -74,6 +104,27 @@ def test_reads_the_released_layout(small_dncnn, tmp_path):
     with torch.inference_mode():
         assert torch.equal(network(noisy), small_dncnn(noisy))
     assert not network.training
+
+
+def test_an_imported_checkpoint_has_our_keys_and_tells_its_origin(small_dncnn, tmp_path):
+    released, ours = tmp_path / "net.pth", tmp_path / "weights" / "mine.safetensors"
+    torch.save({f"module.{key}": value for key, value in small_dncnn.state_dict().items()}, released)
+    import_dncnn({"": released}, ours, sha256_of_file(released))
+    state = load_state(ours)
+    assert state.keys() == small_dncnn.state_dict().keys()
+    assert all(torch.equal(state[key], value) for key, value in small_dncnn.state_dict().items())
+    assert stored_record(ours) == {"imported_from_sha256": sha256_of_file(released)}
+
+
+def test_a_checkpoint_of_another_hash_or_network_is_not_imported(small_dncnn, tmp_path):
+    released, ours = tmp_path / "net.pth", tmp_path / "mine.safetensors"
+    torch.save(small_dncnn.state_dict(), released)
+    with pytest.raises(UsaidError, match=r"net\.pth: SHA-256 is .*, expected 0000"):
+        import_dncnn({"": released}, ours, "0" * 64)
+    torch.save({"conv1.weight": torch.zeros(1)}, released)
+    with pytest.raises(UsaidError, match=r"net\.pth: key 'dncnn.0.weight' is missing; this is no DnCNN"):
+        import_dncnn({"": released}, ours, None)
+    assert not ours.exists()
 
 
 def test_safetensors_round_trip(small_dncnn, tmp_path):
@@ -132,5 +183,5 @@ def test_missing_weights(tmp_path):
 
 def test_noise_level_of_untrained_network_is_finite():
     """A fresh network gives finite output, so that training can start from it."""
-    denoised = DnCNNDenoiser(DnCNN(depth=4, features=4).eval(), FACTS["cdncnn_b"])(torch.rand(1, 3, 9, 9))
+    denoised = DnCNNDenoiser(DnCNN(depth=4, features=4).eval(), FACTS)(torch.rand(1, 3, 9, 9))
     assert math.isfinite(denoised.sum().item())

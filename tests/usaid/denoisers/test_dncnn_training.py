@@ -2,28 +2,43 @@
 
 import json
 import math
+from collections.abc import Iterable
 from dataclasses import replace
 from importlib.metadata import version
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
-from usaid.checkpoints import load_state, stored_facts
+from usaid.checkpoints import load_state, stored_record
+from usaid.code_hash import modules_behind
 from usaid.datasets.base import Sample
-from usaid.denoisers.dncnn.denoiser import DnCNN, dncnn_from_state
+from usaid.denoisers.dncnn import CARDS
+from usaid.denoisers.dncnn.batches import Batch, Batches
+from usaid.denoisers.dncnn.network import DnCNN, dncnn_from_state
+from usaid.denoisers.dncnn.recipe import Recipe
+from usaid.denoisers.dncnn.training import initialise_dncnn, train_dncnn
 from usaid.errors import UsaidError
 from usaid.files import sha256_of_file
 from usaid.provenance import git_state
 from usaid.segmentation.encoders import default_weights
-from usaid.denoisers.dncnn.training import initialise_dncnn, train_denoiser
-from usaid.training.loop import checkpoint_beside
-from usaid.training.patches import Batch, Batches, PatchSampler, labelled_images
+from usaid.training.loop import Run
+from usaid.training.patches import PatchSampler, labelled_images
 
 CPU = torch.device("cpu")
 SEGMENTATION_AWARE = ["s_said", "u_said"]
 METHODS = ["cdncnn_b", *SEGMENTATION_AWARE]
+
+
+def train_denoiser(samples: Iterable[Sample], method: str, recipe: Recipe, weights: Path, **options) -> None:
+    """Train on the CPU; options are the run's."""
+    train_dncnn(samples, recipe, Run(weights, CPU, method, method, **options))
+
+
+def checkpoint_of(weights: Path) -> Path:
+    return Run(weights, CPU, "", "").checkpoint
 
 
 def test_initialisation_is_that_of_the_protocol():
@@ -47,7 +62,7 @@ def test_trained_denoiser_removes_noise(tiny, samples, tmp_path, method, steps, 
     recipe = tiny(batch=6, steps=steps, learning_rate=0.02, milestones=[60, 90])
     train_denoiser(samples, method, recipe, weights)
     network = dncnn_from_state(load_state(weights), "trained")
-    harder = replace(recipe, sigma_range=(25, 25), seed=1)
+    harder = recipe.model_copy(update={"sigma_range": (25, 25), "seed": 1})
     batch = Batches(PatchSampler([(each.id, each.image) for each in samples], 32, CPU), harder)(1)
     with torch.no_grad():
         remaining = batch.noise - network(batch.clean + batch.noise)
@@ -65,23 +80,23 @@ def test_weights_and_provenance_say_how_they_came_to_be(tiny, samples, tmp_path,
     train_denoiser(samples, method, recipe, weights)
 
     provenance = json.loads(weights.with_suffix(".json").read_text())
-    facts = provenance["training"]
+    record = provenance["training"]
     images = labelled_images(samples, 21) if method == "s_said" else ((sample.id, sample.image) for sample in samples)
-    assert facts == stored_facts(weights)
-    assert facts["images_sha256"] == PatchSampler(images, 32, CPU).sha256
-    assert (facts["method"], facts["recipe"], facts["steps"], facts["n_images"]) == (method, "released_code", 3, 6)
-    assert (facts["depth"], facts["patches_drawn"], facts["milestones"]) == (3, "once", [10, 40, 80, 120, 140])
+    assert record == stored_record(weights)
+    assert record["images_sha256"] == PatchSampler(images, 32, CPU).sha256
+    assert (record["method"], record["recipe"], record["steps"], record["n_images"]) == (method, "released_code", 3, 6)
+    assert (record["depth"], record["patches_drawn"], record["milestones"]) == (3, "once", [10, 40, 80, 120, 140])
     if method == "cdncnn_b":
-        assert not {"encoder", "encoder_sha256", "classes", "gradient"} & facts.keys()
+        assert not {"encoder", "encoder_sha256", "classes", "gradient"} & record.keys()
     else:
-        assert facts["encoder_sha256"] == sha256_of_file(default_weights("efficientnet_lite0", "data"))
-        assert (facts["gradient"], facts["head"], facts["classes"]) == ("detached", "frozen", 21)
+        assert record["encoder_sha256"] == sha256_of_file(default_weights("efficientnet_lite0", "data"))
+        assert (record["gradient"], record["head"], record["classes"]) == ("detached", "frozen", 21)
     assert provenance["git"]["commit"] == git_state()["commit"]
     assert provenance["packages"]["torch"] == version("torch")
-    assert facts["torch"] == torch.__version__
+    assert record["torch"] == torch.__version__
     assert 0 <= provenance["seconds"] < 60
     files = sorted(path.name for path in weights.parent.iterdir())
-    assert files == ["mine.json", "mine.safetensors"], "the checkpoint is gone once the weights are safe"
+    assert files == ["mine.csv", "mine.json", "mine.safetensors"], "the checkpoint is gone once the weights are safe"
 
 
 def test_only_the_denoiser_is_written_in_float32(tiny, samples, tmp_path):
@@ -95,9 +110,9 @@ def test_only_the_denoiser_is_written_in_float32(tiny, samples, tmp_path):
 def test_watch_sees_each_row_of_the_curve(tiny, samples, tmp_path):
     rows = []
     recipe = tiny(steps=7)
-    options = {"log": tmp_path / "curve.csv", "checkpoint_every": 3, "watch": rows.append}
+    options = {"checkpoint_every": 3, "watch": rows.append}
     train_denoiser(samples, "u_said", recipe, tmp_path / "weights.safetensors", **options)
-    lines = [line.split(",") for line in (tmp_path / "curve.csv").read_text().splitlines()]
+    lines = [line.split(",") for line in (tmp_path / "weights.csv").read_text().splitlines()]
     assert lines[0] == ["step", "learning_rate", "loss", "mse", "psnr", "segmentation"]
     assert [row["step"] for row in rows] == [3, 6, 7]
     for row, line in zip(rows, lines[1:], strict=True):
@@ -125,6 +140,18 @@ def test_milestones_are_epochs_also_where_steps_sets_the_length_of_the_run(tiny,
     assert [row["learning_rate"] for row in rows] == pytest.approx([1e-3 / 10**power for power in decays])
 
 
+# What its code hash follows
+
+
+def test_an_edit_of_the_denoiser_or_of_settings_trains_nothing_again():
+    for card in CARDS:
+        modules = modules_behind(card.training)
+        assert {"usaid.denoisers.dncnn.network", "usaid.segmentation.usa_module", "usaid.training.loop"} <= modules
+        assert "usaid.denoisers.dncnn.denoiser" not in modules
+        assert not {name for name in modules if name.startswith("usaid.experiment") or name.endswith(".recipe")}
+        assert "usaid.denoisers.dncnn.training" not in modules_behind(card.denoiser, card.importer)
+
+
 # Killed and continued
 
 
@@ -135,7 +162,7 @@ def test_milestones_are_epochs_also_where_steps_sets_the_length_of_the_run(tiny,
 def test_interrupted_training_writes_the_same_file(tiny, samples, tmp_path, monkeypatch, method, recipe):
     keys = tiny(recipe=recipe, batch=4, steps=8)
     whole, interrupted = tmp_path / "whole.safetensors", tmp_path / "interrupted.safetensors"
-    train_denoiser(samples, method, keys, whole, checkpoint_every=4, log=tmp_path / "whole.csv")
+    train_denoiser(samples, method, keys, whole, checkpoint_every=4)
 
     make = Batches.__call__
 
@@ -147,13 +174,13 @@ def test_interrupted_training_writes_the_same_file(tiny, samples, tmp_path, monk
     with monkeypatch.context() as patch:
         patch.setattr(Batches, "__call__", make_until_step_6)
         with pytest.raises(KeyboardInterrupt):
-            train_denoiser(samples, method, keys, interrupted, checkpoint_every=4, log=tmp_path / "interrupted.csv")
-    assert torch.load(checkpoint_beside(interrupted), weights_only=True)["step"] == 4
+            train_denoiser(samples, method, keys, interrupted, checkpoint_every=4)
+    assert torch.load(checkpoint_of(interrupted), weights_only=True)["step"] == 4
     assert not interrupted.exists()
 
     steps_taken = []
     monkeypatch.setattr(Batches, "__call__", lambda batches, step: steps_taken.append(step) or make(batches, step))
-    train_denoiser(samples, method, keys, interrupted, checkpoint_every=4, log=tmp_path / "interrupted.csv")
+    train_denoiser(samples, method, keys, interrupted, checkpoint_every=4)
     assert steps_taken == [5, 6, 7, 8]
     assert interrupted.read_bytes() == whole.read_bytes()
     assert (tmp_path / "interrupted.csv").read_text() == (tmp_path / "whole.csv").read_text()
@@ -172,7 +199,7 @@ def test_checkpoint_of_another_recipe_is_refused_with_the_keys_that_differ(tiny,
         train_denoiser(samples, "u_said", tiny(learning_rate=0.002, gradient="detached", head="frozen"), weights)
     differing = "gradient (attached there, detached here), head (learnable there, frozen here)"
     expected = f"checkpoint of another training: {differing}, learning_rate (0.001 there, 0.002 here); delete it"
-    assert str(error.value).startswith(f"{checkpoint_beside(weights)}: {expected}")
+    assert str(error.value).startswith(f"{checkpoint_of(weights)}: {expected}")
     with pytest.raises(UsaidError, match=r"another training: images_sha256 \(\w{64} there, \w{64} here\); delete it"):
         train_denoiser(samples[1:], "u_said", tiny(), weights)
     with pytest.raises(UsaidError, match=r"method \(u_said there, s_said here\)"):
@@ -205,7 +232,7 @@ def test_by_the_released_code_a_segmentation_aware_denoiser_is_cdncnn_b(tiny, sa
 
     plain = trained(tmp_path, samples, "cdncnn_b", recipe)
     detached = trained(tmp_path, samples, method, recipe)
-    attached = trained(tmp_path, samples, method, replace(recipe, gradient="attached"))
+    attached = trained(tmp_path, samples, method, recipe.model_copy(update={"gradient": "attached"}))
 
     way = (plain - first).norm()
     assert way > 0.1
@@ -252,8 +279,8 @@ def test_loss_that_is_not_finite_names_step_and_images(tiny, samples, tmp_path):
     batches = Batches(PatchSampler([(each.id, each.image) for each in samples], 32, CPU), recipe)
     images = ", ".join(batches.images_of(2))
     with pytest.raises(UsaidError, match=rf"^mine: the loss is (nan|inf) at step 2 \(images {images}\); lower"):
-        train_denoiser(samples, "u_said", recipe, tmp_path / "weights.safetensors", title="mine")
-    assert not list(tmp_path.iterdir())
+        train_dncnn(samples, recipe, Run(tmp_path / "weights.safetensors", CPU, title="mine", name="u_said"))
+    assert [path.name for path in tmp_path.iterdir()] == ["weights.csv"]
 
 
 def test_labels_of_no_pixel_still_train(tiny, samples, tmp_path):

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from kinds.denoisers import DenoiserTests
 from scipy.optimize import minimize_scalar
 
-from usaid.denoisers import FACTS, build_denoiser, mc_wnnm
+from usaid.denoisers.build import build_denoiser
+from usaid.denoisers.mc_wnnm import denoiser as mc_wnnm
 from usaid.denoisers.mc_wnnm.denoiser import (
-    MCWNNMDenoiser,
     Parameters,
     denoised,
     local_sigma,
@@ -27,10 +28,18 @@ from usaid.errors import UsaidError
 SOLVERS = [weighted_nuclear_norm_admm, weighted_nuclear_norm_scalar_admm]
 
 
+class TestMCWNNM(DenoiserTests):
+    method = "mc_wnnm"
+    tolerance = 0.0
+
+    def make(self):
+        return build_denoiser("mc_wnnm", options={"parameters": {"outer_iterations": 2}})
+
+
 @pytest.fixture(scope="module")
 def plain():
     """The plain NumPy implementation, which is also the benchmark's yardstick."""
-    path = Path(__file__).parents[2] / "benchmarks" / "mc_wnnm_numpy.py"
+    path = Path(__file__).parents[3] / "benchmarks" / "mc_wnnm_numpy.py"
     spec = importlib.util.spec_from_file_location("mc_wnnm_numpy", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -223,7 +232,7 @@ def test_never_more_groups_than_a_batch_at_once(monkeypatch, random):
 def test_removes_noise(sigma, random):
     clean = smooth_image(48, 48)
     noisy = clean + sigma * torch.randn(3, 48, 48, generator=random)
-    result = MCWNNMDenoiser(FACTS["mc_wnnm"])(noisy[None] / 255, sigma)[0] * 255
+    result = build_denoiser("mc_wnnm")(noisy[None] / 255, sigma)[0] * 255
     assert result.dtype == torch.float32
     assert psnr(result, clean) > psnr(noisy, clean) + 9
 
@@ -231,7 +240,7 @@ def test_removes_noise(sigma, random):
 @pytest.mark.parametrize("size", [(6, 6), (6, 7), (9, 50), (30, 8), (47, 41)])
 def test_any_image_size(size, random):
     noisy = torch.rand(1, 3, *size, generator=random)
-    result = MCWNNMDenoiser(FACTS["mc_wnnm"])(noisy, 25.0)
+    result = build_denoiser("mc_wnnm")(noisy, 25.0)
     assert result.shape == noisy.shape
     assert result.isfinite().all()
 
@@ -239,7 +248,7 @@ def test_any_image_size(size, random):
 def test_a_batch_is_its_images_one_by_one_and_runs_repeat(random):
     noisy = torch.stack([smooth_image(20, 33), smooth_image(33, 20).mT]) / 255
     noisy = noisy + 0.1 * torch.randn(noisy.shape, generator=random)
-    denoiser = MCWNNMDenoiser(FACTS["mc_wnnm"], parameters={"outer_iterations": 2})
+    denoiser = build_denoiser("mc_wnnm", options={"parameters": {"outer_iterations": 2}})
     batch = denoiser(noisy, 25.0)
     assert torch.equal(batch, torch.cat([denoiser(image[None], 25.0) for image in noisy]))
     assert torch.equal(batch, denoiser(noisy, 25.0))
@@ -248,12 +257,12 @@ def test_a_batch_is_its_images_one_by_one_and_runs_repeat(random):
 @pytest.mark.parametrize("sigma", [None, 0, -5.0, math.nan, math.inf])
 def test_needs_a_noise_level(sigma):
     with pytest.raises(UsaidError, match=r"^told sigma (is missing|= .*: must be a finite number > 0)"):
-        MCWNNMDenoiser(FACTS["mc_wnnm"])(torch.zeros(1, 3, 8, 8), sigma)
+        build_denoiser("mc_wnnm")(torch.zeros(1, 3, 8, 8), sigma)
 
 
 def test_needs_a_patch():
     with pytest.raises(UsaidError, match=r"^image of 40x5 pixels: MC-WNNM needs at least 6x6$"):
-        MCWNNMDenoiser(FACTS["mc_wnnm"])(torch.zeros(1, 3, 5, 40), 25.0)
+        build_denoiser("mc_wnnm")(torch.zeros(1, 3, 5, 40), 25.0)
 
 
 @pytest.mark.parametrize(

@@ -7,16 +7,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from kinds.denoisers import DenoiserTests
 from safetensors.torch import save_file
 from scipy.io import savemat
 
-from usaid.checkpoints import load_state, stored_facts
-from usaid.denoisers import FACTS, mlp
-from usaid.denoisers.mlp.denoiser import MLP, MLPDenoiser, import_mlp, import_published, load_models, read_mat, write_models
+from usaid.checkpoints import load_state, stored_record
+from usaid.denoisers.mlp import denoiser as mlp
+from usaid.denoisers.mlp.denoiser import MLPDenoiser
+from usaid.denoisers.mlp.importing import import_mlp, import_published, read_mat
+from usaid.denoisers.mlp.models import load_models, write_models
+from usaid.denoisers.mlp.network import MLP
 from usaid.denoisers.sliding_window import starts_of_patches
 from usaid.errors import UsaidError
 from usaid.files import sha256_of_file
+from usaid.registries import METHODS
 
+FACTS = METHODS["mlp"].facts
 INPUT, OUTPUT = 9, 5
 
 
@@ -43,7 +49,14 @@ def middle_of_patches() -> MLP:
 def denoiser_of(folder: Path, models: dict[float, MLP], **options) -> MLPDenoiser:
     """A denoiser with these models, through a file."""
     write_models(models, folder / "mlp.safetensors", {})
-    return MLPDenoiser(folder / "mlp.safetensors", FACTS["mlp"], **options)
+    return MLPDenoiser(folder / "mlp.safetensors", FACTS, **options)
+
+
+class TestMLP(DenoiserTests):
+    method = "mlp"
+
+    def make(self):
+        return denoiser_of(self.folder, {12.5: small_mlp(1), 25: small_mlp(2)})
 
 
 def random_matrices(seed: int = 0) -> list[np.ndarray]:
@@ -100,7 +113,7 @@ def test_does_what_the_authors_do(tmp_path, toolbox, order, size, stride):
     mat = write_mat(tmp_path / "weights.mat", matrices, toolbox)
     import_published({25: mat}, tmp_path / "mlp.safetensors")
     noisy = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(1)) * 1.4 - 0.2
-    denoised = MLPDenoiser(tmp_path / "mlp.safetensors", FACTS["mlp"], stride=stride)(noisy, 25)
+    denoised = MLPDenoiser(tmp_path / "mlp.safetensors", FACTS, stride=stride)(noisy, 25)
     for channel in range(3):
         expected = as_the_authors_do(noisy[0, channel].double().numpy() * 255, matrices, order, stride)
         np.testing.assert_allclose(denoised[0, channel] * 255, expected, atol=2e-3)
@@ -224,6 +237,11 @@ def test_only_trained_sigmas_if_asked_for(tmp_path):
         denoiser(torch.rand(1, 3, 9, 9), 25)
 
 
+def test_unknown_choice_of_sigma(tmp_path):
+    with pytest.raises(UsaidError, match=r"^MLP: sigma_choice = 'closest': must be one of nearest, trained$"):
+        denoiser_of(tmp_path, {25: small_mlp()}, sigma_choice="closest")
+
+
 # The suite's file of weights
 
 
@@ -238,7 +256,7 @@ def test_weights_of_several_sigmas_and_sizes_come_back(tmp_path):
         assert found[sigma].state_dict().keys() == network.state_dict().keys()
         for key, value in network.state_dict().items():
             assert torch.equal(found[sigma].state_dict()[key], value), key
-    assert stored_facts(tmp_path / "mlp.safetensors") == {"origin": "trained", "steps": 3}
+    assert stored_record(tmp_path / "mlp.safetensors") == {"origin": "trained", "steps": 3}
 
 
 @pytest.mark.parametrize(
@@ -275,7 +293,7 @@ def test_wrong_keys_and_shapes(tmp_path, change, message):
 def test_file_without_weights(tmp_path):
     save_file({}, tmp_path / "empty.safetensors")
     with pytest.raises(UsaidError, match=r"empty\.safetensors: holds no weights"):
-        MLPDenoiser(tmp_path / "empty.safetensors", FACTS["mlp"])
+        MLPDenoiser(tmp_path / "empty.safetensors", FACTS)
 
 
 # The authors' files
@@ -287,13 +305,13 @@ def test_published_weights_say_where_they_come_from(tmp_path):
     weights = tmp_path / "mlp.safetensors"
     import_published(paths, weights)
     assert list(load_models(weights)) == [12.5, 25]
-    facts = stored_facts(weights)
+    facts = stored_record(weights)
     assert facts["origin"] == "published"
     assert facts["sources"] == {
         "25": {"file": "weights_cvpr.mat", "sha256": sha256_of_file(paths[25])},
         "12.5": {"file": "neuralweights_sig12.mat", "sha256": sha256_of_file(paths[12.5])},
     }
-    (sentence,) = MLPDenoiser(weights, FACTS["mlp"]).deviations
+    (sentence,) = MLPDenoiser(weights, FACTS).deviations
     assert sentence.startswith("MLP: the weights that its authors published for sigma 25, 12.5;")
 
 
@@ -304,7 +322,7 @@ def test_weights_of_this_suite_and_of_others_are_told_apart(tmp_path):
         ({}, "MLP: weights of unknown origin"),
     ]:
         write_models({25: small_mlp()}, tmp_path / "mlp.safetensors", stored)
-        (sentence,) = MLPDenoiser(tmp_path / "mlp.safetensors", FACTS["mlp"]).deviations
+        (sentence,) = MLPDenoiser(tmp_path / "mlp.safetensors", FACTS).deviations
         assert expected in sentence
 
 
@@ -370,7 +388,7 @@ def test_weights_of_an_experiment_are_the_authors_files_by_sigma_or_one_of_ours(
     write_models(models, tmp_path / "ours.safetensors", {"origin": "trained", "steps": 1, "batch": 1, "n_images": 1})
     import_mlp({"": tmp_path / "ours.safetensors"}, tmp_path / "imported.safetensors")
     assert list(load_models(tmp_path / "imported.safetensors")) == [25, 50]
-    assert stored_facts(tmp_path / "imported.safetensors") == stored_facts(tmp_path / "ours.safetensors")
+    assert stored_record(tmp_path / "imported.safetensors") == stored_record(tmp_path / "ours.safetensors")
     with pytest.raises(UsaidError, match=r"SHA-256 is .*, expected 000"):
         import_mlp({"": tmp_path / "ours.safetensors"}, tmp_path / "x.safetensors", "0" * 64)
 
@@ -380,6 +398,6 @@ def test_weights_of_an_experiment_are_the_authors_files_by_sigma_or_one_of_ours(
     savemat(tmp_path / "theirs.mat", {"w": cells})
     import_mlp({"12.5": tmp_path / "theirs.mat"}, tmp_path / "imported.safetensors")
     assert list(load_models(tmp_path / "imported.safetensors")) == [12.5]
-    assert "published" in MLPDenoiser(tmp_path / "imported.safetensors", FACTS["mlp"]).deviations[0]
+    assert "published" in MLPDenoiser(tmp_path / "imported.safetensors", FACTS).deviations[0]
     with pytest.raises(UsaidError, match=r"theirs\.mat: does not say at which sigma it was trained"):
         import_mlp({"": tmp_path / "theirs.mat"}, tmp_path / "x.safetensors")

@@ -2,25 +2,39 @@
 
 import json
 import math
-from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from usaid.checkpoints import load_state, stored_facts
+from usaid.checkpoints import load_state, stored_record
 from usaid.datasets.base import Sample
-from usaid.denoisers import FACTS
-from usaid.denoisers.mlp.denoiser import MLP, MLPDenoiser, denormalised, load_models
+from usaid.denoisers.mlp.denoiser import MLPDenoiser
+from usaid.denoisers.mlp.models import load_models
+from usaid.denoisers.mlp.network import MLP, denormalised
+from usaid.denoisers.mlp.recipe import MLPRecipe
+from usaid.denoisers.mlp.training import PatchPairBatches, PatchPairs, initialise_mlp, run_of_sigma, train_mlp
 from usaid.errors import UsaidError
-from usaid.images import to_unit_range
 from usaid.noise import gaussian_noise
-from usaid.training.loop import checkpoint_beside
-from usaid.denoisers.mlp.training import MLPRecipe, PatchPairBatches, PatchPairs, initialise_mlp, path_of_sigma, train_mlp
+from usaid.registries import METHODS
+from usaid.tensors import to_unit_range
+from usaid.training.loop import Run
 from usaid.training.patches import PatchSampler
 
 CPU = torch.device("cpu")
+FACTS = METHODS["mlp"].facts
 TINY = MLPRecipe(hidden=(16,), input_side=9, output_side=5, batch=32, steps=8, learning_rate=3e-3)
+
+
+def replace(recipe: MLPRecipe, **changes) -> MLPRecipe:
+    """A recipe with other keys, checked."""
+    return MLPRecipe(**{**recipe.model_dump(), **changes})
+
+
+def run_of(weights: Path, **changes) -> Run:
+    """A training on the CPU that writes these weights."""
+    return Run(weights, CPU, "MLP", "mlp", **changes)
 
 
 def batches_of(samples: list[Sample], recipe: MLPRecipe, sigma: float = 25) -> PatchPairBatches:
@@ -35,7 +49,7 @@ def curve(path) -> list[dict[str, float]]:
 
 def test_trained_denoiser_removes_noise(samples, tmp_path):
     recipe = replace(TINY, hidden=(64, 32), batch=64, steps=500)
-    train_mlp(samples, recipe, tmp_path / "mlp.safetensors", log=tmp_path / "mlp.csv")
+    train_mlp(samples, recipe, run_of(tmp_path / "mlp.safetensors"))
     rows = curve(tmp_path / "mlp.csv")
     assert list(rows[0]) == ["sigma", "step", "learning_rate", "loss", "mse", "psnr"]
     assert rows[-1]["loss"] < 0.3 * rows[0]["loss"]
@@ -44,7 +58,7 @@ def test_trained_denoiser_removes_noise(samples, tmp_path):
 
     clean = to_unit_range(samples[0].image)
     noisy = clean + gaussian_noise("test", "wave0", 25, 0, *clean.shape[2:])
-    denoised = MLPDenoiser(tmp_path / "mlp.safetensors", FACTS["mlp"])(noisy, 25)
+    denoised = MLPDenoiser(tmp_path / "mlp.safetensors", FACTS)(noisy, 25)
     gain = 10 * torch.log10((noisy - clean).square().mean() / (denoised - clean).square().mean())
     assert gain > 5
 
@@ -121,15 +135,15 @@ def test_images_of_a_step_are_those_of_its_patches():
 
 def test_weights_and_provenance_say_how_they_came_to_be(samples, tmp_path):
     weights, recipe = tmp_path / "weights" / "mlp.safetensors", replace(TINY, sigmas=(12.5, 25))
-    train_mlp(samples, recipe, weights, log=weights.with_suffix(".csv"))
+    train_mlp(samples, recipe, run_of(weights))
     assert list(load_models(weights)) == [12.5, 25]
-    facts = stored_facts(weights)
+    facts = stored_record(weights)
     assert facts == json.loads(weights.with_suffix(".json").read_text())["training"]
     assert (facts["origin"], facts["method"], facts["images"]) == ("trained", "mlp", "voc2012/train")
     assert (facts["sigmas"], facts["steps"], facts["patches"], facts["n_images"]) == ([12.5, 25], 8, 8 * 32, 6)
     assert facts["images_sha256"] == batches_of(samples, recipe).sampler.sha256
     assert facts["torch"] == torch.__version__
-    (sentence,) = MLPDenoiser(weights, FACTS["mlp"]).deviations
+    (sentence,) = MLPDenoiser(weights, FACTS).deviations
     assert "on 256 patches (8 steps of 32) of 6 images at each sigma" in sentence
     files = sorted(path.name for path in weights.parent.iterdir())
     assert [row["sigma"] for row in curve(weights.with_suffix(".csv"))] == [12.5, 25]
@@ -137,8 +151,8 @@ def test_weights_and_provenance_say_how_they_came_to_be(samples, tmp_path):
 
 
 def test_bfloat16_trains_other_weights_that_are_written_in_float32(samples, tmp_path):
-    train_mlp(samples, TINY, tmp_path / "float32.safetensors")
-    train_mlp(samples, replace(TINY, precision="bfloat16"), tmp_path / "bfloat16.safetensors")
+    train_mlp(samples, TINY, run_of(tmp_path / "float32.safetensors"))
+    train_mlp(samples, replace(TINY, precision="bfloat16"), run_of(tmp_path / "bfloat16.safetensors"))
     exact, rounded = load_state(tmp_path / "float32.safetensors"), load_state(tmp_path / "bfloat16.safetensors")
     assert {value.dtype for value in rounded.values()} == {torch.float32}
     far = max(float((exact[key] - rounded[key]).abs().max()) for key in exact)
@@ -147,7 +161,7 @@ def test_bfloat16_trains_other_weights_that_are_written_in_float32(samples, tmp_
 
 def test_the_seed_decides_the_weights(samples, tmp_path):
     for name, seed in (("one", 0), ("again", 0), ("other", 1)):
-        train_mlp(samples, replace(TINY, seed=seed), tmp_path / f"{name}.safetensors")
+        train_mlp(samples, replace(TINY, seed=seed), run_of(tmp_path / f"{name}.safetensors"))
     one, again, other = (load_state(tmp_path / f"{name}.safetensors") for name in ("one", "again", "other"))
     assert all(torch.equal(one[key], again[key]) for key in one)
     assert all(not torch.equal(one[key], other[key]) for key in one)
@@ -160,7 +174,7 @@ def test_interrupted_training_writes_the_same_files(samples, tmp_path, monkeypat
     """Stopped in the second of two sigmas: the first is not trained again, the second goes on from its checkpoint."""
     recipe = replace(TINY, sigmas=(25, 50))
     whole, interrupted = tmp_path / "whole.safetensors", tmp_path / "interrupted.safetensors"
-    train_mlp(samples, recipe, whole, log=tmp_path / "whole.csv", checkpoint_every=3)
+    train_mlp(samples, recipe, run_of(whole, checkpoint_every=3))
     make, made = PatchPairBatches.__call__, []
 
     def make_until_step_5_of_sigma_50(batches: PatchPairBatches, step: int) -> PatchPairs:
@@ -175,26 +189,26 @@ def test_interrupted_training_writes_the_same_files(samples, tmp_path, monkeypat
     with monkeypatch.context() as patch:
         patch.setattr(PatchPairBatches, "__call__", make_until_step_5_of_sigma_50)
         with pytest.raises(KeyboardInterrupt):
-            train_mlp(samples, recipe, interrupted, log=tmp_path / "interrupted.csv", checkpoint_every=3)
+            train_mlp(samples, recipe, run_of(interrupted, checkpoint_every=3))
     steps = [
-        torch.load(checkpoint_beside(path_of_sigma(interrupted, sigma)), weights_only=True)["step"]
+        torch.load(run_of_sigma(run_of(interrupted), sigma).checkpoint, weights_only=True)["step"]
         for sigma in recipe.sigmas
     ]
     assert steps == [8, 3]
     assert not interrupted.exists()
     for sigma in recipe.sigmas:  # as a workflow does with a killed job's outputs
-        path_of_sigma(tmp_path / "interrupted.csv", sigma).unlink()
+        run_of_sigma(run_of(interrupted), sigma).curve.unlink()
 
     monkeypatch.setattr(PatchPairBatches, "__call__", make_and_note)
-    train_mlp(samples, recipe, interrupted, log=tmp_path / "interrupted.csv", checkpoint_every=3)
+    train_mlp(samples, recipe, run_of(interrupted, checkpoint_every=3))
     assert made == [(50, step) for step in range(4, 9)]
     assert interrupted.read_bytes() == whole.read_bytes()
     assert (tmp_path / "interrupted.csv").read_text() == (tmp_path / "whole.csv").read_text()
 
 
 def test_a_sigma_is_trained_alike_alone_and_among_others(samples, tmp_path):
-    train_mlp(samples, TINY, tmp_path / "alone.safetensors")
-    train_mlp(samples, replace(TINY, sigmas=(50, 25)), tmp_path / "both.safetensors")
+    train_mlp(samples, TINY, run_of(tmp_path / "alone.safetensors"))
+    train_mlp(samples, replace(TINY, sigmas=(50, 25)), run_of(tmp_path / "both.safetensors"))
     alone, both = load_state(tmp_path / "alone.safetensors"), load_state(tmp_path / "both.safetensors")
     assert all(torch.equal(both[key], value) for key, value in alone.items())
     assert not torch.equal(both["sigma50.layers.0.weight"], both["sigma25.layers.0.weight"])
@@ -203,16 +217,19 @@ def test_a_sigma_is_trained_alike_alone_and_among_others(samples, tmp_path):
 def test_checkpoint_of_another_recipe_is_refused(samples, tmp_path, monkeypatch):
     weights = tmp_path / "mlp.safetensors"
     with monkeypatch.context() as patch:
-        patch.setattr("usaid.denoisers.mlp.training.write_trained", lambda *arguments: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(
+            "usaid.denoisers.mlp.training.finish", lambda *arguments: (_ for _ in ()).throw(KeyboardInterrupt)
+        )
         with pytest.raises(KeyboardInterrupt):
-            train_mlp(samples, TINY, weights)
+            train_mlp(samples, TINY, run_of(weights))
     with pytest.raises(
         UsaidError, match=r"another training: batch \(32 there, 16 here\), hidden \(\[16\] there, \[8\]"
     ):
-        train_mlp(samples, replace(TINY, batch=16, hidden=(8,)), weights)
-    checkpoint_beside(path_of_sigma(weights, 25)).rename(checkpoint_beside(path_of_sigma(weights, 50)))
-    with pytest.raises(UsaidError, match=r"another training: sigma \(25 there, 50 here\); delete it"):
-        train_mlp(samples, replace(TINY, sigmas=(50,)), weights)
+        train_mlp(samples, replace(TINY, batch=16, hidden=(8,)), run_of(weights))
+    of_25, of_50 = (run_of_sigma(run_of(weights), sigma) for sigma in (25, 50))
+    of_25.checkpoint.rename(of_50.checkpoint)
+    with pytest.raises(UsaidError, match=r"another training: sigma \(25.0 there, 50.0 here\); delete it"):
+        train_mlp(samples, replace(TINY, sigmas=(50,)), run_of(weights))
     assert not weights.exists()
 
 
@@ -221,18 +238,20 @@ def test_checkpoint_of_another_recipe_is_refused(samples, tmp_path, monkeypatch)
 
 def test_images_smaller_than_a_patch_are_refused(samples, tmp_path):
     with pytest.raises(UsaidError, match=r"image 'wave0' is 64x56: smaller than 'input_side' = 57"):
-        train_mlp(samples, replace(TINY, input_side=57), tmp_path / "mlp.safetensors")
+        train_mlp(samples, replace(TINY, input_side=57), run_of(tmp_path / "mlp.safetensors"))
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("sides", [(9, 11), (9, 6)])
 def test_clean_patches_outside_the_noisy_ones_are_refused(samples, tmp_path, sides):
     with pytest.raises(UsaidError, match=r"MLP: has output patches of .* the sides must differ by 0, 2, 4"):
-        train_mlp(samples, replace(TINY, input_side=sides[0], output_side=sides[1]), tmp_path / "mlp.safetensors")
+        train_mlp(
+            samples, replace(TINY, input_side=sides[0], output_side=sides[1]), run_of(tmp_path / "mlp.safetensors")
+        )
     assert not list(tmp_path.iterdir())
 
 
 def test_learning_rate_that_is_too_high_is_named(samples, tmp_path):
     with pytest.raises(UsaidError, match=r"MLP, sigma 25: .*lower 'learning_rate'"):
-        train_mlp(samples, replace(TINY, learning_rate=1e30, steps=20), tmp_path / "mlp.safetensors")
+        train_mlp(samples, replace(TINY, learning_rate=1e30, steps=20), run_of(tmp_path / "mlp.safetensors"))
     assert not (tmp_path / "mlp.safetensors").exists()

@@ -1,16 +1,19 @@
 """Recipes: that they hold what the protocol says, and how a user's own are read."""
 
 import json
-from dataclasses import fields, replace
 from importlib.resources import files
+from typing import Any
 
 import pytest
 import yaml
 
+from usaid.denoisers.dncnn import CARDS
+from usaid.denoisers.dncnn.recipe import Recipe, named_recipe
 from usaid.errors import UsaidError
-from usaid.denoisers.dncnn.recipe import METHODS, Recipe, all_keys, facts_of, named_recipe, recipe_from
+from usaid.experiment.reading import checked_settings
 
-SHIPPED = yaml.safe_load(files("usaid.training").joinpath("recipes.yaml").read_text())
+METHODS = [card.name for card in CARDS]
+SHIPPED = yaml.safe_load(files("usaid.denoisers.dncnn").joinpath("recipes.yaml").read_text())
 
 # The table of PROTOCOL section 1: (paper text, released code).
 PROTOCOL = {
@@ -44,9 +47,17 @@ PROTOCOL = {
 }
 
 
+def recipe_from(**keys: Any) -> Recipe:
+    return checked_settings(Recipe, keys, "train")
+
+
+def altered(original: Recipe, **changes: Any) -> Recipe:
+    return original.model_copy(update=changes)
+
+
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_shipped_recipe_has_every_key_and_no_other(name):
-    assert ["recipe", *SHIPPED[name]] == [field.name for field in fields(Recipe)]
+    assert SHIPPED[name].keys() | {"recipe"} == Recipe.model_fields.keys()
 
 
 @pytest.mark.parametrize("key", PROTOCOL)
@@ -60,27 +71,31 @@ def test_the_run_is_counted_in_epochs():
 
 def test_paper_is_the_default():
     assert recipe_from() == recipe_from(recipe="paper")
-    assert recipe_from(batch=5) == replace(recipe_from(), batch=5)
+    assert recipe_from(batch=5) == altered(recipe_from(), batch=5)
 
 
 def test_keys_of_an_experiment_make_the_same_recipe_again():
     for name in SHIPPED:
-        keys = all_keys({"recipe": name, "batch": 5, "sigma_range": [5, 10]})
-        stored = json.loads(json.dumps(keys))
-        recipe = recipe_from(**stored)
-        assert recipe == recipe_from(recipe=name, batch=5, sigma_range=(5, 10))
-        assert all_keys(stored) == keys
-        assert hash(recipe) == hash(replace(recipe))
+        recipe = recipe_from(recipe=name, batch=5, sigma_range=[5, 10])
+        stored = json.loads(json.dumps(recipe.model_dump(mode="json")))
+        assert stored == {**SHIPPED[name], "recipe": name, "batch": 5, "sigma_range": [5, 10]}
+        assert recipe_from(**stored) == recipe == recipe_from(recipe=name, batch=5, sigma_range=(5, 10))
 
 
 def test_unknown_key_is_one_line_with_those_allowed():
-    with pytest.raises(UsaidError, match=r"^recipe paper: unknown key 'bach'; allowed: recipe, depth, .*, seed$"):
+    with pytest.raises(UsaidError, match=r"^train: unknown key 'bach' \(nearest: 'batch'\); allowed: batch, .*steps$"):
         recipe_from(bach=16)
 
 
 def test_unknown_recipe_is_one_line_with_those_there_are():
-    with pytest.raises(UsaidError, match=r"^recipe 'papr': must be one of paper, released_code, or a YAML file"):
+    with pytest.raises(UsaidError, match=r"^train: recipe 'papr': must be one of paper, released_code, or a YAML file"):
         recipe_from(recipe="papr")
+
+
+@pytest.mark.parametrize("name", [3, None, ["paper"]])
+def test_a_recipe_is_called_by_a_text(name):
+    with pytest.raises(UsaidError, match=r"^train: recipe = .*: must be of type string$"):
+        recipe_from(recipe=name)
 
 
 @pytest.fixture
@@ -96,15 +111,15 @@ def write(tmp_path):
 
 def test_what_a_recipe_file_leaves_out_comes_from_paper(write):
     path = write("batch: 64\nsigma_range: [10, 20]\nloss_stride: 4\n")
-    expected = replace(recipe_from(), recipe=path, batch=64, sigma_range=(10, 20), loss_stride=4)
+    expected = altered(recipe_from(), recipe=path, batch=64, sigma_range=(10, 20), loss_stride=4)
     assert recipe_from(recipe=path) == expected
-    assert recipe_from(recipe=path, batch=7) == replace(expected, batch=7)
+    assert recipe_from(recipe=path, batch=7) == altered(expected, batch=7)
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("bach: 3", "unknown key 'bach'; allowed: recipe, depth"),
+        ("bach: 3", "unknown key 'bach' (nearest: 'batch'); allowed: batch, channels_last"),
         ("batch: [1, 2", "not YAML"),
         ("a: b: c\n\n- d", "not YAML"),
         ("- batch", "must be a mapping of keys to values"),
@@ -125,24 +140,36 @@ def test_shipped_recipes_cannot_be_changed_by_their_readers():
     assert recipe_from().batch == 16
 
 
+# What a training depends on
+
+
 def test_cdncnn_b_does_not_depend_on_the_segmenter_but_u_said_does():
     one = recipe_from()
     other = recipe_from(
         segmentation_weight=2, head="frozen", classes=5, encoder="efficientnet_lite0", gradient="detached"
     )
-    assert facts_of(one, "cdncnn_b") == facts_of(other, "cdncnn_b")
-    changed = {key for key, value in facts_of(one, "u_said").items() if facts_of(other, "u_said")[key] != value}
+    assert one.keys_of("cdncnn_b") == other.keys_of("cdncnn_b")
+    changed = {key for key, value in one.keys_of("u_said").items() if other.keys_of("u_said")[key] != value}
     assert changed == {"segmentation_weight", "head", "classes", "encoder", "gradient"}
+
+
+def test_only_a_segmentation_aware_training_needs_an_encoder():
+    recipe = recipe_from(encoder="efficientnet_lite0", encoder_weights="mine.pth")
+    assert recipe.encoder_for("cdncnn_b") is None
+    for method in ("s_said", "u_said"):
+        settings = recipe.encoder_for(method)
+        assert (settings.encoder, settings.encoder_weights) == ("efficientnet_lite0", "mine.pth")
 
 
 def test_s_said_does_not_depend_on_the_unsupervised_loss():
     one, other = recipe_from(), recipe_from(segmentation_loss="focal")
-    assert facts_of(one, "s_said") == facts_of(other, "s_said")
-    assert facts_of(one, "u_said") != facts_of(other, "u_said")
+    assert one.keys_of("s_said") == other.keys_of("s_said")
+    assert one.keys_of("u_said") != other.keys_of("u_said")
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_equal_keys_are_the_same_training_whatever_the_recipe_is_called(method, write):
-    assert facts_of(recipe_from(recipe=write("{}")), method) == facts_of(recipe_from(), method)
-    assert facts_of(recipe_from(), method) != facts_of(recipe_from(seed=1), method)
-    assert facts_of(recipe_from(), method)["method"] == method
+    keys = recipe_from().keys_of(method)
+    assert recipe_from(recipe=write("{}")).keys_of(method) == keys
+    assert recipe_from(seed=1).keys_of(method) != keys
+    assert json.loads(json.dumps(keys)) == keys

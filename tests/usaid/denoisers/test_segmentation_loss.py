@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from usaid.training import losses
+from usaid.denoisers.dncnn import training
 from usaid.denoisers.dncnn.training import DenoiserLoss, Segmentation, learnt_parts
+from usaid.training.losses import psnr
 
 CPU = torch.device("cpu")
 LOSSES = [("u_said", "entropy"), ("u_said", "focal"), ("s_said", "entropy")]
@@ -77,7 +78,7 @@ def test_cdncnn_bs_loss_is_the_mse_alone_whatever_its_weight(tiny, first_batch):
     denoised = batch.clean + batch.noise - learnt["denoiser"](batch.clean + batch.noise)
     assert list(learnt) == ["denoiser"]
     assert total.item() == pytest.approx((denoised - batch.clean).square().sum().item() / 2 / 4, rel=1e-5)
-    assert parts["psnr"].item() == pytest.approx(losses.psnr(denoised, batch.clean).item(), rel=1e-5)
+    assert parts["psnr"].item() == pytest.approx(psnr(denoised, batch.clean).item(), rel=1e-5)
 
 
 # What stays frozen
@@ -153,7 +154,7 @@ def test_the_released_codes_segmenter_sees_it_clamped_and_less_the_mean(tiny):
 @pytest.mark.parametrize(("stride", "size"), [(1, 48), (4, 12)])
 def test_loss_is_taken_at_the_stride_of_the_recipe(tiny, monkeypatch, stride, size):
     shapes = []
-    monkeypatch.setattr(losses, "entropy", lambda logits: shapes.append(logits.shape) or logits.sum())
+    monkeypatch.setattr(training, "entropy", lambda logits: shapes.append(logits.shape) or logits.sum())
     Segmentation("u_said", tiny(loss_stride=stride, classes=7), "data", CPU)(torch.rand(2, 3, 48, 48), None)
     assert shapes == [(2, 7, size, size)]
 

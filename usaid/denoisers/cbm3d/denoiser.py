@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from usaid.denoisers.base import Denoiser, Facts, checked_told_sigma
+from usaid.cards import Facts
+from usaid.denoisers.base import Denoiser, checked_told_sigma
 from usaid.errors import UsaidError
 
 SMALLEST_SIDE = 9

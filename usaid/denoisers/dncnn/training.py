@@ -1,23 +1,29 @@
 """Trains CDnCNN-B, S-SAID and U-SAID: one denoiser, three losses (paper sections III and IV-A)."""
 
 import math
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from usaid.datasets.base import Sample
-from usaid.denoisers.dncnn.denoiser import DnCNN
+from usaid.denoisers.dncnn.batches import Batch, Batches
+from usaid.denoisers.dncnn.losses import entropy, focal, mse
+from usaid.denoisers.dncnn.network import DnCNN
 from usaid.errors import UsaidError
-from usaid.images import Normalisation
 from usaid.segmentation.encoders import build_encoder
 from usaid.segmentation.usa_module import USAModule, resized
-from usaid.training import losses
-from usaid.training.loop import autocast, checkpoint_beside, decayed, fit, generator_for, write_trained
-from usaid.training.patches import Batch, Batches, PatchSampler, labelled_images
-from usaid.denoisers.dncnn.recipe import Method, Recipe, facts_of
+from usaid.tensors import Normalisation
+from usaid.training.loop import Run, Task, autocast, decayed, generator_for, train
+from usaid.training.losses import cross_entropy, psnr
+from usaid.training.patches import PatchSampler, labelled_images
+
+if TYPE_CHECKING:
+    from usaid.denoisers.dncnn.recipe import Recipe
+
+_WITHOUT_LABELS = "which S-SAID needs; name labelled 'images' (voc2012/train), or train U-SAID, which needs none"
 
 
 class Segmentation:
@@ -27,7 +33,7 @@ class Segmentation:
         usa: the module; all of it frozen but for a learnable head.
     """
 
-    def __init__(self, method: Method, recipe: Recipe, data_root: str | Path, device: torch.device) -> None:
+    def __init__(self, method: str, recipe: "Recipe", data_root: str | Path, device: torch.device) -> None:
         """Build the module, all of it frozen but for a learnable head.
 
         Raises:
@@ -57,16 +63,16 @@ class Segmentation:
             logits = resized(logits, denoised.shape[2:])
         if self.method == "s_said":
             assert labels is not None  # labelled_images saw to it
-            return losses.cross_entropy(logits, labels)
+            return cross_entropy(logits, labels)
         if recipe.segmentation_loss == "entropy":
-            return losses.entropy(logits)
-        return losses.focal(logits, recipe.focal_gamma)
+            return entropy(logits)
+        return focal(logits, recipe.focal_gamma)
 
 
 class DenoiserLoss:
     """``mse_weight * MSE + segmentation_weight * segmentation loss``; for CDnCNN-B the MSE alone."""
 
-    def __init__(self, recipe: Recipe, segmentation: Segmentation | None) -> None:
+    def __init__(self, recipe: "Recipe", segmentation: Segmentation | None) -> None:
         self.recipe, self.segmentation = recipe, segmentation
 
     def __call__(self, learnt: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
@@ -76,79 +82,53 @@ class DenoiserLoss:
             noisy = noisy.contiguous()
         with autocast(noisy.device, recipe.precision):
             denoised = noisy - learnt["denoiser"](noisy).float()  # type: ignore[index]
-            error = losses.mse(denoised, batch.clean, recipe.mse_reduction)
-            parts = {"mse": error, "psnr": losses.psnr(denoised.detach(), batch.clean)}
+            error = mse(denoised, batch.clean, recipe.mse_reduction)
+            parts = {"mse": error, "psnr": psnr(denoised.detach(), batch.clean)}
             if self.segmentation is None:
                 return error, parts
             parts["segmentation"] = self.segmentation(denoised, batch.labels)
         return recipe.mse_weight * error + recipe.segmentation_weight * parts["segmentation"], parts
 
 
-def train_denoiser(
-    samples: Iterable[Sample],
-    method: Method,
-    recipe: Recipe,
-    weights: Path,
-    data_root: str | Path = "data",
-    device: torch.device | str = "cpu",
-    log: Path | None = None,
-    checkpoint_every: int = 500,
-    title: str | None = None,
-    watch: Callable[[Mapping[str, float]], None] | None = None,
-) -> None:
+def train_dncnn(samples: Iterable[Sample], recipe: "Recipe", run: Run) -> None:
     """Train a denoiser that is blind to the noise level.
 
     Args:
         samples: clean training images; S-SAID also needs their label maps.
-        method: ``cdncnn_b`` (MSE alone), ``s_said`` (with the labels) or ``u_said`` (without).
         recipe: how.
-        weights: safetensors file to write (float32), with recipe, hashes of images and encoder, and device in its
-            metadata; a JSON file of its name gets the whole provenance. Until then a checkpoint lies beside it, from
-            which a killed training goes on.
-        data_root: where the encoder's weights lie.
-        device: where to train.
-        log: CSV of the learning curve: loss, its parts, and the PSNR of the training batches in dB.
-        checkpoint_every: steps between checkpoints.
-        title: name in progress bar and errors; default: the method.
-        watch: is called with each new row of the learning curve.
+        run: its name is the method: ``cdncnn_b`` (MSE alone), ``s_said`` (with the labels) or ``u_said`` (without). The
+            weights are those of the denoiser alone, float32; their record has recipe and hashes of images and encoder;
+            the learning curve has the parts of the loss, and the PSNR of the training batches in dB.
 
     Raises:
         UsaidError: images that are too small, too few or without the labels that S-SAID needs, an encoder without
             weights, or as :func:`usaid.training.loop.fit`.
     """
-    start = time.perf_counter()
-    device = torch.device(device)
-    images = labelled_images(samples, recipe.classes) if method == "s_said" else ((s.id, s.image) for s in samples)
+    method, device = run.name, run.device
+    if method == "s_said":
+        images = labelled_images(samples, recipe.classes, without=_WITHOUT_LABELS)
+    else:
+        images = ((sample.id, sample.image) for sample in samples)
     batches = Batches(PatchSampler(images, recipe.patch, device), recipe)
-    segmentation = None if method == "cdncnn_b" else Segmentation(method, recipe, data_root, device)
-    learnt = learnt_parts(recipe, segmentation, device)
-    facts = facts_of(recipe, method) | {"images_sha256": batches.sampler.sha256, "device_type": device.type}
+    depends_on = {"method": method, **recipe.keys_of(method), "images_sha256": batches.sampler.sha256}
+    segmentation = None if method == "cdncnn_b" else Segmentation(method, recipe, run.data_root, device)
     if segmentation is not None:
-        facts["encoder_sha256"] = segmentation.usa.encoder.weights_sha256
-    fit(
-        learnt,
-        batches,
-        DenoiserLoss(recipe, segmentation),
-        torch.optim.Adam(learnt.parameters(), fused=True),
-        decayed(
-            recipe.learning_rate,
-            [end / recipe.epochs for end in recipe.milestones if end < recipe.epochs],
-            batches.steps,
-        ),
-        batches.steps,
-        checkpoint_beside(weights),
-        fingerprint=facts,
-        checkpoint_every=checkpoint_every,
-        log=log,
-        title=title or method,
-        images_of=batches.images_of,
-        watch=watch,
+        depends_on["encoder_sha256"] = segmentation.usa.encoder.weights_sha256
+    learnt = learnt_parts(recipe, segmentation, device)
+    milestones = [end / recipe.epochs for end in recipe.milestones if end < recipe.epochs]
+    task = Task(
+        network=learnt,
+        batches=batches,
+        loss=DenoiserLoss(recipe, segmentation),
+        optimizer=torch.optim.Adam(learnt.parameters(), fused=True),
+        learning_rate=decayed(recipe.learning_rate, milestones, batches.steps),
+        steps=batches.steps,
     )
-    facts |= {"recipe": recipe.recipe, "steps": batches.steps, "n_images": len(batches.sampler.ids)}
-    write_trained(learnt["denoiser"], weights, facts, device, time.perf_counter() - start)
+    further = {"recipe": recipe.recipe, "steps": batches.steps, "n_images": len(batches.sampler.ids)}
+    train(task, run, depends_on, result=learnt["denoiser"], **further)
 
 
-def learnt_parts(recipe: Recipe, segmentation: Segmentation | None, device: torch.device) -> nn.ModuleDict:
+def learnt_parts(recipe: "Recipe", segmentation: Segmentation | None, device: torch.device) -> nn.ModuleDict:
     """What the optimiser changes: the denoiser, freshly drawn, and the head of the USA module if it is learnable."""
     denoiser = DnCNN(recipe.depth, recipe.features)
     initialise_dncnn(denoiser, recipe.seed)

@@ -17,7 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from usaid.denoisers.base import Denoiser, Facts, checked_told_sigma
+from usaid.cards import Facts
+from usaid.denoisers.base import Denoiser, checked_told_sigma
 from usaid.denoisers.sliding_window import starts_of_patches
 from usaid.errors import UsaidError
 

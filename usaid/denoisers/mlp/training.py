@@ -1,22 +1,22 @@
 """Trains MLP (Burger et al. 2012), a denoiser of patches: one network for each noise level."""
 
-import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict
-from pathlib import Path
-from typing import NamedTuple
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from usaid.datasets.base import Sample
-from usaid.denoisers.mlp.denoiser import MLP, as_one_module, denormalised, model_name, normalised
-from usaid.training.loop import autocast, checkpoint_beside, decayed, fit, generator_for, write_trained
+from usaid.denoisers.mlp.network import MLP, as_one_module, denormalised, model_name, normalised
+from usaid.training.loop import Run, Task, autocast, decayed, finish, fit, generator_for
 from usaid.training.losses import psnr
 from usaid.training.patches import PatchSampler
-from usaid.denoisers.dncnn.recipe import MLPRecipe
+
+if TYPE_CHECKING:
+    from usaid.datasets.base import Sample
+    from usaid.denoisers.mlp.recipe import MLPRecipe
 
 
 class PatchPairs(NamedTuple):
@@ -34,7 +34,7 @@ class PatchPairs(NamedTuple):
 class PatchPairBatches:
     """The batch of each step: a function of seed, sigma, step, images and device type alone."""
 
-    def __init__(self, sampler: PatchSampler, recipe: MLPRecipe, sigma: float) -> None:
+    def __init__(self, sampler: PatchSampler, recipe: "MLPRecipe", sigma: float) -> None:
         self.sampler, self.recipe, self.sigma = sampler, recipe, float(sigma)
         self.border = (recipe.input_side - recipe.output_side) // 2
 
@@ -68,68 +68,58 @@ class PatchPairBatches:
         return generator_for(self.sampler.pixels.device, self.recipe.seed, step, stream, *sigma)
 
 
-def train_mlp(
-    samples: Iterable[Sample],
-    recipe: MLPRecipe,
-    weights: Path,
-    device: torch.device | str = "cpu",
-    log: Path | None = None,
-    checkpoint_every: int = 500,
-    watch: Callable[[Mapping[str, float]], None] | None = None,
-) -> None:
+def train_mlp(samples: "Iterable[Sample]", recipe: "MLPRecipe", run: Run) -> None:
     """Train the networks of all sigmas of a recipe, one after the other, by the MSE of their clean patches.
+
+    Each sigma is a fit of its own, with a checkpoint and a learning curve of its own beside the weights until all are
+    trained. The learning curve that stays has them one below the other: sigma, loss, its parts; MSE on the network's
+    scale and PSNR in dB, both of the clean patches of the training batches.
 
     Args:
         samples: clean training images.
         recipe: how.
-        weights: safetensors file to write, for :class:`usaid.denoisers.mlp.denoiser.MLPDenoiser`, with recipe, hash of the
-            images and device in its metadata; a JSON file of its name gets the whole provenance. Until then a
-            checkpoint of each sigma lies beside it, from which a killed training goes on.
-        device: where to train.
-        log: CSV of the learning curves, one below the other: sigma, loss, its parts; MSE on the network's scale and
-            PSNR in dB, both of the clean patches of the training batches. Until the end each has a file of its own.
-        checkpoint_every: steps between checkpoints.
-        watch: is called with each new row of the learning curves.
+        run: where the files lie; the weights are for :class:`usaid.denoisers.mlp.denoiser.MLPDenoiser`.
 
     Raises:
         UsaidError: images that are too small, a clean patch that is not in the middle of a noisy one, or as
             :func:`usaid.training.loop.fit`.
     """
-    start = time.perf_counter()
-    device = torch.device(device)
     networks = {sigma: MLP(recipe.input_side, recipe.hidden, recipe.output_side) for sigma in recipe.sigmas}
-    sampler = PatchSampler(
-        ((sample.id, sample.image) for sample in samples), recipe.input_side, device, key="input_side"
-    )
-    facts = {"method": "mlp", **asdict(recipe), "images_sha256": sampler.sha256, "device_type": device.type}
+    images = ((sample.id, sample.image) for sample in samples)
+    sampler = PatchSampler(images, recipe.input_side, run.device, key="input_side")
+    depends_on = {"method": run.name, **recipe.model_dump(mode="json"), "images_sha256": sampler.sha256}
+    of_one_sigma = {key: value for key, value in depends_on.items() if key != "sigmas"}
+    runs = {sigma: run_of_sigma(run, sigma) for sigma in recipe.sigmas}
     for sigma, network in networks.items():
-        initialise_mlp(network, recipe.seed)
-        batches = PatchPairBatches(sampler, recipe, sigma)
-        fit(
-            network.to(device),
-            batches,
-            lambda network, batch: mse_of_patches(network, batch, recipe.precision),
-            torch.optim.Adam(network.parameters(), fused=True),
-            decayed(recipe.learning_rate, recipe.milestones, recipe.steps),
-            recipe.steps,
-            checkpoint_beside(path_of_sigma(weights, sigma)),
-            fingerprint={key: value for key, value in facts.items() if key != "sigmas"} | {"sigma": sigma},
-            checkpoint_every=checkpoint_every,
-            log=path_of_sigma(log, sigma) if log else None,
-            title=f"MLP, sigma {sigma:g}",
-            images_of=batches.images_of,
-            watch=watch,
-        )
-    facts |= {"origin": "trained", "n_images": len(sampler.ids), "patches": recipe.steps * recipe.batch}
-    write_trained(as_one_module(networks), weights, facts, device, time.perf_counter() - start)
-    if log:
-        curves = {sigma: path_of_sigma(log, sigma) for sigma in recipe.sigmas}
-        joined = pd.concat([pd.read_csv(curve).assign(sigma=sigma) for sigma, curve in curves.items()])
-        joined[["sigma", *joined.columns.drop("sigma")]].to_csv(log, index=False)
-        for curve in curves.values():
-            curve.unlink()
-    for sigma in recipe.sigmas:
-        checkpoint_beside(path_of_sigma(weights, sigma)).unlink()
+        fit(task_of_sigma(network, sampler, recipe, sigma), runs[sigma], of_one_sigma | {"sigma": sigma})
+    curves = [pd.read_csv(runs[sigma].curve).assign(sigma=sigma) for sigma in recipe.sigmas]
+    joined = pd.concat(curves)
+    joined[["sigma", *joined.columns.drop("sigma")]].to_csv(run.curve, index=False)
+    amount = {"n_images": len(sampler.ids), "patches": recipe.steps * recipe.batch}
+    finish(run, as_one_module(networks), {**depends_on, "origin": "trained", **amount})
+    for part in runs.values():
+        part.curve.unlink()
+        part.checkpoint.unlink()
+
+
+def task_of_sigma(network: MLP, sampler: PatchSampler, recipe: "MLPRecipe", sigma: float) -> Task[PatchPairs]:
+    """What the training of one noise level minimises; draws the network's first weights and moves it to the device."""
+    initialise_mlp(network, recipe.seed)
+    network.to(sampler.pixels.device)
+    return Task(
+        network,
+        PatchPairBatches(sampler, recipe, sigma),
+        lambda network, batch: mse_of_patches(network, batch, recipe.precision),
+        torch.optim.Adam(network.parameters(), fused=True),
+        decayed(recipe.learning_rate, recipe.milestones, recipe.steps),
+        recipe.steps,
+    )
+
+
+def run_of_sigma(run: Run, sigma: float) -> Run:
+    """The run of one noise level: its files have it in their names, ``mlp.csv`` becomes ``mlp.sigma25.csv``."""
+    weights = run.weights.with_name(f"{run.weights.stem}.{model_name(sigma)}{run.weights.suffix}")
+    return replace(run, weights=weights, title=f"{run.title}, sigma {sigma:g}")
 
 
 def initialise_mlp(network: MLP, seed: int) -> None:
@@ -147,8 +137,3 @@ def mse_of_patches(network: nn.Module, batch: PatchPairs, precision: str) -> tup
         denoised = network(batch.noisy)
     error = F.mse_loss(denoised.float(), batch.clean)
     return error, {"mse": error, "psnr": psnr(denormalised(denoised.detach().float()), denormalised(batch.clean))}
-
-
-def path_of_sigma(path: Path, sigma: float) -> Path:
-    """A file's path with a noise level in its name: ``mlp.csv`` becomes ``mlp.sigma25.csv``."""
-    return path.with_name(f"{path.stem}.{model_name(sigma)}{path.suffix}")
