@@ -1,11 +1,15 @@
 """What a judge is: it looks at a denoised batch and says for each image what a score can be made from."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from torch import Tensor
+
+from usaid.checkpoints import stored_record
+from usaid.registries import DATASETS
 
 
 class Judge(ABC):
@@ -14,13 +18,13 @@ class Judge(ABC):
     Attributes:
         metrics: names of the columns it gives, in order: conventions that are numbers of one image, and statistics
             (confusion counts, matched detections) of which only a whole data set has a score.
-        facts: what score files record of its network or model, as JSON-able values.
-        deviations: how it differs from the paper's protocol, one sentence each.
+        record: what score files record of its network or model, as JSON-able values; none by default.
+        deviations: how it differs from the paper's protocol, one sentence each, without a full stop; none by default.
     """
 
     metrics: tuple[str, ...]
-    facts: dict[str, Any]
-    deviations: list[str]
+    record: Mapping[str, Any] = MappingProxyType({})
+    deviations: Sequence[str] = ()
 
     def look(self, denoised: Tensor) -> Any:
         """What the judge's network sees in a batch; None for a judge without a network.
@@ -53,3 +57,22 @@ class Judge(ABC):
             rows: of one score file; changed in place.
             folder: for these files; made if there are any.
         """
+
+
+def trained_on_a_part(weights: str | Path, images: str | None = None) -> list[str]:
+    """Whether a network was trained here on a part of a data set only, as its weights' file says.
+
+    Args:
+        weights: of the network.
+        images: ``<data set>/<split>`` that it was trained on; None: the file says it.
+
+    Returns:
+        One sentence that says so, without its subject; none for a network that saw all images, or that does not tell.
+    """
+    training = stored_record(weights)
+    images = images or training.get("images")
+    if images is None or "n_images" not in training:
+        return []
+    dataset, split = images.split("/")
+    n, official = training["n_images"], DATASETS[dataset].splits[split]
+    return [f"trained on {n:,} of the {official:,} images of {dataset}/{split}"] if n < official else []

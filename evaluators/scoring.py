@@ -3,35 +3,40 @@
 import hashlib
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
 from tqdm import tqdm
 
-from evaluators.benchmarks import BENCHMARKS, JUDGE_MODULES, make_judge, trained_on_a_part
-from evaluators.judge import Judge
-from usaid import datasets, noise
+from evaluators.judge import Judge, trained_on_a_part
+from usaid import noise
+from usaid.checkpoints import require_weights
 from usaid.datasets.base import Dataset, Sample
-from usaid.denoisers import FACTS, build_denoiser, module_of
+from usaid.datasets.loading import load_for
 from usaid.denoisers.base import Denoiser
+from usaid.denoisers.build import build_denoiser
+from usaid.denoisers.contract import denoised
 from usaid.devices import pick_device
 from usaid.errors import UsaidError
-from usaid.experiment.experiment import entry_of, hash_of_config, settings_of
 from usaid.files import sha256_of_file
-from usaid.images import to_unit_range
 from usaid.provenance import provenance_of_run
-from usaid.scores.files import Journal, Scores, row_key, write_scores
-from usaid.code_hash import hash_of_sources
+from usaid.registries import BENCHMARKS, DATASETS, METHODS, load_object
+from usaid.scores.files import Scores, write_scores
+from usaid.scores.journal import Journal, row_key
+from usaid.tensors import to_unit_range
+
+if TYPE_CHECKING:
+    from usaid.cards import Benchmark
+    from usaid.experiment.experiment import DenoiserEntry, Experiment
 
 PIXELS_PER_BATCH = {"cpu": 1 << 18, "cuda": 1 << 22}
 """Images of one shape are denoised together up to this many pixels (and at least one image)."""
-
 
 WAITING = 16
 """Shapes of which a batch may wait to be filled: data sets have a few frequent shapes and many rare ones."""
@@ -87,15 +92,15 @@ def conditions_of(
     Raises:
         UsaidError: the denoiser cannot be told such a level.
     """
-    found = []
+    conditions = []
     for sigma in sigmas:
         levels = dict.fromkeys(float(sigma if told == "oracle" else told) for told in told_sigmas)
         told: dict[float | None, list[float | None]] = {}
         for level in levels:
             told.setdefault(denoiser.hears(level), []).append(level)
         alike = [(None,) if heard is None else tuple(same) for heard, same in told.items()]
-        found += [Condition(float(sigma), draw, same) for draw in range(draws) for same in alike]
-    return found
+        conditions += [Condition(float(sigma), draw, same) for draw in range(draws) for same in alike]
+    return conditions
 
 
 @dataclass(frozen=True)
@@ -105,71 +110,113 @@ class HashedSample:
     sample: Sample
     sha256: str
 
+    @property
+    def pixels(self) -> int:
+        """Number of its pixels."""
+        return self.sample.image.shape[0] * self.sample.image.shape[1]
 
-def score_images(
-    denoiser: Denoiser,
-    dataset: Dataset,
-    judge: Judge,
-    conditions: Sequence[Condition],
-    journal: Journal,
-    clock: Stopwatch,
-) -> tuple[list[dict[str, Any]], int]:
-    """Score every image under every condition; rows that the journal holds are not computed again.
+    def row_name(self, condition: Condition, told: float | None) -> dict[str, Any]:
+        """What its row of the score file is called under a condition."""
+        name = {"image_id": self.sample.id, "image_sha256": self.sha256}
+        return name | {"sigma": condition.sigma, "draw": condition.draw, "told_sigma": told}
 
-    Returns:
-        The rows in the order (image, condition), and how many pixels were denoised.
 
-    Raises:
-        UsaidError: an image or target is bad, the disk is full, or denoiser or judge fail on an image; names it.
+@dataclass
+class Scorer:
+    """Scores the images of a data set as one denoiser leaves them.
+
+    Attributes:
+        name: of the denoiser, for errors.
+        denoiser: ready to call.
+        dataset: the images.
+        judge: what scores them.
+        device: where the judge computes.
+        given_clean: the denoiser is handed the clean images.
+        clock: wall time by stage.
+        pixels: how many were denoised so far.
     """
-    names: dict[str, list[dict[str, Any]]] = {}
-    pixels = 0
-    with tqdm(total=len(dataset) * len(conditions), desc=dataset.name, unit="image", disable=None) as progress:
-        for batch in _batches(dataset, PIXELS_PER_BATCH[clock.device.type], clock):
-            for one in batch:
-                names[one.sample.id] = [
-                    _row_name(one, condition, told) for condition in conditions for told in condition.told
-                ]
-            for condition in conditions:
-                missing = [one for one in batch if not _is_scored(one, condition, journal)]
-                if missing:
-                    with _naming_images(missing):
-                        scored = _score_batch(denoiser, dataset.name, judge, missing, condition, clock)
-                    journal.add(scored)
-                    pixels += sum(one.sample.image.shape[0] * one.sample.image.shape[1] for one in missing)
-                progress.update(len(batch))
-    return [journal.rows[row_key(name)] for image_id in dataset.ids for name in names[image_id]], pixels
+
+    name: str
+    denoiser: Denoiser
+    dataset: Dataset
+    judge: Judge
+    device: torch.device
+    given_clean: bool = False
+    clock: Stopwatch = field(init=False)
+    pixels: int = 0
+
+    def __post_init__(self) -> None:
+        self.clock = Stopwatch(self.device)
+
+    def rows(self, conditions: Sequence[Condition], journal: Journal) -> list[dict[str, Any]]:
+        """Score every image under every condition; rows that the journal holds are not computed again.
+
+        Returns:
+            The rows in the order (image, condition).
+
+        Raises:
+            UsaidError: an image or target is bad, the disk is full, or denoiser or judge fail on an image; names it.
+        """
+        names: dict[str, list[dict[str, Any]]] = {}
+        total, title = len(self.dataset) * len(conditions), self.dataset.name
+        with tqdm(total=total, desc=title, unit="image", disable=None) as progress:
+            for batch in self._batches():
+                for image in batch:
+                    rows_of_image = [image.row_name(c, told) for c in conditions for told in c.told]
+                    names[image.sample.id] = rows_of_image
+                for condition in conditions:
+                    missing = [image for image in batch if not _is_scored(image, condition, journal)]
+                    if missing:
+                        with _naming_images(missing):
+                            rows = self._score_batch(missing, condition)
+                        journal.add(rows)
+                        self.pixels += sum(image.pixels for image in missing)
+                    progress.update(len(batch))
+        return [journal.rows[row_key(name)] for image_id in self.dataset.ids for name in names[image_id]]
+
+    def _batches(self) -> Iterator[list[HashedSample]]:
+        """The samples in batches of one shape, filled as far as memory allows; some of them wait to be filled."""
+        waiting: dict[tuple[int, ...], list[HashedSample]] = {}
+        most = PIXELS_PER_BATCH[self.device.type]
+        for image_id in self.dataset.ids:
+            with self.clock.stage("decode"):
+                sample = self.dataset[image_id]
+                image = HashedSample(sample, hashlib.sha256(sample.image.tobytes()).hexdigest())
+            shape = sample.image.shape
+            waiting.setdefault(shape, []).append(image)
+            if (len(waiting[shape]) + 1) * image.pixels > most:
+                yield waiting.pop(shape)
+            elif len(waiting) > WAITING:
+                yield waiting.pop(next(iter(waiting)))
+        yield from waiting.values()
+
+    def _score_batch(self, batch: Sequence[HashedSample], condition: Condition) -> list[dict[str, Any]]:
+        """Denoise a batch once; judge network and metrics take it from there, on the device where it is."""
+        samples, (sigma, draw, told) = [image.sample for image in batch], condition
+        height, width, _ = samples[0].image.shape
+        with self.clock.stage("noise"):
+            clean = to_unit_range(np.stack([sample.image for sample in samples]))
+            fields = [noise.gaussian_noise(self.dataset.name, s.id, sigma, draw, height, width) for s in samples]
+            noisy = (clean + torch.stack(fields)).to(self.denoiser.device)
+            clean = clean.to(self.device)
+        with self.clock.stage("denoiser"):
+            shown = clean.to(self.denoiser.device) if self.given_clean else noisy
+            output = denoised(self.name, self.denoiser, shown, told[0]).to(self.device)
+        with torch.inference_mode():
+            with self.clock.stage("network"):
+                seen = self.judge.look(output)
+            with self.clock.stage("metric"):
+                columns = self.judge.score(seen, output, clean, [sample.target for sample in samples])
+                values = {name: v.tolist() if isinstance(v, torch.Tensor) else v for name, v in columns.items()}
+        return [
+            image.row_name(condition, level) | {name: values[name][index] for name in self.judge.metrics}
+            for index, image in enumerate(batch)
+            for level in told
+        ]
 
 
-def _score_batch(
-    denoiser: Denoiser,
-    dataset_name: str,
-    judge: Judge,
-    batch: Sequence[HashedSample],
-    condition: Condition,
-    clock: Stopwatch,
-) -> list[dict[str, Any]]:
-    """Denoise a batch once; judge network and metrics take it from there, on the device where it is."""
-    samples, (sigma, draw, told) = [one.sample for one in batch], condition
-    height, width, _ = samples[0].image.shape
-    with clock.stage("noise"):
-        clean = to_unit_range(np.stack([sample.image for sample in samples]))
-        fields = [noise.gaussian_noise(dataset_name, s.id, sigma, draw, height, width) for s in samples]
-        noisy = (clean + torch.stack(fields)).to(denoiser.device)
-        clean = clean.to(denoiser.device)
-    with clock.stage("denoiser"):
-        denoised = denoiser(clean if denoiser.oracle else noisy, told_sigma=told[0])
-    with torch.inference_mode():
-        with clock.stage("network"):
-            seen = judge.look(denoised)
-        with clock.stage("metric"):
-            columns = judge.score(seen, denoised, clean, [sample.target for sample in samples])
-            values = {name: v.tolist() if isinstance(v, torch.Tensor) else v for name, v in columns.items()}
-    return [
-        _row_name(one, condition, level) | {name: values[name][index] for name in judge.metrics}
-        for index, one in enumerate(batch)
-        for level in told
-    ]
+def _is_scored(image: HashedSample, condition: Condition, journal: Journal) -> bool:
+    return all(row_key(image.row_name(condition, told)) in journal.rows for told in condition.told)
 
 
 @contextmanager
@@ -179,126 +226,102 @@ def _naming_images(batch: Sequence[HashedSample]) -> Iterator[None]:
         yield
     except Exception as error:
         text = str(error) if isinstance(error, UsaidError) else f"{type(error).__name__}: {error}"
-        raise UsaidError(f"image {', '.join(one.sample.id for one in batch)}: {' '.join(text.split())}") from error
+        raise UsaidError(f"image {', '.join(i.sample.id for i in batch)}: {' '.join(text.split())}") from error
 
 
-def _batches(dataset: Dataset, pixels: int, clock: Stopwatch) -> Iterator[list[HashedSample]]:
-    """The samples in batches of one shape, up to ``pixels`` pixels together; at most ``WAITING`` such batches wait."""
-    waiting: dict[tuple[int, ...], list[HashedSample]] = {}
-    for image_id in dataset.ids:
-        with clock.stage("decode"):
-            sample = dataset[image_id]
-            hashed = HashedSample(sample, hashlib.sha256(sample.image.tobytes()).hexdigest())
-        shape = sample.image.shape
-        size = shape[0] * shape[1]
-        waiting.setdefault(shape, []).append(hashed)
-        if (len(waiting[shape]) + 1) * size > pixels:
-            yield waiting.pop(shape)
-        elif len(waiting) > WAITING:
-            yield waiting.pop(next(iter(waiting)))
-    yield from waiting.values()
+# ------------------------------------------------------------------------------------------------ the job and its file
 
 
-def _row_name(one: HashedSample, condition: Condition, told: float | None) -> dict[str, Any]:
-    name = {"image_id": one.sample.id, "image_sha256": one.sha256}
-    return name | {"sigma": condition.sigma, "draw": condition.draw, "told_sigma": told}
+@dataclass(frozen=True)
+class ScoreJob:
+    """Which score file is made, and from what.
+
+    Attributes:
+        experiment: says how.
+        benchmark: one of its benchmarks.
+        denoiser: one of its denoisers, or a variant of its ablation.
+        output: the score file.
+        judge_file: what the judge reads: NIQE's pristine model, or the weights of its network; None: nothing.
+        weights: the denoiser's, if it has any.
+        code_hash: of the code that the scores depend on; rows in a journal of other code are computed anew.
+    """
+
+    experiment: "Experiment"
+    benchmark: str
+    denoiser: str
+    output: Path
+    judge_file: Path | None
+    weights: Path | None = None
+    code_hash: str = ""
+
+    @property
+    def card(self) -> "Benchmark":
+        """The benchmark's card."""
+        return BENCHMARKS[self.benchmark]
+
+    @property
+    def entry(self) -> "DenoiserEntry":
+        """The denoiser's entry in the experiment."""
+        return self.experiment.entries[self.denoiser]
 
 
-def _is_scored(one: HashedSample, condition: Condition, journal: Journal) -> bool:
-    return all(row_key(_row_name(one, condition, told)) in journal.rows for told in condition.told)
-
-
-def score_to_file(
-    experiment: Mapping[str, Any],
-    benchmark: str,
-    denoiser: str,
-    output: str | Path,
-    judge_file: str | Path,
-    weights: str | Path | None = None,
-) -> None:
+def score_to_file(job: ScoreJob) -> None:
     """Score one denoiser of an experiment on one of its benchmarks and write the score file.
 
     Rows are journalled in ``<output>.rows.jsonl`` as they come, so a killed job goes on where it was.
 
-    Args:
-        experiment: as :func:`usaid.experiment.checked_experiment` returns it.
-        benchmark: a benchmark of the experiment.
-        denoiser: a denoiser of the experiment, or a variant of its ablation.
-        output: the score file.
-        judge_file: NIQE's pristine model, or the weights of the network that judges.
-        weights: the denoiser's weights, if it has any.
-
     Raises:
-        UsaidError: bad data, weights or judge file, or a full disk.
+        UsaidError: bad data, weights or judge file, a denoiser or judge that fails, or a full disk.
     """
     start = time.perf_counter()
-    device = pick_device(experiment["device"])
-    config, entry = settings_of(experiment, benchmark, denoiser), entry_of(experiment, denoiser)
-    facts = BENCHMARKS[benchmark]
-    dataset = datasets.load_for(experiment, facts.dataset, facts.split, benchmark)
-    judge = make_judge(benchmark, experiment, judge_file, device)
-    method = build_denoiser(entry["method"], weights, device, experiment["precision"], entry.get("options"))
-    identity = {
-        "weights_sha256": sha256_of_file(weights) if weights else None,
-        "source_hash": score_source_hash(entry["method"], benchmark),
-        "noise_version": noise.VERSION,
-        "precision": experiment["precision"],
-        "metrics": list(judge.metrics),
-        "judge": judge.facts,
-    }
-    fingerprint = identity | {
-        "dataset": dataset.name,
-        "longest_side": dataset.longest_side,
-        "entry": entry,
-        "device": device.type,
-        "torch": str(torch.__version__),
-    }
-    journal = Journal(f"{output}.rows.jsonl", fingerprint)
-    clock = Stopwatch(device)
+    experiment, entry, card = job.experiment, job.entry, job.card
+    device = pick_device(experiment.device)
+    settings = experiment.settings_of(job.benchmark, job.denoiser)
+    dataset = load_for(experiment, card.dataset, card.split, job.benchmark)
+    judge: Judge = load_object(card.judge)(job.benchmark, experiment, job.judge_file, device)
+    if job.weights is not None:
+        require_weights(job.weights, entry.sha256 if entry.card.importer is None else None)
+    denoiser = build_denoiser(entry.method, job.weights, device, experiment.precision, entry.options)
+    conditions = conditions_of(denoiser, settings.sigmas, settings.draws, settings.told_sigmas)
+    scorer = Scorer(job.denoiser, denoiser, dataset, judge, device, is_given_clean(entry.method))
+    identity = _identity(job, judge)
+    journal = Journal(f"{job.output}.rows.jsonl", _fingerprint(identity, job, dataset, device))
     try:
-        conditions = conditions_of(method, config["sigmas"], config["draws"], config["told_sigmas"])
-        rows, pixels = score_images(method, dataset, judge, conditions, journal, clock)
+        rows = scorer.rows(conditions, journal)
     finally:
         journal.close()
-    seconds = {stage: round(value, 3) for stage, value in clock.seconds.items()}
-    denoising = clock.seconds.get("denoiser", 0.0)
-    provenance = _provenance(experiment, benchmark, denoiser, device) | identity
-    provenance |= {
-        "dataset": dataset_facts(dataset),
-        "deviations": deviations(experiment, benchmark)
-        + (trained_on_a_part(weights) if weights else [])
-        + list(method.deviations)
-        + judge.deviations,
-        "seconds": seconds | {"total": round(time.perf_counter() - start, 3)},
-        "pixels": pixels,
-        "pixels_per_second": round(pixels / denoising) if denoising and pixels else None,
-    }
-    judge.write_findings(rows, Path(output).with_suffix(""))
-    write_scores(output, Scores(pd.DataFrame(rows).astype({"told_sigma": float}), provenance))
+    provenance = _provenance(job, device) | identity | _speed(scorer, start) | {"dataset": record_of(dataset)}
+    provenance["deviations"] += trained_on_a_part(job.weights) if job.weights else []
+    provenance["deviations"] += [*denoiser.deviations, *judge.deviations]
+    judge.write_findings(rows, job.output.with_suffix(""))
+    write_scores(job.output, Scores(pd.DataFrame(rows).astype({"told_sigma": float}), provenance))
 
 
-def write_failure(
-    experiment: Mapping[str, Any], benchmark: str, denoiser: str, output: str | Path, reason: str
-) -> None:
+def write_failure(job: ScoreJob, reason: str) -> None:
     """Write a score file without rows that says why: its cells show a dash and this reason as a footnote."""
-    facts = BENCHMARKS[benchmark]
-    official = datasets.DATASETS[facts.dataset].official_counts[facts.split]
-    provenance = _provenance(experiment, benchmark, denoiser, pick_device("cpu")) | {
+    card = job.card
+    provenance = _provenance(job, pick_device("cpu")) | {
         "failure": " ".join(reason.split()),
         "dataset": {
-            "name": facts.dataset,
-            "split": facts.split,
+            "name": card.dataset,
+            "split": card.split,
             "n": 0,
-            "n_official": official,
-            "subset": datasets.subset_for(experiment, facts.dataset, facts.split, benchmark),
+            "n_official": DATASETS[card.dataset].splits[card.split],
+            "subset": job.experiment.subset_of(card.dataset, card.split, job.benchmark),
             "ids_sha256": None,
         },
     }
     rows = pd.DataFrame({"image_id": [], "image_sha256": [], "sigma": [], "draw": [], "told_sigma": []})
-    write_scores(output, Scores(rows, provenance))
+    write_scores(job.output, Scores(rows, provenance))
 
 
-def dataset_facts(dataset: Dataset) -> dict[str, Any]:
+def is_given_clean(method: str) -> bool:
+    """Whether a method is handed the clean images: only cards of the suite's own may say so."""
+    card = METHODS.own.get(method)
+    return card is not None and card.given_clean
+
+
+def record_of(dataset: Dataset) -> dict[str, Any]:
     """What a score file records of the images it was made from."""
     return {
         "name": dataset.name,
@@ -311,37 +334,67 @@ def dataset_facts(dataset: Dataset) -> dict[str, Any]:
     }
 
 
-def deviations(experiment: Mapping[str, Any], benchmark: str) -> list[str]:
+def deviations(experiment: "Experiment", benchmark: str) -> list[str]:
     """How the experiment differs from the paper's protocol on a benchmark, whatever denoiser and judge."""
-    found = [*experiment["notes"], *experiment["benchmarks"][benchmark]["notes"]]
-    if experiment["data_source"] == "miniature":
-        found.append("images generated by code (miniature), not the paper's data set")
-    if experiment["precision"] != "float32":
-        found.append(f"denoisers computed in {experiment['precision']}")
-    return found
+    sentences = [*experiment.notes, *experiment.benchmarks[benchmark].notes]
+    if experiment.data_source == "miniature":
+        sentences.append("images generated by code (miniature), not the paper's data set")
+    if experiment.precision != "float32":
+        sentences.append(f"denoisers computed in {experiment.precision}")
+    return sentences
 
 
-def score_source_hash(method: str, benchmark: str) -> str:
-    """Hash of the code that a score depends on: this module, the method's, the judge's, and all they import."""
-    return hash_of_sources(__name__, module_of(method), JUDGE_MODULES[BENCHMARKS[benchmark].network])
-
-
-def _provenance(experiment: Mapping[str, Any], benchmark: str, denoiser: str, device: torch.device) -> dict[str, Any]:
-    entry = entry_of(experiment, denoiser)
-    facts = FACTS.get(entry["method"])
-    return provenance_of_run(device) | {
-        "experiment": experiment["experiment"],
-        "benchmark": benchmark,
-        "denoiser": denoiser,
-        "title": entry.get("title") or (facts.title if facts else denoiser),
-        "entry": entry,
-        "config_sha256": hash_of_config(experiment),
-        "source_hash": score_source_hash(entry["method"], benchmark),
+def _identity(job: ScoreJob, judge: Judge) -> dict[str, Any]:
+    """What says whether two score files hold the same thing."""
+    return {
+        "weights_sha256": sha256_of_file(job.weights) if job.weights else None,
+        "code_hash": job.code_hash,
         "noise_version": noise.VERSION,
-        "precision": experiment["precision"],
+        "precision": job.experiment.precision,
+        "metrics": list(judge.metrics),
+        "judge": dict(judge.record),
+    }
+
+
+def _fingerprint(identity: dict[str, Any], job: ScoreJob, dataset: Dataset, device: torch.device) -> dict[str, Any]:
+    """All that rows depend on but the image itself."""
+    return identity | {
+        "dataset": dataset.name,
+        "longest_side": dataset.longest_side,
+        "entry": job.entry.as_record(),
+        "device": device.type,
+        "torch": str(torch.__version__),
+    }
+
+
+def _speed(scorer: Scorer, start: float) -> dict[str, Any]:
+    """Where the time went since ``start``."""
+    seconds = {stage: round(value, 3) for stage, value in scorer.clock.seconds.items()}
+    denoising = scorer.clock.seconds.get("denoiser", 0.0)
+    return {
+        "seconds": seconds | {"total": round(time.perf_counter() - start, 3)},
+        "pixels": scorer.pixels,
+        "pixels_per_second": round(scorer.pixels / denoising) if denoising and scorer.pixels else None,
+    }
+
+
+def _provenance(job: ScoreJob, device: torch.device) -> dict[str, Any]:
+    """The provenance of a file without rows."""
+    experiment, entry = job.experiment, job.entry
+    facts = entry.card.facts
+    return provenance_of_run(device, entry.card.packages) | {
+        "experiment": experiment.experiment,
+        "benchmark": job.benchmark,
+        "denoiser": job.denoiser,
+        "title": entry.title or (facts.title if facts else job.denoiser),
+        "entry": entry.as_record(),
+        "config_sha256": experiment.sha256,
+        "code_hash": job.code_hash,
+        "noise_version": noise.VERSION,
+        "precision": experiment.precision,
         "metrics": [],
         "judge": {},
-        "deviations": deviations(experiment, benchmark),
+        "deviations": deviations(experiment, job.benchmark),
         "weights_sha256": None,
         "seconds": {},
         "pixels": 0,

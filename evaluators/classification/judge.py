@@ -1,29 +1,43 @@
 """The judge of Table VIII: a CIFAR-100 classifier behind the denoiser, with PSNR and SSIM."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor
 
-from evaluators.benchmarks import trained_on_a_part
 from evaluators.classification.network import Classifier, load_classifier
+from evaluators.judge import Judge, trained_on_a_part
 from evaluators.metrics.psnr_ssim import psnr_rgb_float, ssim_skimage7
-from evaluators.judge import Judge
 from usaid.files import sha256_of_file
+from usaid.registries import BENCHMARKS
+
+if TYPE_CHECKING:
+    from evaluators.classification.settings import ClassificationSettings
+    from usaid.experiment.experiment import Experiment
 
 
-def make_judge(benchmark: str, experiment: Mapping[str, Any], judge_file: Path, device: torch.device) -> Judge:
-    """The judge of a benchmark of an experiment; as :func:`evaluators.benchmarks.make_judge`."""
-    config = experiment["benchmarks"][benchmark]["classifier"]
-    depth = int(config["network"].removeprefix("resnet"))
-    hashed, mean, std = (config.get(key) for key in ("sha256", "mean", "std"))
-    classifier = load_classifier(depth, judge_file, hashed, mean, std, device)
-    facts = {"network": config["network"], "weights_sha256": sha256_of_file(judge_file)}
-    stand_in = [] if depth == 110 else [f"classifier: ResNet-{depth} stands in for the paper's ResNet-110"]
-    partly = trained_on_a_part(judge_file, "cifar100/train")
-    return ClassificationJudge(classifier, facts, stand_in + [f"classifier {text}" for text in partly])
+def make_judge(benchmark: str, experiment: "Experiment", judge_file: Path, device: torch.device) -> Judge:
+    """The judge of a benchmark of an experiment.
+
+    Args:
+        benchmark: whose settings name the network.
+        experiment: that it is part of.
+        judge_file: the network's weights.
+        device: where to compute.
+
+    Raises:
+        UsaidError: the file is missing or wrong.
+    """
+    card = BENCHMARKS[benchmark]
+    network = cast("ClassificationSettings", experiment.benchmarks[benchmark]).classifier
+    classifier = load_classifier(network.depth, judge_file, network.sha256, network.mean, network.std, device)
+    record = {"network": network.network, "weights_sha256": sha256_of_file(judge_file)}
+    deviations = [f"classifier {text}" for text in trained_on_a_part(judge_file, f"{card.dataset}/train")]
+    if network.network != card.network:
+        deviations.insert(0, f"classifier: ResNet-{network.depth} stands in for the paper's ResNet-110")
+    return ClassificationJudge(classifier, record, deviations)
 
 
 class ClassificationJudge(Judge):
@@ -31,15 +45,15 @@ class ClassificationJudge(Judge):
 
     metrics = ("psnr_rgb_float", "ssim_skimage7", "top1", "top5")
 
-    def __init__(self, classifier: Classifier, facts: dict[str, object], deviations: list[str]) -> None:
+    def __init__(self, classifier: Classifier, record: dict[str, Any], deviations: list[str]) -> None:
         """
         Args:
             classifier: takes a denoised batch in [0, 1], normalises it and returns logits (B, classes).
-            facts: of the classifier (network, checkpoint hash), for score files.
+            record: of the classifier (network, checkpoint hash), for score files.
             deviations: how it differs from the paper's.
         """
         self.classifier = classifier
-        self.facts = facts
+        self.record = record
         self.deviations = deviations
 
     def look(self, denoised: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """The CIFAR ResNets (He et al. 2016, section 4.2) that judge denoised images (Tables VIII, X)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from usaid.checkpoints import load_state, stored_facts
+from usaid.checkpoints import check_state, load_state, stored_record
 from usaid.errors import UsaidError
 
 
@@ -142,7 +142,7 @@ def load_classifier(
             ``layer<1-3>.<n>.*``, ``fc``), with or without ``module.`` before them.
         sha256: expected hash of the file; None: not checked.
         mean, std: of the images the network was trained on, in [0, 1], for R, G and B; None: as stored in the file by
-            :func:`evaluators.classification.training.train_cifar_classifier`.
+            :func:`evaluators.classification.training.train_classifier`.
         device: where to compute.
 
     Raises:
@@ -152,28 +152,16 @@ def load_classifier(
     state = {key.removeprefix("module."): value for key, value in load_state(checkpoint, sha256).items()}
     last = state.get("fc.weight")
     network = cifar_resnet(depth, classes=len(last) if last is not None and last.ndim == 2 else 100)
-    _check_state(state, network.state_dict(), f"{checkpoint}: not a checkpoint of ResNet-{depth}")
-    network.load_state_dict(state)
+    complaint = f"{checkpoint}: not a checkpoint of ResNet-{depth}"
+    network.load_state_dict(check_state(state, network.state_dict(), complaint))
     if mean is None or std is None:
         mean, std = _stored_normalisation(checkpoint)
     return Classifier(network, mean, std, torch.device(device))
 
 
-def _check_state(state: dict[str, Tensor], expected: Mapping[str, Tensor], complaint: str) -> None:
-    for key, value in expected.items():
-        if key.endswith("num_batches_tracked"):
-            state.setdefault(key, value)  # of no use in evaluation, and missing in old checkpoints
-        if key not in state:
-            raise UsaidError(f"{complaint}: key {key!r} is missing")
-        if state[key].shape != value.shape:
-            raise UsaidError(f"{complaint}: {key!r} has shape {tuple(state[key].shape)}, not {tuple(value.shape)}")
-    if unknown := [key for key in state if key not in expected]:
-        raise UsaidError(f"{complaint}: key {unknown[0]!r} does not belong to it")
-
-
 def _stored_normalisation(checkpoint: Path) -> tuple[Sequence[float], Sequence[float]]:
     """Mean and std in the metadata of a file that this suite trained."""
-    facts = stored_facts(checkpoint)
-    if not {"mean", "std"} <= facts.keys():
+    record = stored_record(checkpoint)
+    if not {"mean", "std"} <= record.keys():
         raise UsaidError(f"{checkpoint}: does not say how images are normalised; give 'mean' and 'std'")
-    return facts["mean"], facts["std"]
+    return record["mean"], record["std"]

@@ -1,0 +1,16 @@
+"""Detection of objects in denoised images by a network trained on clean ones (Table IX)."""
+
+from usaid.cards import Benchmark
+
+CARDS = (
+    Benchmark(
+        "coco_detection",
+        "coco",
+        "val",
+        judge="evaluators.detection.judge:make_judge",
+        settings="evaluators.detection.settings:DetectionSettings",
+        metrics=("psnr", "ssim", "map", "ap"),
+        training="evaluators.detection.training:train_detector",
+        network="yolov3",
+    ),
+)

@@ -3,9 +3,9 @@
 import contextlib
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
@@ -14,39 +14,62 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from torch import Tensor
 
-from evaluators.benchmarks import BENCHMARKS, detector_cfg, detector_name, trained_on_a_part
 from evaluators.detection.darknet.network import load_darknet
 from evaluators.detection.detector import Detections, Detector
-from evaluators.metrics.psnr_ssim import psnr_rgb_float, ssim_skimage7
-from evaluators.judge import Judge
 from evaluators.detection.yolov3u import load_yolov3u
-from usaid import datasets
-from usaid.scores.average_precision import as_bits
-from usaid.datasets.coco import Instance
+from evaluators.judge import Judge, trained_on_a_part
+from evaluators.metrics.psnr_ssim import psnr_rgb_float, ssim_skimage7
+from usaid.datasets.loading import load_for
 from usaid.errors import UsaidError
 from usaid.files import sha256_of_file, written_atomically
+from usaid.registries import BENCHMARKS
+from usaid.scores.average_precision import as_bits
+
+if TYPE_CHECKING:
+    from evaluators.detection.settings import DetectionSettings, DetectorSettings
+    from usaid.datasets.coco import COCO as COCOReader
+    from usaid.datasets.coco import Instance
+    from usaid.experiment.experiment import Experiment
+
+TITLES = {"yolov3": "YOLOv3"}
+"""The paper's networks, as footnotes call them."""
 
 MOST_DETECTIONS = 100
 """So many of a category in an image are scored, the best ones: the limit of COCO's evaluation."""
 
 
-def make_judge(benchmark: str, experiment: Mapping[str, Any], judge_file: Path, device: torch.device) -> Judge:
-    """The judge of a benchmark of an experiment; as :func:`evaluators.benchmarks.make_judge`."""
-    config = experiment["benchmarks"][benchmark]["detector"]
-    detector: Detector
-    if (name := detector_name(config["network"])) == "yolov3u":
-        detector = load_yolov3u(judge_file, config.get("sha256"), device)
-    else:
-        cfg = detector_cfg(config["network"], experiment["data_root"])
-        detector = load_darknet(cfg, judge_file, config.get("sha256"), device, letterbox=config["letterbox"])
-    deviations = [] if name == "yolov3" else [f"detector: {name} stands in for the paper's YOLOv3"]
-    deviations += [f"detector {text}" for text in trained_on_a_part(judge_file, "coco/train")]
-    deviations += [] if config["letterbox"] else ["detector: images are stretched to its input, not letterboxed"]
-    facts = BENCHMARKS[benchmark]
-    categories = datasets.load_for(experiment, facts.dataset, facts.split).categories  # type: ignore[attr-defined]
-    named = {str(category_id): categories[category_id] for category_id in sorted(categories)}
-    judge_facts = {"network": name, "weights_sha256": sha256_of_file(judge_file), "category_names": named}
-    return DetectionJudge(detector, sorted(categories), judge_facts, deviations)
+def make_judge(benchmark: str, experiment: "Experiment", judge_file: Path, device: torch.device) -> Judge:
+    """The judge of a benchmark; the paper's network is on its card, the categories are in the annotation file.
+
+    Args:
+        benchmark: one of the experiment's, with :class:`evaluators.detection.settings.DetectionSettings`.
+        experiment: whose settings count.
+        judge_file: weights of the detector.
+        device: where to compute.
+
+    Raises:
+        UsaidError: weights, cfg or annotation file are missing or damaged, or do not belong together.
+    """
+    settings = cast("DetectionSettings", experiment.benchmarks[benchmark]).detector
+    card = BENCHMARKS[benchmark]
+    detector = load_detector(settings, experiment.data_root, judge_file, device)
+    deviations = []
+    if (papers := card.network) is not None and settings.name != papers:
+        deviations.append(f"detector: {settings.name} stands in for the paper's {TITLES.get(papers, papers)}")
+    deviations += [f"detector {text}" for text in trained_on_a_part(judge_file, f"{card.dataset}/train")]
+    if not settings.letterbox:
+        deviations.append("detector: images are stretched to its input, not letterboxed")
+    categories = cast("COCOReader", load_for(experiment, card.dataset, card.split)).categories
+    names = {str(category_id): categories[category_id] for category_id in sorted(categories)}
+    record = {"network": settings.name, "weights_sha256": sha256_of_file(judge_file), "category_names": names}
+    return DetectionJudge(detector, sorted(categories), record, deviations)
+
+
+def load_detector(settings: "DetectorSettings", data_root: str | Path, weights: Path, device: torch.device) -> Detector:
+    """The detector that settings name, with its trained weights; as :func:`make_judge`."""
+    if settings.network == "yolov3u":
+        return load_yolov3u(weights, settings.sha256, device)
+    return load_darknet(settings.cfg(data_root), weights, settings.sha256, device, letterbox=settings.letterbox)
 
 
 class DetectionJudge(Judge):
@@ -64,13 +87,13 @@ class DetectionJudge(Judge):
     metrics = ("psnr_rgb_float", "ssim_skimage7", "detections", "matches", "objects")
 
     def __init__(
-        self, detector: Detector, category_ids: Sequence[int], facts: dict[str, Any], deviations: list[str]
+        self, detector: Detector, category_ids: Sequence[int], record: dict[str, Any], deviations: list[str]
     ) -> None:
         """
         Args:
             detector: whose class i is the i-th of the ascending ``category_ids``.
             category_ids: of the annotation file; COCO's 80 classes have numbers from 1 to 90.
-            facts: of the detector (name, hash of its weights), for score files.
+            record: of the detector (name, hash of its weights), for score files.
             deviations: how it differs from the paper's.
 
         Raises:
@@ -83,16 +106,16 @@ class DetectionJudge(Judge):
             )
         self.detector = detector
         self.category_ids = sorted(category_ids)
-        self.facts = facts
+        self.record = record
         self.deviations = deviations
 
     def look(self, denoised: Tensor) -> list[Detections]:
         return self.detector(denoised)
 
     def score(
-        self, seen: list[Detections], denoised: Tensor, clean: Tensor, targets: Sequence[list[Instance]]
+        self, seen: list[Detections], denoised: Tensor, clean: Tensor, targets: Sequence[list["Instance"]]
     ) -> dict[str, Tensor | Sequence[Any]]:
-        detections = [self._rows(one) for one in seen]
+        detections = [self._rows(detections) for detections in seen]
         return {
             "psnr_rgb_float": psnr_rgb_float(denoised, clean),
             "ssim_skimage7": ssim_skimage7(denoised, clean),
@@ -112,9 +135,10 @@ class DetectionJudge(Judge):
         for name, results in files.items():
             write_detections(folder / name, results)
 
-    def _rows(self, found: Detections) -> list[list[float]]:
+    def _rows(self, detections: Detections) -> list[list[float]]:
         """The best detections of an image as rows of the column ``detections``."""
-        table = torch.hstack([found.classes[:, None], found.boxes, found.scores[:, None]]).double().cpu().numpy()
+        columns = torch.hstack([detections.classes[:, None], detections.boxes, detections.scores[:, None]])
+        table = columns.double().cpu().numpy()
         rank = pd.Series(table[:, 0]).groupby(table[:, 0]).cumcount()
         classes, *box, scores = table[rank < MOST_DETECTIONS].T
         rows = zip(np.round(box, 2).T.tolist(), np.round(scores, 5).tolist(), strict=True)
@@ -125,7 +149,7 @@ class DetectionJudge(Judge):
 
 
 def match(
-    detections: Sequence[Sequence[Sequence[float]]], targets: Sequence[Sequence[Instance]]
+    detections: Sequence[Sequence[Sequence[float]]], targets: Sequence[Sequence["Instance"]]
 ) -> list[list[list[float]]]:
     """Match the detections of each image to its objects with ``pycocotools``: all areas, 100 at most of a category.
 
@@ -138,11 +162,11 @@ def match(
         :func:`usaid.scores.average_precision.as_bits` writes them.
     """
     objects = [
-        {"id": number, "image_id": image, "iscrowd": int(one.iscrowd)}
-        | {"category_id": one.category_id, "bbox": list(one.bbox), "area": one.area}
-        for number, (image, one) in enumerate(_with_image(targets), 1)
+        {"id": number, "image_id": image, "iscrowd": int(instance.iscrowd)}
+        | {"category_id": instance.category_id, "bbox": list(instance.bbox), "area": instance.area}
+        for number, (image, instance) in enumerate(_with_image(targets), 1)
     ]
-    present = {(one["image_id"], one["category_id"]) for one in objects}
+    present = {(annotation["image_id"], annotation["category_id"]) for annotation in objects}
     boxes = [
         {"id": number, "image_id": image, "score": score}
         | {"category_id": category_id, "bbox": box, "area": box[2] * box[3]}
@@ -150,9 +174,9 @@ def match(
         if (image, category_id) in present  # the others match nothing, and COCOeval would take its time over each
     ]
     matched, ignored = np.zeros((2, sum(map(len, detections)) + 1), dtype=np.int64)
-    for one in _evaluated(objects, boxes):
-        matched[one["dtIds"]] = as_bits(one["dtMatches"] > 0)
-        ignored[one["dtIds"]] = as_bits(one["dtIgnore"])
+    for matches in _evaluated(objects, boxes):
+        matched[matches["dtIds"]] = as_bits(matches["dtMatches"] > 0)
+        ignored[matches["dtIds"]] = as_bits(matches["dtIgnore"])
     statistics = zip(matched[1:].tolist(), ignored[1:].tolist(), strict=True)
     return [[[row[0], row[-1], *next(statistics)] for row in rows] for rows in detections]
 
@@ -166,11 +190,11 @@ def _evaluated(objects: list[dict[str, Any]], boxes: list[dict[str, Any]]) -> li
     """What ``COCOeval`` finds for each image and category with objects."""
     with contextlib.redirect_stdout(None):  # pycocotools reports each step
         evaluation = COCOeval(_in_memory(objects), _in_memory(boxes), "bbox")
-        evaluation.params.imgIds = sorted({one["image_id"] for one in objects})
-        evaluation.params.catIds = sorted({one["category_id"] for one in objects})
+        evaluation.params.imgIds = sorted({annotation["image_id"] for annotation in objects})
+        evaluation.params.catIds = sorted({annotation["category_id"] for annotation in objects})
         evaluation.params.areaRng, evaluation.params.maxDets = evaluation.params.areaRng[:1], [MOST_DETECTIONS]
         evaluation.evaluate()
-    return [one for one in evaluation.evalImgs if one is not None]
+    return [matches for matches in evaluation.evalImgs if matches is not None]
 
 
 def _in_memory(annotations: list[dict[str, Any]]) -> COCO:
@@ -181,11 +205,11 @@ def _in_memory(annotations: list[dict[str, Any]]) -> COCO:
     return content
 
 
-def count_objects(instances: Sequence[Instance]) -> list[list[int]]:
+def count_objects(instances: Sequence["Instance"]) -> list[list[int]]:
     """Category id and number of objects that are no crowd, for each category with objects in an image, ascending."""
     counts: Counter[int] = Counter()
-    for one in instances:
-        counts[one.category_id] += not one.iscrowd
+    for instance in instances:
+        counts[instance.category_id] += not instance.iscrowd
     return [[category_id, counts[category_id]] for category_id in sorted(counts)]
 
 
@@ -209,4 +233,4 @@ def coco_results(image_ids: Iterable[str], detections: Iterable[Iterable[Sequenc
 def write_detections(path: str | Path, results: Sequence[dict[str, Any]]) -> None:
     """Write what :func:`coco_results` made as a COCO results file (JSON), atomically."""
     with written_atomically(path) as temporary:
-        temporary.write_text(json.dumps(results, separators=(",", ":")))
+        temporary.write_text(json.dumps(results, separators=(",", ":")), encoding="utf-8")

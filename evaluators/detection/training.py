@@ -2,25 +2,27 @@
 
 import hashlib
 import math
-import time
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.transforms.v2.functional import resize
 
-from evaluators.detection.darknet.network import Darknet, decode, place
 from evaluators.detection.darknet.cfg import Section, read_cfg
 from evaluators.detection.darknet.layers import Head, Yolo
+from evaluators.detection.darknet.network import Darknet, decode, place
 from usaid.datasets.base import Sample
 from usaid.errors import UsaidError
-from usaid.images import to_unit_range
-from usaid.training.loop import checkpoint_beside, decayed, fit, generator_for, write_trained
+from usaid.tensors import to_unit_range
+from usaid.training.loop import Run, Task, decayed, generator_for, train
+
+if TYPE_CHECKING:
+    from evaluators.detection.settings import DetectionSettings, DetectorRecipe
+    from usaid.datasets.coco import COCO
 
 CPU = torch.device("cpu")
 GREY = 128
@@ -29,41 +31,6 @@ IGNORED_OVERLAP = 0.5
 """A box that overlaps an object by more than this IoU need not know that it is not the object's own."""
 PRIOR = 0.02
 """Objectness that every box starts from."""
-
-
-@dataclass(frozen=True)
-class DetectorRecipe:
-    """How a detector is trained; the defaults are those of a small network that has minutes, not days.
-
-    Redmon & Farhadi (2018, section 2.4) name their choices without numbers, which are in their ``yolov3.cfg``: 500,200
-    steps of 64 images by SGD, decay after 0.8 and 0.9 of them, weight decay 5e-4. Here Adam (Kingma & Ba 2015, its
-    weight decay decoupled) takes the place of SGD and of its 1,000 steps of warm-up. Their training on several scales,
-    a new size of the network's input every ten steps, is here a part of the images that is resized to one input size:
-    the size of the part is drawn for each step, its place for each image.
-
-    Attributes:
-        batch: images in a step.
-        steps: length of the run.
-        learning_rate: of Adam, at the start.
-        milestones: where it falls to a tenth: fractions of the run (below 1), or steps; as in ``yolov3.cfg``.
-        weight_decay: of all parameters; as in ``yolov3.cfg``.
-        jitter: the part of an image that is shown is shorter or longer than the image by up to twice this fraction
-            of a side, and moved by up to once; below 0.5. In ``yolov3.cfg`` 0.3, for each edge alone.
-        colour: each channel is multiplied by a factor of its own between ``1 / (1 + colour)`` and ``1 + colour``;
-            ``yolov3.cfg`` has factors of up to 1.5 for saturation and exposure, and turns the hue.
-        flip: whether half of the images are mirrored left to right; as Darknet does.
-        seed: of initialisation, order and augmentation.
-    """
-
-    batch: int = 16
-    steps: int = 1000
-    learning_rate: float = 2e-3
-    milestones: Sequence[float] = (0.8, 0.9)
-    weight_decay: float = 5e-4
-    jitter: float = 0.2
-    colour: float = 0.2
-    flip: bool = True
-    seed: int = 0
 
 
 # ------------------------------------------------------------------------------------------------ images and objects
@@ -113,7 +80,7 @@ class DetectionBatches:
         samples: Iterable[Sample],
         category_ids: Sequence[int],
         size: tuple[int, int],
-        recipe: DetectorRecipe,
+        recipe: "DetectorRecipe",
         device: torch.device,
     ) -> None:
         """Load the images.
@@ -235,7 +202,7 @@ def seen_through(objects: Objects, edges: Tensor, mirrored: Tensor, size: tuple[
 
 
 class Slots(NamedTuple):
-    """The anchors of all heads, and where their boxes are among the N that :func:`evaluators.detection.darknet.network.decode` makes.
+    """The anchors of all heads, and where their boxes are among the N that ``decode`` makes of a network's maps.
 
     The box of anchor a in a cell is number ``first[a] + (row * columns[a] + column) * stride[a]``.
 
@@ -372,77 +339,56 @@ def initialise_darknet(network: Darknet, seed: int) -> None:
             nn.init.kaiming_normal_(convolution.weight, a=0.1, generator=generator)
 
 
-def train_detector(
-    samples: Iterable[Sample],
-    category_ids: Sequence[int],
-    cfg: str | Path,
-    recipe: DetectorRecipe,
-    weights: Path,
-    device: torch.device | str = "cpu",
-    log: Path | None = None,
-    checkpoint_every: int = 500,
-) -> None:
+def train_detector(samples: "COCO", settings: "DetectionSettings", run: Run) -> None:
     """Train a YOLOv3-type detector on clean images.
 
+    The safetensors file has the recipe and hashes of cfg and images in its metadata. The learning curve has the loss
+    and its three parts, as :func:`yolo_loss` names them.
+
     Args:
-        samples: images of COCO; their targets are lists of :class:`usaid.datasets.coco.Instance`.
-        category_ids: class i of the network is the i-th of them; for the judge they have to ascend.
-        cfg: as :func:`evaluators.detection.darknet.cfg.read_cfg` takes it.
-        recipe: how.
-        weights: safetensors file to write, with recipe, hashes of cfg and images, and device in its metadata; a JSON
-            file of its name gets the whole provenance. Until then a checkpoint lies beside it, from which a killed
-            training goes on.
-        device: where to train.
-        log: CSV of the learning curve: the loss and its three parts, as :func:`yolo_loss` names them.
-        checkpoint_every: steps between checkpoints.
+        samples: images of COCO; class i of the network is the i-th of its ascending category ids.
+        settings: of the benchmark; its detector has ``train``.
+        run: where files lie.
 
     Raises:
         UsaidError: a cfg that cannot be read or has another number of classes, images that cannot be learnt from, or
             as :func:`usaid.training.loop.fit`.
     """
-    start = time.perf_counter()
-    device = torch.device(device)
-    sections = read_cfg(cfg)
+    recipe, device, category_ids = settings.detector.train, run.device, sorted(samples.categories)
+    assert recipe is not None
+    sections = read_cfg(settings.detector.cfg(run.data_root))
     network = Darknet(sections)
     if network.classes != len(category_ids):
         raise UsaidError(
             f"{network.cfg}: has {network.classes} classes, the data set {len(category_ids)} categories; "
             "correct 'classes' of each [yolo] and 'filters' of the layer before it"
         )
-    size = network.height, network.width
-    batches = DetectionBatches(samples, category_ids, size, recipe, device)
+    batches = DetectionBatches(samples, category_ids, (network.height, network.width), recipe, device)
     initialise_darknet(network, recipe.seed)
     network.to(device).to(memory_format=torch.channels_last)
-
-    def loss(network: nn.Module, batch: ImagesWithObjects) -> tuple[Tensor, dict[str, Tensor]]:
-        assert isinstance(network, Darknet)
-        parts = yolo_loss(network(batch.images), network.heads, size, batch.objects)
-        return torch.stack([*parts.values()]).sum(), parts
-
-    facts = {
-        "cfg": Path(network.cfg).name,
-        "cfg_sha256": _hash_of(sections),
-        "category_ids": list(category_ids),
-        **asdict(recipe),
-        "images_sha256": batches.sha256,
-        "device_type": device.type,
-    }
-    fit(
+    task = Task(
         network,
         batches,
-        loss,
+        detector_loss,
         torch.optim.AdamW(network.parameters(), weight_decay=recipe.weight_decay, fused=True),
         decayed(recipe.learning_rate, recipe.milestones, recipe.steps),
         recipe.steps,
-        checkpoint_beside(weights),
-        fingerprint=facts,
-        checkpoint_every=checkpoint_every,
-        log=log,
-        title=Path(network.cfg).stem,
-        images_of=batches.images_of,
     )
-    facts["n_images"] = len(batches.ids)
-    write_trained(network, weights, facts, device, time.perf_counter() - start)
+    depends_on = {
+        "cfg": Path(network.cfg).name,
+        "cfg_sha256": _hash_of(sections),
+        "category_ids": category_ids,
+        **recipe.model_dump(mode="json"),
+        "images_sha256": batches.sha256,
+    }
+    train(task, run, depends_on, n_images=len(batches.ids))
+
+
+def detector_loss(network: nn.Module, batch: ImagesWithObjects) -> tuple[Tensor, dict[str, Tensor]]:
+    """Loss of a :class:`Darknet` (in training mode) on a batch, and its three parts."""
+    assert isinstance(network, Darknet)
+    parts = yolo_loss(network(batch.images), network.heads, (network.height, network.width), batch.objects)
+    return torch.stack([*parts.values()]).sum(), parts
 
 
 def _hash_of(sections: Sequence[Section]) -> str:

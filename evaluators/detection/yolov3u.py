@@ -140,8 +140,9 @@ def load_yolov3u(weights: Path, sha256: str | None = None, device: torch.device 
     except Exception as error:  # unpickling raises anything; their common base is Exception
         reason = textwrap.shorten(f"{type(error).__name__}: {error}", 200)
         raise UsaidError(f"{weights}: not a checkpoint of an ultralytics model ({reason})") from None
-    descriptions = [yaml.safe_load(path.read_text()) for path in sorted(ultralytics.descriptions.glob("*.yaml"))]
-    fitting = [one for one in descriptions if _kinds_of_layers(one) == kinds]
+    files = sorted(ultralytics.descriptions.glob("*.yaml"))
+    descriptions = [yaml.safe_load(file.read_text(encoding="utf-8")) for file in files]
+    fitting = [description for description in descriptions if _kinds_of_layers(description) == kinds]
     if not fitting:
         raise UsaidError(
             f"{weights}: holds another model than YOLOv3u, YOLOv3-SPPu and YOLOv3-tinyu; give one of these"

@@ -8,8 +8,7 @@ pyiqa's convention, the features stay the same) and ``niqe_fitted`` (fitted by a
 """
 
 import math
-import zipfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -118,77 +117,58 @@ def fit_pristine_model(images: Iterable[Tensor], sharpness_threshold: float = 0.
 
 
 def save_pristine_model(path: str | Path, model: PristineModel) -> None:
-    """Write a model as :func:`load_niqe_fitted` reads it, atomically (``.npz``, keys as in the LIVE parameters)."""
+    """Write a model as ``niqe_fitted`` is read, atomically (``.npz``, keys as in the LIVE parameters)."""
     with written_atomically(path) as temporary, open(temporary, "wb") as file:
         np.savez(file, mu_pris_param=model.mean.numpy(), cov_pris_param=model.covariance.numpy())
 
 
-def load_niqe_live(path: str | Path) -> PristineModel:
-    """Read the parameters of the authors' release from an ``.npz`` with ``mu_pris_param`` and ``cov_pris_param``.
+def load_pristine_model(name: str, path: str | Path) -> PristineModel:
+    """Read the pristine model of a variant of NIQE from its file.
+
+    Args:
+        name: ``niqe_live``: an ``.npz`` with ``mu_pris_param`` and ``cov_pris_param`` as in the authors' release;
+            ``niqe_matlab``: a ``.mat`` with ``mu_prisparam`` and ``cov_prisparam`` as in MATLAB; ``niqe_fitted``: what
+            :func:`save_pristine_model` wrote.
+        path: the file.
 
     Raises:
-        UsaidError: the file is missing or unreadable, lacks a key, or holds other shapes than 36 and 36x36 or NaN.
-    """
-    return _load_npz("niqe_live", Path(path), "run: usaid data fetch niqe_live")
-
-
-def load_niqe_matlab(path: str | Path) -> PristineModel:
-    """Read the parameters of MATLAB's ``niqe`` from a ``.mat`` with ``mu_prisparam`` and ``cov_prisparam``.
-
-    Raises:
-        UsaidError: as :func:`load_niqe_live`.
+        UsaidError: unknown name, or the file is missing or unreadable, lacks a key, or holds other shapes than 36 and
+            36x36 or values that are not finite.
     """
     path = Path(path)
-    cure = "run: usaid data fetch niqe_matlab"
-    _require_file("niqe_matlab", path, cure)
-    try:
-        arrays = scipy.io.loadmat(path, variable_names=["mu_prisparam", "cov_prisparam"])
-    except Exception as error:  # damaged MATLAB files raise anything; their common base is Exception
-        raise UsaidError(f"{path}: not a readable MATLAB file ({type(error).__name__}); {cure}") from None
-    return _model_from_arrays("niqe_matlab", path, arrays, "mu_prisparam", "cov_prisparam")
-
-
-def load_niqe_fitted(path: str | Path) -> PristineModel:
-    """Read a model that :func:`save_pristine_model` wrote.
-
-    Raises:
-        UsaidError: as :func:`load_niqe_live`.
-    """
-    return _load_npz("niqe_fitted", Path(path), "fit it to clean images first (evaluators.metrics.niqe.fit_pristine_model)")
-
-
-PRISTINE_MODELS = {
-    "niqe_live": (load_niqe_live, "niqe/niqe_live_pris_params.npz"),
-    "niqe_matlab": (load_niqe_matlab, "niqe/niqe_matlab_params.mat"),
-    "niqe_fitted": (load_niqe_fitted, "niqe/niqe_fitted.npz"),
-}
-"""Loader of each model by name, and where its file lies under an experiment's ``data_root``."""
-
-
-def load_pristine_model(name: str, path: str | Path) -> PristineModel:
-    """Read the pristine model of that name from a file.
-
-    Raises:
-        UsaidError: unknown name, or as :func:`load_niqe_live`.
-    """
-    if name not in PRISTINE_MODELS:
-        raise UsaidError(f"{name}: no such pristine model; choose from {', '.join(PRISTINE_MODELS)}")
-    load, _ = PRISTINE_MODELS[name]
-    return load(path)
-
-
-def _load_npz(name: str, path: Path, cure: str) -> PristineModel:
-    _require_file(name, path, cure)
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return _model_from_arrays(name, path, dict(arrays), "mu_pris_param", "cov_pris_param")
-    except (OSError, EOFError, ValueError, TypeError, zipfile.BadZipFile):
-        raise UsaidError(f"{path}: not a readable .npz file; {cure}") from None
-
-
-def _require_file(name: str, path: Path, cure: str) -> None:
+    if name not in _READERS:
+        raise UsaidError(f"{name}: no such pristine model; choose from {', '.join(_READERS)}")
+    fitted = name == "niqe_fitted"
+    cure = "fit it to clean images first (fit_pristine_model)" if fitted else f"run: usaid data fetch {name}"
     if not path.is_file():
         raise UsaidError(f"{path}: the parameters of {name} are missing; {cure}")
+    try:
+        arrays = _READERS[name](path)
+    except Exception as error:  # damaged files raise anything; their common base is Exception
+        raise UsaidError(f"{path}: not readable as the parameters of {name} ({type(error).__name__}); {cure}") from None
+    return _model_from_arrays(name, path, arrays, *_KEYS[name])
+
+
+def _read_npz(path: Path) -> dict[str, np.ndarray]:
+    with np.load(path, allow_pickle=False) as arrays:
+        return dict(arrays)
+
+
+def _read_mat(path: Path) -> dict[str, np.ndarray]:
+    return dict(scipy.io.loadmat(path, variable_names=_KEYS["niqe_matlab"]))
+
+
+_READERS: dict[str, Callable[[Path], dict[str, np.ndarray]]] = {
+    "niqe_live": _read_npz,
+    "niqe_matlab": _read_mat,
+    "niqe_fitted": _read_npz,
+}
+_KEYS = {
+    "niqe_live": ("mu_pris_param", "cov_pris_param"),
+    "niqe_matlab": ("mu_prisparam", "cov_prisparam"),
+    "niqe_fitted": ("mu_pris_param", "cov_pris_param"),
+}
+"""Names of mean and covariance in the file of each."""
 
 
 def _model_from_arrays(

@@ -1,0 +1,18 @@
+"""Segmentation of denoised images by a network trained on clean ones (Tables V and VII)."""
+
+from typing import Any
+
+from usaid.cards import Benchmark
+
+_SHARED: dict[str, Any] = {
+    "judge": "evaluators.segmentation.judge:make_judge",
+    "settings": "evaluators.segmentation.settings:SegmentationSettings",
+    "training": "evaluators.segmentation.training:train_segmenter",
+    "metrics": ("miou",),
+}
+
+CARDS = (
+    Benchmark("voc_segmentation", "voc2012", "val", network="fpn", **_SHARED),
+    Benchmark("isic_segmentation", "isic2018", "val", network="pspnet", **_SHARED),
+    Benchmark("deepglobe_segmentation", "deepglobe", "val", network="pspnet", **_SHARED),
+)

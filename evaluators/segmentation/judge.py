@@ -1,45 +1,58 @@
 """The judge of Tables V and VII: a segmentation network behind the denoiser, its confusions counted."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from evaluators.benchmarks import BENCHMARKS, trained_on_a_part
-from evaluators.judge import Judge
+from evaluators.judge import Judge, trained_on_a_part
 from evaluators.segmentation.networks import Segmenter, load_segmenter
-from usaid.checkpoints import stored_facts
-from usaid.datasets import DATASETS
+from usaid.checkpoints import stored_record
 from usaid.errors import UsaidError
 from usaid.files import sha256_of_file
+from usaid.registries import BENCHMARKS, DATASETS
+
+if TYPE_CHECKING:
+    from evaluators.segmentation.settings import SegmentationSettings
+    from usaid.experiment.experiment import Experiment
 
 VOID = 255
 """Value of pixels that have no class; they are not counted."""
 
-NETWORKS = {"voc_segmentation": "fpn", "isic_segmentation": "pspnet", "deepglobe_segmentation": "pspnet"}
-"""The paper's networks (section IV-B)."""
-
-LEFT_OUT = {"deepglobe_segmentation": ("unknown",)}
-"""Classes that a benchmark's mean leaves out."""
+PAPERS_ENCODER = "resnet101"
+"""The encoder of all the paper's segmentation networks (section IV-B)."""
 
 
-def make_judge(benchmark: str, experiment: Mapping[str, Any], judge_file: Path, device: torch.device) -> Judge:
-    """The judge of a benchmark of an experiment; as :func:`evaluators.benchmarks.make_judge`."""
-    config = experiment["benchmarks"][benchmark]
-    segmenter = load_segmenter(judge_file, config["segmenter"].get("sha256"), device)
-    network = {key: stored_facts(judge_file)[key] for key in ("architecture", "encoder")}
-    facts = {**network, "weights_sha256": sha256_of_file(judge_file)}
-    reader = DATASETS[BENCHMARKS[benchmark].dataset]
-    deviations = [f"segmenter {text}" for text in trained_on_a_part(judge_file, f"{reader.name}/train")]
-    for found, wanted in zip(network.values(), (NETWORKS[benchmark], "resnet101"), strict=True):
-        deviations += [f"segmenter: {found} in place of {wanted}"] * (found != wanted)
-    if (side := config["longest_side"]) is not None:
+def make_judge(benchmark: str, experiment: "Experiment", judge_file: Path, device: torch.device) -> Judge:
+    """The judge of a benchmark; classes are those of its data set's card, the paper's network is on its own card.
+
+    Args:
+        benchmark: one of the experiment's, with :class:`evaluators.segmentation.settings.SegmentationSettings`.
+        experiment: whose settings count.
+        judge_file: weights of the segmenter.
+        device: where to compute.
+
+    Raises:
+        UsaidError: as :func:`evaluators.segmentation.networks.load_segmenter`, or weights of another data set.
+    """
+    settings = cast("SegmentationSettings", experiment.benchmarks[benchmark])
+    card = BENCHMARKS[benchmark]
+    segmenter = load_segmenter(judge_file, settings.segmenter.sha256, device)
+    training = stored_record(judge_file)
+    network = {key: training[key] for key in ("architecture", "encoder")}
+    deviations = [f"segmenter {text}" for text in trained_on_a_part(judge_file, f"{card.dataset}/train")]
+    if card.network is not None:
+        papers = {"architecture": card.network, "encoder": PAPERS_ENCODER}
+        replaced = [key for key in papers if network[key] != papers[key]]
+        deviations += [f"segmenter: {network[key]} in place of {papers[key]}" for key in replaced]
+    if (side := settings.longest_side) is not None:
         deviations.append(f"images with a side longer than {side} pixels were made smaller before noise was added")
-    class_names: Sequence[str] = reader.class_names  # type: ignore[attr-defined]
-    return SegmentationJudge(segmenter, class_names, LEFT_OUT.get(benchmark, ()), facts, deviations)
+    dataset = DATASETS[card.dataset]
+    record = {**network, "weights_sha256": sha256_of_file(judge_file)}
+    return SegmentationJudge(segmenter, dataset.classes, dataset.left_out, record, deviations)
 
 
 class SegmentationJudge(Judge):
@@ -56,7 +69,7 @@ class SegmentationJudge(Judge):
         segmenter: Segmenter,
         class_names: Sequence[str],
         left_out: Sequence[str],
-        facts: dict[str, Any],
+        record: dict[str, Any],
         deviations: list[str],
     ) -> None:
         """
@@ -64,7 +77,7 @@ class SegmentationJudge(Judge):
             segmenter: knows as many classes as there are names.
             class_names: of the classes, in the order of their numbers.
             left_out: those that the mean leaves out; their pixels still count against the classes they were taken for.
-            facts: of the network, for score files.
+            record: of the network, for score files.
             deviations: how it differs from the paper's.
 
         Raises:
@@ -76,7 +89,7 @@ class SegmentationJudge(Judge):
                 "give weights that were trained on this data set"
             )
         self.segmenter = segmenter
-        self.facts = {**facts, "class_names": [*class_names], "left_out": [*left_out]}
+        self.record = {**record, "class_names": [*class_names], "left_out": [*left_out]}
         self.deviations = deviations
 
     def look(self, denoised: Tensor) -> Tensor:

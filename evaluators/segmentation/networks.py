@@ -2,16 +2,15 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from usaid.checkpoints import load_state, stored_facts
+from usaid.checkpoints import check_state, load_state, stored_record
 from usaid.errors import UsaidError
-from usaid.images import Normalisation
 from usaid.segmentation.encoders import find_weights, load_imagenet_weights
+from usaid.tensors import Normalisation
 
 ARCHITECTURES = ("fpn", "pspnet")
 ENCODERS = {"resnet101": "resnet101", "efficientnet_lite0": "tu-tf_efficientnet_lite0"}
@@ -123,17 +122,15 @@ def load_segmenter(weights: Path, sha256: str | None = None, device: torch.devic
     Raises:
         UsaidError: missing or unreadable file, other hash, no or unknown metadata, or tensors that do not fit them.
     """
-    state, facts = load_state(weights, sha256), stored_facts(weights)
-    if missing := [key for key in ("architecture", "encoder", "classes", "mean", "std") if key not in facts]:
-        raise UsaidError(f"{weights}: does not name its {missing[0]!r}; give a segmenter that this suite trained")
-    network = _network(facts["architecture"], facts["encoder"], facts["classes"])
-    _load(network, state, f"{weights}: not the weights of {facts['architecture']} with {facts['encoder']}")
-    return Segmenter(network, facts["classes"], facts["mean"], facts["std"], torch.device(device))
-
-
-def _load(network: nn.Module, state: dict[str, Any], complaint: str) -> None:
-    try:
-        nn.Module.load_state_dict(network, state)
-    except RuntimeError as error:
-        reason = str(error).splitlines()[-1].strip()
-        raise UsaidError(f"{complaint} ({reason}); train it again") from None
+    state, record = load_state(weights, sha256), stored_record(weights)
+    cure = "give a segmenter that this suite trained"
+    if missing := [key for key in ("architecture", "encoder", "classes", "mean", "std") if key not in record]:
+        raise UsaidError(f"{weights}: does not name its {missing[0]!r}; {cure}")
+    architecture, encoder, classes = record["architecture"], record["encoder"], record["classes"]
+    for key, known in (("architecture", ARCHITECTURES), ("encoder", tuple(ENCODERS))):
+        if record[key] not in known:
+            raise UsaidError(f"{weights}: its {key!r} is {record[key]!r}, none of {', '.join(known)}; {cure}")
+    network = _network(architecture, encoder, classes)
+    complaint = f"{weights}: not the weights of {architecture} with {encoder}, train it again"
+    network.load_state_dict(check_state(state, network.state_dict(), complaint))
+    return Segmenter(network, classes, record["mean"], record["std"], torch.device(device))

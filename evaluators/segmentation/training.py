@@ -1,11 +1,8 @@
 """Training of the segmentation networks that judge denoised images, on clean images (Tables V and VII)."""
 
 import hashlib
-import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -13,57 +10,19 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from evaluators.segmentation.networks import build_segmenter
-from usaid.datasets.base import Sample
+from usaid.datasets.base import Dataset, Sample
 from usaid.errors import UsaidError
 from usaid.files import sha256_of_file
-from usaid.images import Normalisation
 from usaid.segmentation.encoders import NORMALISATIONS, find_weights
+from usaid.tensors import Normalisation
 from usaid.training import losses
-from usaid.training.loop import Optimizer, autocast, checkpoint_beside, fit, generator_for, optimizer_of, write_trained
+from usaid.training.loop import Run, Task, autocast, generator_for, optimizer_of, train
 from usaid.training.patches import NO_LABEL
 
+if TYPE_CHECKING:
+    from evaluators.segmentation.settings import SegmentationSettings, SegmenterRecipe
+
 CPU = torch.device("cpu")
-
-
-@dataclass(frozen=True)
-class SegmenterRecipe:
-    """How a segmenter is trained; the defaults are for ResNet-101 on the 1,464 training images of VOC 2012.
-
-    The paper says only that its networks are trained on clean images. The defaults are those of Zhao et al. ("Pyramid
-    Scene Parsing Network", CVPR 2017, section 5.1: SGD with 0.01, momentum 0.9, weight decay 1e-4, decay of power 0.9,
-    batches of 16, scales 0.5 to 2, mirrored or not; also those of DeepLab's line of work, but for details), with
-    crops of a multiple of 32. They train 30,000 steps on 10,582 images; 80 epochs, so 7,320 steps, are what
-    semi-supervised work gives the 1,464 images (Yang et al., "ST++", CVPR 2022).
-
-    Attributes:
-        crop: side of the crops in pixels, a multiple of 32.
-        batch: crops in a step.
-        steps: length of the run.
-        optimizer: ``sgd``, or ``adamw``, which needs a smaller ``learning_rate``.
-        learning_rate: of all layers, at the start.
-        power: it falls as ``(1 - progress) ** power``.
-        momentum: of SGD.
-        weight_decay: of all parameters.
-        scale_range: how much an image is enlarged, at random.
-        flip: mirror half of the crops left to right.
-        batchnorm: what the encoder's BatchNorm uses: ``batch`` statistics, or ImageNet's, ``frozen``.
-        precision: ``float32``, or ``bfloat16`` for autocast of the forward pass.
-        seed: of the decoder's first weights, order, crops and dropout.
-    """
-
-    crop: int = 512
-    batch: int = 16
-    steps: int = 7320
-    optimizer: Optimizer = "sgd"
-    learning_rate: float = 0.01
-    power: float = 0.9
-    momentum: float = 0.9
-    weight_decay: float = 1e-4
-    scale_range: Sequence[float] = (0.5, 2.0)
-    flip: bool = True
-    batchnorm: Literal["batch", "frozen"] = "batch"
-    precision: Literal["float32", "bfloat16"] = "float32"
-    seed: int = 0
 
 
 class LabelledCrops(NamedTuple):
@@ -94,7 +53,7 @@ class Crops:
         self,
         samples: Iterable[Sample],
         classes: int,
-        recipe: SegmenterRecipe,
+        recipe: "SegmenterRecipe",
         mean: Sequence[float],
         device: torch.device,
     ) -> None:
@@ -180,7 +139,7 @@ def _check_labels(sample: Sample, classes: int) -> None:
     if not isinstance(labels, np.ndarray) or labels.shape != sample.image.shape[:2]:
         raise UsaidError(f"image {sample.id!r} has no label map, which a segmenter learns from; name a labelled split")
     if (highest := int(labels[labels != NO_LABEL].max(initial=0))) >= classes:
-        raise UsaidError(f"image {sample.id!r} has label {highest}; 'classes' = {classes} is too small for it")
+        raise UsaidError(f"image {sample.id!r} has label {highest}, its data set {classes} classes; correct its map")
 
 
 def _scaled(pixels: Tensor, height: int, width: int) -> Tensor:
@@ -203,7 +162,7 @@ def _scaled_labels(labels: Tensor, height: int, width: int) -> Tensor:
 class SegmenterLoss:
     """Pixel-wise softmax loss of a batch, and the share of right pixels (one in 16 is looked at) for the curve."""
 
-    def __init__(self, recipe: SegmenterRecipe, normalise: Normalisation, memory_format: torch.memory_format) -> None:
+    def __init__(self, recipe: "SegmenterRecipe", normalise: Normalisation, memory_format: torch.memory_format) -> None:
         self.recipe, self.normalise, self.memory_format = recipe, normalise, memory_format
 
     def __call__(self, network: nn.Module, batch: LabelledCrops) -> tuple[Tensor, dict[str, Tensor]]:
@@ -224,71 +183,51 @@ def polynomially_decayed(initial: float, power: float, steps: int) -> Callable[[
     return lambda step: initial * (1 - (step - 1) / steps) ** power
 
 
-def train_segmenter(
-    samples: Iterable[Sample],
-    architecture: str,
-    encoder: str,
-    classes: int,
-    recipe: SegmenterRecipe,
-    weights: Path,
-    data_root: str | Path,
-    encoder_weights: str | Path | None = None,
-    device: torch.device | str = "cpu",
-    log: Path | None = None,
-    checkpoint_every: int = 100,
-    title: str | None = None,
-) -> None:
+def train_segmenter(samples: Dataset, settings: "SegmentationSettings", run: Run) -> None:
     """Train a segmenter on clean images: all of it, from ImageNet weights in the encoder and random ones behind it.
 
+    The safetensors file (float32) has the network's name, normalisation and recipe, and hashes of images and encoder in
+    its metadata. The learning curve has loss and share of right pixels of the training batches.
+
     Args:
-        samples: images and their uint8 (H, W) label maps: classes from 0, 255 for none.
-        architecture, encoder: as :func:`evaluators.segmentation.networks.build_segmenter` takes them.
-        classes: number of classes.
-        recipe: how.
-        weights: safetensors file to write (float32), with the network's facts, recipe, hashes of images and encoder,
-            and device in its metadata; a JSON file of its name gets the whole provenance. Until then a checkpoint lies
-            beside it, from which a killed training goes on.
-        data_root: where the encoder's ImageNet weights lie.
-        encoder_weights: their file below ``data_root``; None: the default place.
-        device: where to train. torch's global random generators are the same afterwards as before.
-        log: CSV of the learning curve: loss and share of right pixels of the training batches.
-        checkpoint_every: steps between checkpoints.
-        title: name in progress bar and errors; default: architecture and encoder.
+        samples: images and their uint8 (H, W) label maps: classes from 0, 255 for none; its card names the classes.
+        settings: of the benchmark; its segmenter has ``train``.
+        run: where files lie. torch's global random generators are the same afterwards as before.
 
     Raises:
-        UsaidError: a crop that is no multiple of 32, no images or wrong label maps, as ``build_segmenter``, or as
-            :func:`usaid.training.loop.fit`.
+        UsaidError: no images or wrong label maps, as ``build_segmenter``, or as :func:`usaid.training.loop.fit`.
     """
-    start = time.perf_counter()
-    device = torch.device(device)
-    if recipe.crop % 32:
-        raise UsaidError(f"segmenter: 'crop' is {recipe.crop}; give a multiple of 32")
+    segmenter, device, classes = settings.segmenter, run.device, len(samples.card.classes)
+    recipe, architecture, encoder = segmenter.train, segmenter.network, segmenter.encoder
+    assert recipe is not None
+    assert architecture is not None
+    mean, std = NORMALISATIONS[encoder]
+    crops = Crops(samples, classes, recipe, mean, device)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(recipe.seed)
-        network = build_segmenter(architecture, encoder, classes, encoder_weights, data_root)
+        network = build_segmenter(architecture, encoder, classes, segmenter.encoder_weights, run.data_root)
         # oneDNN's dilated convolutions are slow with channels last: a step of PSPNet on a CPU takes 1.2 times as long
         dilated_on_cpu = architecture == "pspnet" and device.type == "cpu"
         memory_format = torch.contiguous_format if dilated_on_cpu else torch.channels_last
         network.to(device).to(memory_format=memory_format)
-        mean, std = NORMALISATIONS[encoder]
-        crops = Crops(samples, classes, recipe, mean, device)
-        facts = {"architecture": architecture, "encoder": encoder, "classes": classes, "mean": mean, "std": std}
-        facts |= asdict(recipe) | {"images_sha256": crops.sha256, "device_type": device.type}
-        facts["encoder_sha256"] = sha256_of_file(find_weights(encoder, encoder_weights, data_root))
-        fit(
+        task = Task(
             network,
             crops,
             SegmenterLoss(recipe, Normalisation(mean, std, device), memory_format),
             optimizer_of(recipe.optimizer, network, recipe.momentum, recipe.weight_decay),
             polynomially_decayed(recipe.learning_rate, recipe.power, recipe.steps),
             recipe.steps,
-            checkpoint_beside(weights),
-            fingerprint=facts,
-            checkpoint_every=checkpoint_every,
-            log=log,
             log_every=10,
-            title=title or f"{architecture} with {encoder}",
-            images_of=crops.images_of,
+            checkpoint_every=100,
         )
-    facts["n_images"] = len(crops.ids)
-    write_trained(network, weights, facts, device, time.perf_counter() - start)
+        depends_on = {
+            "architecture": architecture,
+            "encoder": encoder,
+            "classes": classes,
+            "mean": mean,
+            "std": std,
+            **recipe.model_dump(mode="json"),
+            "images_sha256": crops.sha256,
+            "encoder_sha256": sha256_of_file(find_weights(encoder, segmenter.encoder_weights, run.data_root)),
+        }
+        train(task, run, depends_on, n_images=len(crops.ids))

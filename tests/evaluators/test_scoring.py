@@ -1,6 +1,7 @@
 """One job: images of one shape go together, rows come out in order, and whatever fails names its image."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +11,29 @@ import torch
 from PIL import Image
 
 from evaluators import scoring
-from evaluators.benchmarks import BENCHMARKS, JUDGE_MODULES, detector_cfg, detector_name, judge_path, trained_on_a_part
 from evaluators.judge import Judge
-from evaluators.scoring import Condition, Stopwatch, conditions_of, score_images, score_source_hash
-from usaid.checkpoints import write_weights
+from evaluators.metrics.niqe import PristineModel, save_pristine_model
+from evaluators.scoring import (
+    Condition,
+    ScoreJob,
+    Scorer,
+    conditions_of,
+    is_given_clean,
+    score_to_file,
+    write_failure,
+)
+from usaid import provenance
+from usaid.cards import DataSet, Facts
 from usaid.datasets.base import Dataset, Sample
-from usaid.denoisers import build_denoiser
-from usaid.denoisers.base import Denoiser, Facts
+from usaid.denoisers.base import Denoiser
+from usaid.denoisers.build import build_denoiser
 from usaid.errors import UsaidError
-from usaid.scores.files import Journal
-from usaid.paper.layouts import SCORE_TABLES
+from usaid.experiment.reading import checked_experiment
+from usaid.images import read_rgb
+from usaid.paper.layouts import TABLES
+from usaid.registries import BENCHMARKS, METHODS
+from usaid.scores.files import read_scores
+from usaid.scores.journal import Journal
 
 SHAPES = {"a": (8, 12), "b": (12, 8), "c": (8, 12), "d": (8, 12), "e": (4, 4)}
 
@@ -27,7 +41,7 @@ SHAPES = {"a": (8, 12), "b": (12, 8), "c": (8, 12), "d": (8, 12), "e": (4, 4)}
 class Shapes(Dataset):
     """Five images of three shapes; the target is the image's name."""
 
-    name, title, official_counts = "shapes", "Shapes", {"all": 5}
+    card = DataSet("shapes", "Shapes", "test_scoring:Shapes", {"all": 5})
 
     def find_ids(self) -> Sequence[str]:
         return [*SHAPES]
@@ -81,13 +95,13 @@ def run(
 ) -> list[dict[str, Any]]:
     denoiser = denoiser or build_denoiser("noisy")
     conditions = conditions_of(denoiser, sigmas, draws, told_sigmas)
+    scorer = Scorer("mine", denoiser, Shapes(folder, "all"), judge, denoiser.device)
     journal = Journal(folder / "journal", {})
-    clock = Stopwatch(denoiser.device)
     try:
-        rows, _ = score_images(denoiser, Shapes(folder, "all"), judge, conditions, journal, clock)
+        rows = scorer.rows(conditions, journal)
     finally:
         journal.close()
-    assert {"decode", "noise", "denoiser", "network", "metric"} >= clock.seconds.keys()
+    assert {"decode", "noise", "denoiser", "network", "metric"} >= scorer.clock.seconds.keys()
     return rows
 
 
@@ -172,57 +186,13 @@ def test_a_told_sigma_of_zero_is_refused():
         conditions_of(told, [0, 25], 1, ["oracle"])
 
 
-def test_each_benchmark_goes_to_the_tables_that_are_made_from_it():
-    for name, benchmark in BENCHMARKS.items():
-        assert benchmark.tables == tuple(n for n, spec in SCORE_TABLES.items() if name in spec.benchmarks)
-    assert {name for spec in SCORE_TABLES.values() for name in spec.benchmarks} == BENCHMARKS.keys()
-
-
-def test_a_score_depends_on_the_code_of_its_own_judge_only():
-    hashes = {name: score_source_hash("noisy", name) for name in BENCHMARKS}
-    assert hashes["kodak_quality"] == hashes["voc_quality"]
-    assert len(set(hashes.values())) == len(JUDGE_MODULES)
-
-
-@pytest.mark.parametrize(
-    ("network", "name", "cfg", "weights"),
-    [
-        ("darknet:yolov3,weights/yolov3.weights", "yolov3", "yolov3", "data/weights/yolov3.weights"),
-        ("darknet:nets/my.cfg,nets/my.weights", "my", Path("data/nets/my.cfg"), "data/nets/my.weights"),
-        ("yolov3u", "yolov3u", None, "data/weights/yolov3u.pt"),
-    ],
-)
-def test_detectors_by_name(network, name, cfg, weights):
-    assert detector_name(network) == name
-    if cfg is not None:
-        assert detector_cfg(network, "data") == cfg
-    experiment = {"benchmarks": {"coco_detection": {"detector": {"network": network}}}}
-    assert judge_path("coco_detection", experiment, "results/x", "data") == weights
-
-
-def test_a_judge_that_is_trained_lies_with_the_results():
-    experiment = {"benchmarks": {"voc_segmentation": {"segmenter": {"network": "fpn", "train": {}}}}}
-    path = judge_path("voc_segmentation", experiment, "results/x", "data")
-    assert path == "results/x/weights/voc_segmentation.safetensors"
-    experiment["benchmarks"]["voc_segmentation"]["segmenter"] = {"checkpoint": "mine.safetensors"}
-    assert judge_path("voc_segmentation", experiment, "results/x", "data") == "data/mine.safetensors"
-
-
-def test_training_on_a_part_of_the_images_is_told(tmp_path):
-    network = torch.nn.Linear(1, 1)
-    for n, found in ((311, ["trained on 311 of the 1,464 images of voc2012/train"]), (1464, [])):
-        write_weights(network, tmp_path / "w.safetensors", {"n_images": n, "images": "voc2012/train"})
-        assert trained_on_a_part(tmp_path / "w.safetensors") == found
-    assert trained_on_a_part(tmp_path / "w.safetensors", "isic2018/train") != []
-    write_weights(network, tmp_path / "w.safetensors", {})
-    assert trained_on_a_part(tmp_path / "w.safetensors") == []
+def test_each_benchmark_of_the_suite_is_in_a_table():
+    assert {name for spec in TABLES.values() for name in spec.benchmarks} == BENCHMARKS.own.keys()
 
 
 def test_pixels_that_do_not_decode_fail_the_job_with_the_file(tmp_path):
     class Files(Shapes):
         def read(self, image_id: str) -> Sample:
-            from usaid.images import read_rgb
-
             return Sample(image_id, read_rgb(self.data_root / f"{image_id}.png"), image_id)
 
     for image_id in SHAPES:
@@ -230,7 +200,116 @@ def test_pixels_that_do_not_decode_fail_the_job_with_the_file(tmp_path):
     (tmp_path / "c.png").write_bytes((tmp_path / "c.png").read_bytes()[:40])
     journal = Journal(tmp_path / "journal", {})
     denoiser = build_denoiser("noisy")
-    conditions = [Condition(25, 0, (None,))]
+    scorer = Scorer("noisy", denoiser, Files(tmp_path, "all"), Recording(), denoiser.device)
     with pytest.raises(UsaidError, match=r"c\.png: does not decode"):
-        score_images(denoiser, Files(tmp_path, "all"), Recording(), conditions, journal, Stopwatch(denoiser.device))
+        scorer.rows([Condition(25, 0, (None,))], journal)
     journal.close()
+
+
+# What a denoiser may do
+
+
+@pytest.mark.parametrize(
+    ("answer", "complaint"),
+    [
+        (lambda noisy: noisy[:, :, 1:], r"^image a, c, d: mine: returned shape \(3, 3, 7, 12\)"),
+        (lambda noisy: torch.full_like(noisy, torch.nan), "^image a, c, d: mine: returned values that are not finite"),
+        (lambda noisy: noisy.numpy(), "^image a, c, d: mine: returned ndarray"),
+        (lambda noisy: 1 / 0, "^image a, c, d: .*ZeroDivisionError: division by zero"),
+    ],
+)
+def test_a_denoiser_that_breaks_its_contract_is_named_with_the_image(tmp_path, answer, complaint):
+    class Wrong(Told):
+        def __call__(self, noisy: torch.Tensor, told_sigma: float | None = None) -> torch.Tensor:
+            return answer(noisy)
+
+    with pytest.raises(UsaidError, match=complaint):
+        run(Recording(), tmp_path, denoiser=Wrong())
+
+
+def test_only_cards_of_the_suites_own_are_given_the_clean_image(monkeypatch):
+    assert [name for name in METHODS if is_given_clean(name)] == ["clean"]
+    stranger = replace(METHODS["clean"], name="peeking", denoiser="strangers:Peeking")
+    monkeypatch.setitem(METHODS.__dict__, "all", {**METHODS.own, "peeking": stranger})
+    assert METHODS["peeking"].given_clean
+    assert not is_given_clean("peeking")
+    assert not is_given_clean("usaid.denoisers.identity.denoiser:Clean")
+
+
+# The job and its file
+
+
+@pytest.fixture
+def job(tmp_path, monkeypatch) -> ScoreJob:
+    """Two images of Kodak's, 24x32 pixels, on the quality benchmark."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data/kodak").mkdir(parents=True)
+    for name in ("kodim01", "kodim02"):
+        pixels = np.random.default_rng(0).integers(0, 256, (24, 32, 3), np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"data/kodak/{name}.png")
+    (tmp_path / "data/ids.txt").write_text("kodim01\nkodim02\n")
+    save_pristine_model(tmp_path / "niqe.npz", PristineModel("niqe_fitted", torch.zeros(36), torch.eye(36)))
+    experiment = checked_experiment(
+        {
+            "experiment": "x",
+            "data_root": "data",
+            "niqe": "niqe_fitted",
+            "device": "cpu",
+            "subsets": {"kodak/all": "ids.txt"},
+            "denoisers": {name: {"method": name} for name in ("noisy", "clean", "cbm3d")},
+            "benchmarks": {"kodak_quality": {"sigmas": [25], "draws": 2, "notes": ["a trial"]}},
+        }
+    )
+    output = tmp_path / "scores/noisy.parquet"
+    return ScoreJob(experiment, "kodak_quality", "noisy", output, tmp_path / "niqe.npz", code_hash="c0de")
+
+
+def test_a_score_file_holds_rows_and_where_they_come_from(job):
+    score_to_file(job)
+    scores = read_scores(job.output)
+    assert scores.rows["image_id"].tolist() == ["kodim01"] * 2 + ["kodim02"] * 2
+    assert scores.rows["psnr_rgb_float"].between(19, 22).all()
+    recorded = scores.provenance
+    wanted = {"experiment": "x", "benchmark": "kodak_quality", "denoiser": "noisy", "title": "Noisy"}
+    wanted |= {"entry": {"method": "noisy"}, "code_hash": "c0de", "config_sha256": job.experiment.sha256}
+    wanted |= {"pixels": 4 * 24 * 32, "failure": None, "weights_sha256": None}
+    assert {key: recorded[key] for key in wanted} == wanted
+    assert recorded["judge"]["niqe"] == "niqe_fitted"
+    assert recorded["deviations"][0] == "a trial"
+    assert "NIQE with a pristine model fitted" in recorded["deviations"][1]
+    assert recorded["dataset"] | {"ids_sha256": ""} == {
+        **{"name": "kodak", "split": "all", "n": 2, "n_official": 24},
+        **{"subset": "ids.txt", "longest_side": None, "ids_sha256": ""},
+    }
+
+
+def test_the_clean_images_are_scored_as_such(job):
+    score_to_file(replace(job, denoiser="clean"))
+    assert np.isposinf(read_scores(job.output).rows["psnr_rgb_float"]).all()
+
+
+def test_rows_of_the_same_code_are_kept_and_those_of_other_code_are_not(job):
+    score_to_file(job)
+    score_to_file(job)
+    assert read_scores(job.output).provenance["pixels"] == 0, "all of it was in the journal"
+    score_to_file(replace(job, code_hash="other"))
+    assert read_scores(job.output).provenance["pixels"] == 4 * 24 * 32
+
+
+def test_a_failure_has_no_rows_and_says_why(job):
+    write_failure(job, "it\nbroke")
+    scores = read_scores(job.output)
+    assert len(scores.rows) == 0
+    assert scores.provenance["failure"] == "it broke"
+    assert scores.provenance["code_hash"] == "c0de"
+    assert (scores.provenance["dataset"]["n_official"], scores.provenance["dataset"]["subset"]) == (24, "ids.txt")
+
+
+def test_the_packages_of_a_method_are_recorded_with_its_scores_alone(job, monkeypatch):
+    monkeypatch.setattr(provenance, "_version", lambda name: f"1.0 of {name}")
+    recorded = {}
+    for denoiser in ("noisy", "cbm3d"):
+        write_failure(replace(job, denoiser=denoiser), "not tried")
+        recorded[denoiser] = read_scores(job.output).provenance["packages"]
+    assert recorded["cbm3d"].keys() - recorded["noisy"].keys() == {"bm3d", "bm4d"}
+    assert recorded["cbm3d"]["bm3d"] == "1.0 of bm3d"

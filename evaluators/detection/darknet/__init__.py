@@ -1,0 +1,1 @@
+"""Detectors in Darknet's format: network descriptions (``.cfg``, two of them here), layers and weights."""

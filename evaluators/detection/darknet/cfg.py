@@ -111,12 +111,12 @@ def _content(cfg: str | Path) -> tuple[str, str]:
     """Name and text of a network description."""
     if isinstance(cfg, str) and "\n" in cfg:
         return "cfg", cfg
-    folder = resources.files("evaluators") / "cfg"
+    folder = resources.files("evaluators.detection.darknet")
     shipped = {Path(entry.name).stem: entry for entry in folder.iterdir() if entry.name.endswith(".cfg")}
     try:
         if str(cfg) in shipped:
-            return f"{cfg}.cfg", shipped[str(cfg)].read_text()
-        return str(cfg), Path(cfg).read_text()
+            return f"{cfg}.cfg", shipped[str(cfg)].read_text(encoding="utf-8")
+        return str(cfg), Path(cfg).read_text(encoding="utf-8")
     except FileNotFoundError:
         names = ", ".join(sorted(shipped))
         raise UsaidError(f"{cfg}: no such .cfg file; place it there, or name one of the suite: {names}") from None

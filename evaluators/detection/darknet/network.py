@@ -15,7 +15,7 @@ from torchvision import ops
 from evaluators.detection.darknet.cfg import Section, read_cfg
 from evaluators.detection.darknet.layers import Convolution, Head, Layer, Shape, Yolo, build_layer
 from evaluators.detection.detector import Detections
-from usaid.checkpoints import load_state, require_weights
+from usaid.checkpoints import check_state, load_state, require_weights
 from usaid.errors import UsaidError
 from usaid.files import written_atomically
 
@@ -136,20 +136,6 @@ def _tensors_in_file(network: Darknet) -> list[Tensor]:
                 tensors += [norm.bias, norm.weight, norm.running_mean, norm.running_var]
             tensors += [layer.convolution.bias, layer.convolution.weight]
     return [tensor for tensor in tensors if tensor is not None]
-
-
-def _load_state(network: Darknet, path: Path) -> None:
-    """Load a state_dict of :class:`Darknet`."""
-    state, expected = load_state(path), network.state_dict()
-    for key, value in expected.items():
-        if key not in state:
-            raise UsaidError(f"{path}: key {key!r} of {network.cfg} is missing; give the file that belongs to the .cfg")
-        if state[key].shape != value.shape:
-            shapes = f"{tuple(state[key].shape)}, {network.cfg} needs {tuple(value.shape)}"
-            raise UsaidError(f"{path}: key {key!r} has shape {shapes}; give the file that belongs to the .cfg")
-    if unknown := [key for key in state if key not in expected]:
-        raise UsaidError(f"{path}: key {unknown[0]!r} is not in {network.cfg}; give the file that belongs to the .cfg")
-    network.load_state_dict(state)
 
 
 # ------------------------------------------------------------------------------------------------ the detector
@@ -337,7 +323,8 @@ def load_darknet(
     require_weights(weights, sha256)
     network = Darknet(read_cfg(cfg))
     if weights.suffix == ".safetensors":
-        _load_state(network, weights)
+        complaint = f"{weights}: not the weights of {network.cfg}, give the file that belongs to it"
+        network.load_state_dict(check_state(load_state(weights), network.state_dict(), complaint))
     else:
         read_weights(network, weights)
     return DarknetDetector(network, device, letterbox=letterbox)

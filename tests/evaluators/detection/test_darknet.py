@@ -10,7 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from evaluators import darknet
+from evaluators.detection.darknet import network as darknet_network
+from evaluators.detection.darknet.cfg import read_cfg
+from evaluators.detection.darknet.layers import Head
 from evaluators.detection.darknet.network import (
     Darknet,
     DarknetDetector,
@@ -21,8 +23,6 @@ from evaluators.detection.darknet.network import (
     read_weights,
     write_darknet_weights,
 )
-from evaluators.detection.darknet.cfg import read_cfg
-from evaluators.detection.darknet.layers import Head
 from usaid.checkpoints import write_weights
 from usaid.errors import UsaidError
 from usaid.files import sha256_of_file
@@ -397,12 +397,12 @@ def test_wrong_states_name_the_key(tmp_path):
             TINY.replace("filters=7", "filters=8").replace("classes=2", "classes=3").replace("=14", "=16"),
             "has shape (16,",
         ),
-        (TINY[: TINY.index("[route]")], "key 'layers.9.convolution.weight' of"),
-        (TINY + HEAD, "key 'layers.11.convolution.bias' is not in"),
+        (TINY[: TINY.index("[route]")], "key 'layers.9.convolution.weight' is missing"),
+        (TINY + HEAD, "key 'layers.11.convolution.bias' does not belong to it"),
     ]:
         write_weights(network_of(changed), path, {})
         found = refusal(load_darknet, cfg, path)
-        assert found.startswith(f"{path}: ")
+        assert found.startswith(f"{path}: not the weights of {cfg}, give the file that belongs to it: ")
         assert complaint in found
 
 
@@ -588,7 +588,7 @@ def test_suppression_is_that_of_a_naive_loop(seed):
 def test_few_candidates_change_nothing_but_the_tail(monkeypatch):
     network, images = crowded(7), torch.zeros(3, 3, 100, 100)
     everything = DarknetDetector(network, threshold=0.01)(images)
-    monkeypatch.setattr(darknet, "CANDIDATES", 60)
+    monkeypatch.setattr(darknet_network, "CANDIDATES", 60)
     for found, whole in zip(DarknetDetector(network, threshold=0.01)(images), everything, strict=True):
         assert 10 < len(found.scores) < len(whole.scores)
         assert torch.equal(found.boxes, whole.boxes[: len(found.boxes)])

@@ -3,18 +3,34 @@
 import contextlib
 import json
 from collections import Counter
+from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 import torch
+from kinds.judges import Batch, JudgeTests
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from evaluators.detection.judge import DetectionJudge, coco_results, count_objects, match, write_detections
+from evaluators.detection import judge as detection_judge
+from evaluators.detection.darknet.cfg import read_cfg
+from evaluators.detection.darknet.network import Darknet, DarknetDetector
 from evaluators.detection.detector import Detections
-from usaid.scores.average_precision import average_precision
+from evaluators.detection.judge import (
+    DetectionJudge,
+    coco_results,
+    count_objects,
+    make_judge,
+    match,
+    write_detections,
+)
+from usaid.checkpoints import write_weights
 from usaid.datasets.coco import Instance
 from usaid.errors import UsaidError
+from usaid.experiment.reading import checked_experiment
+from usaid.files import sha256_of_file
+from usaid.scores.average_precision import average_precision
 
 CATEGORY_IDS = (1, 3, 18, 44, 62, 90)
 ALL = (1 << 10) - 1
@@ -30,6 +46,50 @@ class Scripted:
     def __call__(self, images: torch.Tensor) -> list[Detections]:
         assert len(images) == len(self.findings)
         return self.findings
+
+
+class BrightPatches:
+    """A detector that finds the one bright patch of an image; it is of the first class if higher than wide."""
+
+    classes = len(CATEGORY_IDS)
+
+    def __call__(self, images: torch.Tensor) -> list[Detections]:
+        return [self.look(image.clamp(0, 1).mean(dim=0)) for image in images]
+
+    def look(self, image: torch.Tensor) -> Detections:
+        bright = image > 0.5
+        rows, columns = bright.any(dim=1).nonzero()[:, 0], bright.any(dim=0).nonzero()[:, 0]
+        (top, bottom), (left, right) = ((int(where[0]), int(where[-1]) + 1) for where in (rows, columns))
+        width, height = right - left, bottom - top
+        return found((int(width >= height), left, top, width, height, float(image[bright].mean())))
+
+
+class TestDetectionJudge(JudgeTests):
+    benchmarks = ("coco_detection",)
+    best: ClassVar = {"ssim_skimage7": 1.0}
+
+    def make(self) -> DetectionJudge:
+        record = {"network": "patches", "category_names": {str(number): "thing" for number in CATEGORY_IDS}}
+        return DetectionJudge(BrightPatches(), CATEGORY_IDS, record, ["a stand-in"])
+
+    def batch(self) -> Batch:
+        """An object of 8x4 in the first image and one of 4x10 in the second."""
+        clean = torch.full((2, 3, 16, 24), 0.2)
+        clean[0, :, 3:7, 5:13] = clean[1, :, 4:14, 2:6] = 0.75
+        objects = (Instance(3, (5, 3, 8, 4), False, 32), Instance(1, (2, 4, 4, 10), False, 40))
+        return Batch(clean, [[instance] for instance in objects])
+
+    def test_a_case_worked_by_hand(self) -> None:
+        """What is shifted by two of eight columns overlaps by 6 / 10: at 0.50, 0.55 and 0.60."""
+        clean = self.batch().clean
+        shifted = clean.clone()
+        shifted[0] = clean[0].roll(2, dims=2)
+        columns = self.scored(shifted)
+        assert columns["detections"] == [[[3, 7.0, 3.0, 8.0, 4.0, 0.75]], [[1, 2.0, 4.0, 4.0, 10.0, 0.75]]]
+        assert columns["matches"] == [[[3, 0.75, 0b111, 0]], [[1, 0.75, ALL, 0]]]
+        assert columns["objects"] == [[[3, 1]], [[1, 1]]]
+        wrong = 2 * 2 * 4 / (16 * 24)  # the share of pixels that are off by 0.55
+        assert columns["psnr_rgb_float"][0] == pytest.approx(-10 * np.log10(wrong * 0.55**2), abs=1e-4)
 
 
 def judged(findings: list[Detections], targets: list[list[Instance]]) -> dict[str, list]:
@@ -199,7 +259,7 @@ def test_quality_is_of_the_denoised_image():
     torch.testing.assert_close(columns["psnr_rgb_float"], torch.tensor([20.0, 40.0]).double(), atol=1e-4, rtol=0)
     assert columns["ssim_skimage7"].shape == (2,)
     assert columns["matches"] == columns["objects"] == columns["detections"] == [[], []]
-    assert (judge.facts, judge.deviations) == ({"network": "scripted"}, ["a stand-in"])
+    assert (judge.record, judge.deviations) == ({"network": "scripted"}, ["a stand-in"])
 
 
 def test_matching_prints_nothing(capsys):
@@ -246,3 +306,77 @@ def test_results_from_a_score_file_have_whole_ids(tmp_path):
     write_detections(tmp_path / "results.json", coco_results(["9"], [rows.tolist()]))
     text = (tmp_path / "results.json").read_text()
     assert text == '[{"image_id":9,"category_id":18,"bbox":[0.5,1.0,2.0,3.0],"score":0.25}]'
+
+
+# From an experiment
+
+SMALL = """[net]
+width=32
+height=32
+[convolutional]
+filters=7
+size=1
+stride=8
+activation=linear
+[yolo]
+mask=0
+anchors=10,20
+classes=2
+"""
+
+
+def made_judge(folder: Path, network: str, weights: str, **keys: Any) -> DetectionJudge:
+    """The judge of COCO for a detector of two classes; the file of weights says that it saw 100 training images."""
+    (folder / "small.cfg").write_text(SMALL)
+    write_weights(Darknet(read_cfg(folder / "small.cfg")), folder / weights, {"n_images": 100})
+    categories = [{"id": 90, "name": "toothbrush"}, {"id": 3, "name": "car"}]
+    content = {"images": [{"id": 9, "width": 8, "height": 8}], "annotations": [], "categories": categories}
+    (folder / "coco" / "annotations").mkdir(parents=True)
+    (folder / "coco" / "annotations" / "instances_val2017.json").write_text(json.dumps(content))
+    detector = {"network": network, "sha256": sha256_of_file(folder / weights), **keys}
+    experiment = checked_experiment(
+        {
+            "experiment": "x",
+            "data_root": str(folder),
+            "denoisers": {"noisy": {"method": "noisy"}},
+            "benchmarks": {"coco_detection": {"sigmas": [25], "detector": detector}},
+        }
+    )
+    file = Path(experiment.benchmarks["coco_detection"].judge_file("coco_detection", experiment.places))
+    assert file == folder / weights
+    judge = make_judge("coco_detection", experiment, file, torch.device("cpu"))
+    assert isinstance(judge, DetectionJudge)
+    return judge
+
+
+def test_the_record_names_the_detector_and_the_categories_in_order(tmp_path):
+    judge = made_judge(tmp_path, "darknet:small.cfg,net.safetensors", "net.safetensors", letterbox=False)
+    assert judge.record == {
+        "network": "small",
+        "weights_sha256": sha256_of_file(tmp_path / "net.safetensors"),
+        "category_names": {"3": "car", "90": "toothbrush"},
+    }
+    assert judge.category_ids == [3, 90]
+    assert judge.deviations == [
+        "detector: small stands in for the paper's YOLOv3",
+        "detector trained on 100 of the 118,287 images of coco/train",
+        "detector: images are stretched to its input, not letterboxed",
+    ]
+    assert isinstance(judge.detector, DarknetDetector)
+    assert not judge.detector.letterbox
+
+
+def test_the_papers_detector_deviates_in_nothing(tmp_path):
+    (tmp_path / "yolov3.cfg").write_text(SMALL)
+    judge = made_judge(tmp_path, "darknet:yolov3.cfg,yolov3.safetensors", "yolov3.safetensors")
+    assert judge.record["network"] == "yolov3"
+    assert judge.deviations == ["detector trained on 100 of the 118,287 images of coco/train"]
+    assert judge.detector.letterbox
+
+
+def test_yolov3u_is_loaded_as_itself(tmp_path, monkeypatch):
+    (tmp_path / "weights").mkdir()
+    monkeypatch.setattr(detection_judge, "load_yolov3u", lambda *_: Scripted([], classes=2))
+    judge = made_judge(tmp_path, "yolov3u", "weights/yolov3u.pt")
+    assert isinstance(judge.detector, Scripted)
+    assert judge.deviations[0] == "detector: yolov3u stands in for the paper's YOLOv3"

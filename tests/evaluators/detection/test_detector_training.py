@@ -2,19 +2,20 @@
 
 import json
 import math
+from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 import torch
 
-from evaluators import darknet_training
-from evaluators.detection.darknet.network import Darknet, decode, load_darknet
 from evaluators.detection.darknet.cfg import read_cfg
 from evaluators.detection.darknet.layers import Head
+from evaluators.detection.darknet.network import Darknet, decode, load_darknet
+from evaluators.detection.settings import DetectionSettings, DetectorRecipe
 from evaluators.detection.training import (
     PRIOR,
     DetectionBatches,
-    DetectorRecipe,
     Objects,
     assign,
     initialise_darknet,
@@ -23,11 +24,12 @@ from evaluators.detection.training import (
     train_detector,
     yolo_loss,
 )
-from usaid.checkpoints import stored_facts
+from usaid.checkpoints import stored_record
 from usaid.datasets.base import Sample
 from usaid.datasets.coco import Instance
 from usaid.errors import UsaidError
-from usaid.images import to_unit_range
+from usaid.tensors import to_unit_range
+from usaid.training.loop import Run
 
 CPU = torch.device("cpu")
 SIZE = (64, 96)
@@ -273,13 +275,40 @@ def test_crowds_and_boxes_without_extent_are_left_out():
 # Whole trainings
 
 PAIR = [picture(0, (8, 6, 24, 20), 0), picture(1, (30, 22, 16, 16), 1)]
-SHORT = DetectorRecipe(batch=2, steps=5, jitter=0.1)
+SHORT = {"batch": 2, "steps": 5, "jitter": 0.1}
+
+
+class Photos(list[Sample]):
+    """Samples with categories, as the reader of COCO has them."""
+
+    categories: ClassVar[dict[int, str]] = {90: "toothbrush", 3: "car"}
+
+
+def settings(cfg: str, **recipe: Any) -> DetectionSettings:
+    """Of a benchmark whose detector is trained."""
+    return DetectionSettings.model_validate(
+        {"sigmas": [25], "detector": {"network": f"darknet:{cfg}", "train": recipe}}
+    )
+
+
+def trained(
+    folder: Path,
+    samples: list[Sample] = PAIR,
+    name: str = "net",
+    cfg: str = TINY,
+    every: int | None = None,
+    **recipe: Any,
+) -> Path:
+    """Weights of a training in a folder that holds the cfg too."""
+    (folder / "tiny.cfg").write_text(cfg)
+    weights = folder / f"{name}.safetensors"
+    run = Run(weights, CPU, "demo", "coco_detection", data_root=folder, checkpoint_every=every)
+    train_detector(Photos(samples), settings("tiny.cfg", **(recipe or SHORT)), run)
+    return weights
 
 
 def test_two_images_are_learnt(tmp_path):
-    weights = tmp_path / "tiny.safetensors"
-    recipe = DetectorRecipe(batch=2, steps=150, learning_rate=5e-3, jitter=0, flip=False)
-    train_detector(PAIR, CATEGORIES, TINY, recipe, weights, log=tmp_path / "curve.csv")
+    weights = trained(tmp_path, batch=2, steps=150, learning_rate=5e-3, jitter=0, flip=False)
     images = torch.cat([to_unit_range(sample.image) for sample in PAIR])
     for label, (found, sample) in enumerate(zip(load_darknet(TINY, weights)(images), PAIR, strict=True)):
         assert found.scores[0] > 0.5
@@ -287,28 +316,25 @@ def test_two_images_are_learnt(tmp_path):
         pair = torch.stack([found.boxes[0], torch.tensor(sample.target[0].bbox)])
         pair[:, :2] += pair[:, 2:] / 2
         assert float(overlaps(pair[None, :1], pair[None, 1:])) > 0.7
-    assert (tmp_path / "curve.csv").read_text().startswith("step,learning_rate,loss,box,objectness,class\n")
+    assert (tmp_path / "net.csv").read_text().startswith("step,learning_rate,loss,box,objectness,class\n")
     names = sorted(path.name for path in tmp_path.iterdir())
-    assert names == ["curve.csv", "tiny.json", "tiny.safetensors"]
+    assert names == ["net.csv", "net.json", "net.safetensors", "tiny.cfg"]
 
 
 def test_weights_and_provenance_say_how_they_came_to_be(tmp_path):
-    (tmp_path / "mine.cfg").write_text(TINY.replace("[yolo]", "# the head\n[yolo]"))
-    found = []
-    for name, cfg in (("a", tmp_path / "mine.cfg"), ("b", TINY)):
-        train_detector(PAIR, CATEGORIES, cfg, SHORT, tmp_path / f"{name}.safetensors")
-        found.append(stored_facts(tmp_path / f"{name}.safetensors"))
-    assert (found[0]["cfg"], found[0]["n_images"], found[0]["steps"]) == ("mine.cfg", 2, 5)
-    assert found[0]["category_ids"] == list(CATEGORIES)
-    assert found[0]["cfg_sha256"] == found[1]["cfg_sha256"]  # comments say nothing
-    assert found[0]["images_sha256"] == batches_of(PAIR, batch=2).sha256
-    assert found[0]["images_sha256"] != batches_of([PAIR[0], picture(1, (30, 22, 16, 16), 0)], batch=2).sha256
-    assert json.loads((tmp_path / "a.json").read_text())["training"] == found[0]
+    records = []
+    for name, cfg in (("a", TINY.replace("[yolo]", "# the head\n[yolo]")), ("b", TINY)):
+        records.append(stored_record(trained(tmp_path, name=name, cfg=cfg)))
+    assert (records[0]["cfg"], records[0]["n_images"], records[0]["steps"]) == ("tiny.cfg", 2, 5)
+    assert records[0]["category_ids"] == list(CATEGORIES)
+    assert records[0]["cfg_sha256"] == records[1]["cfg_sha256"]  # comments say nothing
+    assert records[0]["images_sha256"] == batches_of(PAIR, batch=2).sha256
+    assert records[0]["images_sha256"] != batches_of([PAIR[0], picture(1, (30, 22, 16, 16), 0)], batch=2).sha256
+    assert json.loads((tmp_path / "a.json").read_text())["training"] == records[0]
 
 
 def test_interrupted_training_writes_the_same_file(tmp_path, monkeypatch):
-    whole, interrupted = tmp_path / "whole.safetensors", tmp_path / "interrupted.safetensors"
-    train_detector(PAIR, CATEGORIES, TINY, SHORT, whole, checkpoint_every=2)
+    whole = trained(tmp_path, name="whole", every=2)
     assemble = DetectionBatches.__call__
 
     def until_step_4(self, step):
@@ -317,31 +343,37 @@ def test_interrupted_training_writes_the_same_file(tmp_path, monkeypatch):
         return assemble(self, step)
 
     with monkeypatch.context() as patch:
-        patch.setattr(darknet_training.DetectionBatches, "__call__", until_step_4)
+        patch.setattr(DetectionBatches, "__call__", until_step_4)
         with pytest.raises(KeyboardInterrupt):
-            train_detector(PAIR, CATEGORIES, TINY, SHORT, interrupted, checkpoint_every=2)
+            trained(tmp_path, name="interrupted", every=2)
     assert (tmp_path / "interrupted.checkpoint.pt").exists()
-    train_detector(PAIR, CATEGORIES, TINY, SHORT, interrupted, checkpoint_every=2)
-    assert interrupted.read_bytes() == whole.read_bytes()
+    assert trained(tmp_path, name="interrupted", every=2).read_bytes() == whole.read_bytes()
 
 
 def test_bad_input_is_refused(tmp_path):
     bare = [Sample(sample.id, sample.image, []) for sample in PAIR]
     stranger = Sample("7", PAIR[0].image, [Instance(4, (1.0, 1.0, 9.0, 9.0), iscrowd=False, area=81.0)])
+    three = TINY.replace("filters=14", "filters=16").replace("classes=2", "classes=3")
     cases = [
-        (bare, CATEGORIES, "no image has an object to learn; correct the data set's split"),
-        (PAIR[:1], CATEGORIES, "1 images, fewer than 'batch' = 2; lower it"),
-        ([*PAIR, stranger], CATEGORIES, "image '7' has an object of category 4, which is no class"),
-        (PAIR, (1, 2, 3), "has 2 classes, the data set 3 categories; correct 'classes'"),
+        (bare, TINY, "no image has an object to learn; correct the data set's split"),
+        (PAIR[:1], TINY, "1 images, fewer than 'batch' = 2; lower it"),
+        ([*PAIR, stranger], TINY, "image '7' has an object of category 4, which is no class"),
+        (PAIR, three, f"{tmp_path}/tiny.cfg: has 3 classes, the data set 2 categories; correct 'classes'"),
     ]
-    for samples, categories, complaint in cases:
+    for samples, cfg, complaint in cases:
         with pytest.raises(UsaidError) as error:
-            train_detector(samples, categories, TINY, SHORT, tmp_path / "net.safetensors")
+            trained(tmp_path, samples, cfg=cfg)
         assert complaint in str(error.value)
         assert "\n" not in str(error.value)
 
 
 def test_a_loss_that_is_not_finite_names_the_images(tmp_path):
-    recipe = DetectorRecipe(batch=2, steps=50, learning_rate=1e20)
-    with pytest.raises(UsaidError, match=r"\(images [01], [01]\); lower 'learning_rate'"):
-        train_detector(PAIR, CATEGORIES, TINY, recipe, tmp_path / "net.safetensors")
+    with pytest.raises(UsaidError, match=r"^demo: .* \(images [01], [01]\); lower 'learning_rate'"):
+        trained(tmp_path, batch=2, steps=50, learning_rate=1e20)
+
+
+def test_a_network_of_the_suite_is_trained_by_its_name(tmp_path):
+    assert settings("miniature").detector.cfg(tmp_path) == "miniature"
+    run = Run(tmp_path / "net.safetensors", CPU, "demo", "coco_detection", data_root=tmp_path)
+    with pytest.raises(UsaidError, match=r"^miniature\.cfg: has \d+ classes, the data set 2 categories"):
+        train_detector(Photos(PAIR), settings("miniature"), run)

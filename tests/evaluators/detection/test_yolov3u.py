@@ -245,16 +245,16 @@ def test_it_stays_offline_and_leaves_no_files(tmp_path, checkpoint):
     environment = kept | {
         "HOME": str(places["home"]),
         "TMPDIR": str(places["scratch"]),
-        "PYTHONPATH": str(Path(__file__).parents[2]),
+        "PYTHONPATH": str(Path(__file__).parents[3]),
         "PYTHONDONTWRITEBYTECODE": "1",
     }
     command = [sys.executable, "-c", WATCHED, str(checkpoint)]
     ran = subprocess.run(command, cwd=places["work"], env=environment, capture_output=True, text=True, check=True)
-    facts = json.loads(ran.stdout)
-    assert facts.pop("detections") > 0
-    found = [event for event in facts.pop("events") if event[0] != "open" or str(places["scratch"]) not in event[1]]
+    report = json.loads(ran.stdout)
+    assert report.pop("detections") > 0
+    found = [event for event in report.pop("events") if event[0] != "open" or str(places["scratch"]) not in event[1]]
     assert found == []
-    assert facts == {
+    assert report == {
         "unchanged": True,
         "threads": None,
         "sync": False,

@@ -6,6 +6,7 @@ images and with the pristine model that this module makes, or on Kodak images wi
 """
 
 import os
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -13,25 +14,24 @@ import pandas as pd
 import pytest
 import scipy.io
 import torch
+from kinds.metrics import NoReferenceMetricTests
 from PIL import Image
 from scipy.special import gamma
 
 from evaluators.metrics.niqe import (
-    PRISTINE_MODELS,
     PristineModel,
     _fitted_asymmetric_gaussian,
     _halved,
     fit_pristine_model,
-    load_niqe_fitted,
-    load_niqe_live,
-    load_niqe_matlab,
     load_pristine_model,
     niqe,
     niqe_features,
     save_pristine_model,
 )
+from evaluators.quality.settings import PRISTINE_FILES
 from usaid.errors import UsaidError
-from usaid.images import read_rgb, to_unit_range
+from usaid.images import read_rgb
+from usaid.tensors import to_unit_range
 
 CALIBRATION = Path(__file__).parent / "calibration"
 SHAPES = [first + offset for first in (0, 18) for offset in (0, 2, 6, 10, 14)]
@@ -119,9 +119,26 @@ def plausible_model() -> PristineModel:
     return PristineModel("niqe_fitted", torch.tensor(2 * half, dtype=torch.float64), covariance)
 
 
-@pytest.fixture(scope="module")
-def fitted() -> PristineModel:
+@cache
+def fitted_model() -> PristineModel:
     return fit_pristine_model(levels(128 + clouds(288, 384, key))[0] for key in range(10, 20))
+
+
+@pytest.fixture
+def fitted() -> PristineModel:
+    return fitted_model()
+
+
+class TestNiqe(NoReferenceMetricTests):
+    """NIQE has no function on its card: the judge knows the pristine model."""
+
+    convention = "niqe_fitted"
+
+    def compute(self, denoised, clean):
+        return niqe(denoised, fitted_model())
+
+    def clean(self):
+        return torch.cat([levels(128 + clouds(192, 290, key)) for key in (30, 31, 32)])
 
 
 # Beside pyiqa.
@@ -142,9 +159,9 @@ def test_scores_are_pyiqas(name):
 @pytest.mark.skipif("USAID_DATA_ROOT" not in os.environ, reason="USAID_DATA_ROOT names no folder with Kodak and NIQE")
 def test_scores_of_photographs_with_the_live_parameters_are_pyiqas():
     root = Path(os.environ["USAID_DATA_ROOT"])
-    if not (root / PRISTINE_MODELS["niqe_live"][1]).is_file() or not (root / "kodak").is_dir():
+    if not (root / PRISTINE_FILES["niqe_live"]).is_file() or not (root / "kodak").is_dir():
         pytest.skip(f"{root} holds no Kodak images or no LIVE parameters (usaid data fetch kodak, niqe_live)")
-    model = load_pristine_model("niqe_live", Path(root) / PRISTINE_MODELS["niqe_live"][1])
+    model = load_pristine_model("niqe_live", Path(root) / PRISTINE_FILES["niqe_live"])
     measured = pd.read_csv(CALIBRATION / "niqe_live_kodak.csv")
     ours = [niqe(kodak_image(root, row.image, row.noisy), model).item() for row in measured.itertuples()]
     np.testing.assert_allclose(ours, measured["niqe"], rtol=0, atol=2e-3)
@@ -273,9 +290,9 @@ def test_too_few_sharp_blocks_are_refused():
 
 
 def test_saved_model_is_read_back(tmp_path, fitted):
-    path = tmp_path / PRISTINE_MODELS["niqe_fitted"][1]
+    path = tmp_path / "weights/niqe_fitted.npz"
     save_pristine_model(path, fitted)
-    found = load_pristine_model("niqe_fitted", tmp_path / PRISTINE_MODELS["niqe_fitted"][1])
+    found = load_pristine_model("niqe_fitted", path)
     assert found.name == "niqe_fitted"
     assert torch.equal(found.mean, fitted.mean)
     assert torch.equal(found.covariance, fitted.covariance)
@@ -286,7 +303,9 @@ def test_parameters_of_live_and_matlab_are_read(tmp_path):
     mean, covariance = np.arange(36.0)[None], np.eye(36)
     np.savez(tmp_path / "live.npz", mu_pris_param=mean, cov_pris_param=covariance, gaussian_window=np.eye(7))
     scipy.io.savemat(tmp_path / "matlab.mat", {"mu_prisparam": mean, "cov_prisparam": covariance})
-    for model in (load_niqe_live(tmp_path / "live.npz"), load_niqe_matlab(tmp_path / "matlab.mat")):
+    for name, file in (("niqe_live", "live.npz"), ("niqe_matlab", "matlab.mat")):
+        model = load_pristine_model(name, tmp_path / file)
+        assert model.name == name
         assert model.mean.tolist() == list(range(36))
         assert torch.equal(model.covariance, torch.eye(36, dtype=torch.float64))
 
@@ -300,18 +319,19 @@ def test_parameters_of_live_and_matlab_are_read(tmp_path):
     ],
 )
 def test_missing_parameters_name_the_file_and_the_cure(tmp_path, name, cure):
-    with pytest.raises(UsaidError) as caught:
-        load_pristine_model(name, tmp_path / PRISTINE_MODELS[name][1])
-    assert str(tmp_path / PRISTINE_MODELS[name][1]) in str(caught.value)
-    assert cure in str(caught.value)
+    path = tmp_path / "parameters"
+    with pytest.raises(UsaidError, match=f"parameters of {name} are missing; .*{cure}") as caught:
+        load_pristine_model(name, path)
+    assert str(path) in str(caught.value)
 
 
-@pytest.mark.parametrize("load", [load for load, _ in PRISTINE_MODELS.values()])
-def test_damaged_file_is_refused(tmp_path, load):
+@pytest.mark.parametrize("name", [*PRISTINE_FILES, "niqe_fitted"])
+@pytest.mark.parametrize("content", [b"PK\x03\x04 then nothing of use", b""])
+def test_damaged_file_is_refused(tmp_path, name, content):
     path = tmp_path / "damaged"
-    path.write_bytes(b"PK\x03\x04 then nothing of use")
-    with pytest.raises(UsaidError, match="not a readable"):
-        load(path)
+    path.write_bytes(content)
+    with pytest.raises(UsaidError, match=f"damaged: not readable as the parameters of {name}"):
+        load_pristine_model(name, path)
 
 
 @pytest.mark.parametrize(
@@ -328,7 +348,7 @@ def test_damaged_file_is_refused(tmp_path, load):
 def test_wrong_parameters_are_refused(tmp_path, arrays, message):
     np.savez(tmp_path / "wrong.npz", **arrays)
     with pytest.raises(UsaidError, match=message):
-        load_niqe_fitted(tmp_path / "wrong.npz")
+        load_pristine_model("niqe_fitted", tmp_path / "wrong.npz")
 
 
 def test_unknown_name_is_refused(tmp_path):

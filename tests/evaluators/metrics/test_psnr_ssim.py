@@ -1,4 +1,6 @@
-"""PSNR worked by hand, SSIM beside scikit-image, and the table of metrics."""
+"""PSNR worked by hand, SSIM beside scikit-image."""
+
+import math
 
 import numpy as np
 import pytest
@@ -6,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from kinds.metrics import MetricTests
 from skimage.metrics import structural_similarity
 
 from evaluators.metrics.psnr_ssim import psnr_rgb_float, ssim_skimage7
@@ -31,6 +34,16 @@ def smooth_images(count: int, height: int, width: int) -> torch.Tensor:
 def skimage_ssim(denoised: torch.Tensor, clean: torch.Tensor) -> float:
     pair = [image.numpy().astype(np.float64) for image in (denoised.clamp(0, 1), clean)]
     return structural_similarity(*pair, win_size=7, channel_axis=0, data_range=1, K1=0.01, K2=0.03)
+
+
+class TestPsnr(MetricTests):
+    convention = "psnr_rgb_float"
+    best = math.inf
+
+
+class TestSsim(MetricTests):
+    convention = "ssim_skimage7"
+    best = 1
 
 
 # PSNR.

@@ -1,5 +1,6 @@
 """The networks that segment: trained encoders in the right places, strides, and images of any size."""
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from usaid.segmentation.encoders import NORMALISATIONS, build_encoder
 
 CPU = torch.device("cpu")
 MEAN, STD = NORMALISATIONS["efficientnet_lite0"]
-FACTS = {"architecture": "fpn", "encoder": "efficientnet_lite0", "classes": 5, "mean": MEAN, "std": STD}
+RECORD = {"architecture": "fpn", "encoder": "efficientnet_lite0", "classes": 5, "mean": MEAN, "std": STD}
 
 
 @pytest.fixture
@@ -128,7 +129,7 @@ def test_what_a_batch_holds_besides_does_not_matter():
 
 def test_files_say_what_network_they_are_of(tmp_path):
     path = tmp_path / "net.safetensors"
-    write_weights(lite0(), path, FACTS)
+    write_weights(lite0(), path, RECORD)
     loaded = load_segmenter(path, sha256_of_file(path))
     images = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     assert torch.equal(loaded(images), segmenter()(images))
@@ -140,19 +141,24 @@ def test_files_that_do_not_fit_are_refused_in_one_line(tmp_path):
     path, network = tmp_path / "net.safetensors", lite0()
 
     def refusal(sha256: str | None = None, **changed: Any) -> str:
-        facts = {key: value for key, value in (FACTS | changed).items() if value is not None}
-        write_weights(network, path, facts)
+        record = {key: value for key, value in (RECORD | changed).items() if value is not None}
+        write_weights(network, path, record)
         with pytest.raises(UsaidError) as error:
             load_segmenter(path, sha256)
         assert "\n" not in str(error.value)
+        assert str(error.value).startswith(f"{path}: ")
         return str(error.value).removeprefix(f"{path}: ")
 
-    for key in FACTS:
+    for key in RECORD:
         assert refusal(**{key: None}) == f"does not name its '{key}'; give a segmenter that this suite trained"
     assert refusal(sha256="0" * 64).startswith("SHA-256 is ")
-    assert refusal(architecture="unet") == "segmenter: 'network' is 'unet'; choose one of fpn, pspnet"
-    assert refusal(architecture="pspnet").startswith("not the weights of pspnet with efficientnet_lite0 (")
-    assert refusal(classes=6).startswith("not the weights of fpn with efficientnet_lite0 (size mismatch")
+    cure = "give a segmenter that this suite trained"
+    assert refusal(architecture="unet") == f"its 'architecture' is 'unet', none of fpn, pspnet; {cure}"
+    assert refusal(encoder=["vgg"]) == f"its 'encoder' is ['vgg'], none of resnet101, efficientnet_lite0; {cure}"
+    other = "not the weights of {} with efficientnet_lite0, train it again: "
+    assert refusal(architecture="pspnet").startswith(f"{other.format('pspnet')}key 'decoder")
+    size = r"'segmentation_head.*' has shape \(5, 512, .*\), not \(6, 512, .*\)$"
+    assert re.match(other.format("fpn") + size, refusal(classes=6))
     with pytest.raises(UsaidError, match=r"none\.safetensors: weights are missing"):
         load_segmenter(tmp_path / "none.safetensors")
     path.write_bytes(path.read_bytes()[:5000])

@@ -1,5 +1,7 @@
-"""The segmentation judge: counts as a loop over pixels makes them, and the facts that its scores are made with."""
+"""The segmentation judge: counts as a loop over pixels makes them, and the record that its scores are made with."""
 
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +10,18 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kinds.judges import Batch, JudgeTests
+from torch import nn
 
-from evaluators import segmentation
-from evaluators.segmentation.judge import SegmentationJudge, confusion_counts
+from evaluators.segmentation import judge as segmentation_judge
+from evaluators.segmentation.judge import SegmentationJudge, confusion_counts, make_judge
+from evaluators.segmentation.networks import Segmenter
+from usaid.cards import DataSet
 from usaid.checkpoints import write_weights
 from usaid.errors import UsaidError
-from usaid.experiment.experiment import checked_experiment
+from usaid.experiment.experiment import benchmarks_model
+from usaid.experiment.reading import checked_experiment
+from usaid.registries import BENCHMARKS, DATASETS
 
 CPU = torch.device("cpu")
 
@@ -26,18 +34,49 @@ def random_maps(images: int, classes: int, seed: int = 0) -> tuple[torch.Tensor,
     return predicted, labels.to(torch.uint8)
 
 
-class Brightness:
-    """A segmenter of two classes: dark and bright."""
+class Brightness(nn.Module):
+    """A network of two classes, dark and bright."""
 
-    classes = 2
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = nn.Identity()
+        self.encoder.output_stride = 8
 
-    def __call__(self, images: torch.Tensor) -> torch.Tensor:
-        return (images.mean(dim=1) > 0.5).long()
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        bright = images.mean(dim=1) - 0.5
+        return torch.stack([-bright, bright], dim=1)
+
+
+def segmenter(classes: int = 2) -> Segmenter:
+    return Segmenter(Brightness(), classes, (0.0,) * 3, (1.0,) * 3, CPU)
 
 
 def judge(**changed: Any) -> SegmentationJudge:
-    settings = {"class_names": ("dark", "bright"), "left_out": (), "facts": {"encoder": "none"}, "deviations": ["d"]}
-    return SegmentationJudge(Brightness(), **(settings | changed))
+    keys = {"class_names": ("dark", "bright"), "left_out": (), "record": {"encoder": "none"}, "deviations": ["d"]}
+    return SegmentationJudge(segmenter(), **(keys | changed))
+
+
+class TestSegmentationJudge(JudgeTests):
+    benchmarks = ("voc_segmentation", "isic_segmentation", "deepglobe_segmentation")
+
+    def make(self) -> SegmentationJudge:
+        return judge()
+
+    def batch(self) -> Batch:
+        generator = torch.Generator().manual_seed(1)
+        labels = torch.randint(2, (3, 12, 21), generator=generator, dtype=torch.uint8)
+        clean = (0.2 + 0.6 * labels[:, None]).repeat(1, 3, 1, 1)
+        labels[0, :2] = 255
+        return Batch(clean, [*labels.numpy()])
+
+    def test_a_case_worked_by_hand(self) -> None:
+        denoised = torch.tensor([[0.1, 0.9], [0.9, 0.9]]).view(2, 1, 1, 2).expand(2, 3, 1, 2)
+        targets = [np.array([[0, 1]], np.uint8), np.array([[0, 255]], np.uint8)]
+        seen = judge().look(denoised)
+        columns = judge().score(seen, denoised, denoised, targets)
+        assert {name: entries.tolist() for name, entries in columns.items()} == {
+            "confusion": [[1, 0, 0, 1], [0, 1, 0, 0]]
+        }
 
 
 @pytest.mark.parametrize("classes", [2, 7, 21])
@@ -80,17 +119,10 @@ def test_labels_of_another_data_set_are_refused():
         confusion_counts(torch.zeros(1, 1, 3, dtype=torch.int64), labels, 2)
 
 
-def test_a_batch_is_looked_at_and_then_counted():
-    denoised = torch.tensor([[0.1, 0.9], [0.9, 0.9]]).view(2, 1, 1, 2).expand(2, 3, 1, 2)
-    targets = [np.array([[0, 1]], np.uint8), np.array([[0, 255]], np.uint8)]
-    seen = judge().look(denoised)
-    assert judge().score(seen, denoised, denoised, targets)["confusion"].tolist() == [[1, 0, 0, 1], [0, 1, 0, 0]]
-
-
-def test_facts_hold_what_the_mean_is_made_with():
-    found = judge(left_out=("dark",))
-    assert found.facts == {"encoder": "none", "class_names": ["dark", "bright"], "left_out": ["dark"]}
-    assert (found.metrics, found.deviations) == (("confusion",), ["d"])
+def test_the_record_holds_what_the_mean_is_made_with():
+    made = judge(left_out=("dark",))
+    assert made.record == {"encoder": "none", "class_names": ["dark", "bright"], "left_out": ["dark"]}
+    assert (made.metrics, made.deviations) == (("confusion",), ["d"])
 
 
 def test_a_segmenter_of_another_data_set_is_refused():
@@ -101,38 +133,65 @@ def test_a_segmenter_of_another_data_set_is_refused():
 # From an experiment
 
 
-def made_judge(folder: Path, monkeypatch: pytest.MonkeyPatch, benchmark: str, classes: int, **settings: Any) -> Any:
+def made_judge(folder: Path, monkeypatch: pytest.MonkeyPatch, benchmark: str, classes: int, **keys: Any) -> Any:
     """The judge of a benchmark whose segmenter (which is not run) says that it saw all or some training images."""
-    facts = {"architecture": "pspnet", "encoder": "resnet101", "n_images": 454} | settings.pop("facts", {})
-    write_weights(torch.nn.Linear(1, 1), folder / "net.safetensors", facts)
-    network = Brightness()
-    network.classes = classes
-    monkeypatch.setattr(segmentation, "load_segmenter", lambda *_: network)
+    training = {"architecture": "pspnet", "encoder": "resnet101", "n_images": 454} | keys.pop("training", {})
+    write_weights(nn.Linear(1, 1), folder / "net.safetensors", training)
+    monkeypatch.setattr(segmentation_judge, "load_segmenter", lambda *_: segmenter(classes))
     experiment = checked_experiment(
         {
             "experiment": "x",
             "data_root": str(folder),
             "denoisers": {"noisy": {"method": "noisy"}},
-            "benchmarks": {benchmark: {"sigmas": [25], "segmenter": {"checkpoint": "net.safetensors"}, **settings}},
+            "benchmarks": {benchmark: {"sigmas": [25], "segmenter": {"checkpoint": "net.safetensors"}, **keys}},
         }
     )
-    return segmentation.make_judge(benchmark, experiment, folder / "net.safetensors", CPU)
+    return make_judge(benchmark, experiment, folder / "net.safetensors", CPU)
 
 
 def test_deepglobe_leaves_unknown_out_and_the_papers_network_deviates_in_nothing(tmp_path, monkeypatch):
-    found = made_judge(tmp_path, monkeypatch, "deepglobe_segmentation", 7)
-    assert found.deviations == []
-    assert found.facts["left_out"] == ["unknown"]
-    assert found.facts["class_names"][-2:] == ["barren", "unknown"]
-    assert len(found.facts["weights_sha256"]) == 64
+    made = made_judge(tmp_path, monkeypatch, "deepglobe_segmentation", 7)
+    assert made.deviations == []
+    assert made.record["left_out"] == ["unknown"]
+    assert made.record["class_names"][-2:] == ["barren", "unknown"]
+    assert len(made.record["weights_sha256"]) == 64
+    assert [*made.record] == ["architecture", "encoder", "weights_sha256", "class_names", "left_out"]
 
 
 def test_deviations_name_the_stand_in_the_part_and_the_size(tmp_path, monkeypatch):
-    facts = {"encoder": "efficientnet_lite0", "n_images": 1000}
-    found = made_judge(tmp_path, monkeypatch, "isic_segmentation", 2, facts=facts, longest_side=512)
-    assert found.facts["left_out"] == []
-    assert found.deviations == [
+    training = {"encoder": "efficientnet_lite0", "n_images": 1000}
+    made = made_judge(tmp_path, monkeypatch, "isic_segmentation", 2, training=training, longest_side=512)
+    assert made.record["left_out"] == []
+    assert made.deviations == [
         "segmenter trained on 1,000 of the 2,594 images of isic2018/train",
         "segmenter: efficientnet_lite0 in place of resnet101",
         "images with a side longer than 512 pixels were made smaller before noise was added",
     ]
+
+
+def test_the_papers_network_is_the_one_on_the_card(tmp_path, monkeypatch):
+    made = made_judge(tmp_path, monkeypatch, "voc_segmentation", 21, training={"n_images": 1464})
+    assert made.deviations == ["segmenter: pspnet in place of fpn"]
+
+
+@pytest.fixture
+def cells(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A data set of one's own, and a benchmark on it that the paper does not have."""
+    classes = ("ground", "cell", "artefact")
+    card = DataSet("cells", "Cells", "somewhere:Cells", {"train": 30, "test": 9}, classes, left_out=("artefact",))
+    benchmark = replace(BENCHMARKS["voc_segmentation"], name="cells_masks", dataset="cells", split="test", network=None)
+    monkeypatch.setitem(DATASETS.all, card.name, card)
+    monkeypatch.setitem(BENCHMARKS.all, benchmark.name, benchmark)
+    benchmarks_model.cache_clear()
+    yield
+    benchmarks_model.cache_clear()
+
+
+@pytest.mark.usefixtures("cells")
+def test_another_data_set_needs_its_card_alone(tmp_path, monkeypatch):
+    made = made_judge(tmp_path, monkeypatch, "cells_masks", 3, training={"n_images": 12})
+    assert made.record["class_names"] == ["ground", "cell", "artefact"]
+    assert made.record["left_out"] == ["artefact"]
+    assert made.deviations == ["segmenter trained on 12 of the 30 images of cells/train"]
+    with pytest.raises(UsaidError, match="segmenter: knows 7 classes, the data set has 3; give weights"):
+        made_judge(tmp_path, monkeypatch, "cells_masks", 7)

@@ -11,20 +11,23 @@ import torch
 from safetensors import safe_open
 from torch import Tensor, nn
 
-from evaluators import segmentation_training
 from evaluators.segmentation.networks import build_segmenter, load_segmenter
+from evaluators.segmentation.settings import SegmentationSettings, SegmenterRecipe
 from evaluators.segmentation.training import (
     Crops,
+    LabelledCrops,
     SegmenterLoss,
-    SegmenterRecipe,
     polynomially_decayed,
     train_segmenter,
 )
+from usaid.cards import DataSet
 from usaid.datasets.base import Sample
 from usaid.errors import UsaidError
-from usaid.images import Normalisation
+from usaid.experiment.reading import checked_settings
+from usaid.tensors import Normalisation
+from usaid.training import loop
+from usaid.training.loop import Run
 
-CONFIG = Path(__file__).parents[2] / "config"
 CPU = torch.device("cpu")
 GREY = (0.5, 0.5, 0.5)
 TINY = SegmenterRecipe(crop=32, batch=2, steps=4, learning_rate=0.01)
@@ -146,7 +149,7 @@ def test_labels_that_do_not_fit_name_their_image():
         (None, "image 'a' has no label map, which a segmenter learns from; name a labelled split"),
         (7, "image 'a' has no label map, which a segmenter learns from; name a labelled split"),
         (np.zeros((40, 39), np.uint8), "image 'a' has no label map, which a segmenter learns from; name a labelled"),
-        (np.full((40, 40), 5, np.uint8), "image 'a' has label 5; 'classes' = 5 is too small for it"),
+        (np.full((40, 40), 5, np.uint8), "image 'a' has label 5, its data set 5 classes; correct its map"),
     ]
     for target, complaint in cases:
         with pytest.raises(UsaidError) as error:
@@ -183,7 +186,7 @@ class Always(nn.Module):
 def test_pixels_without_labels_are_not_learnt_from():
     labels = torch.full((2, 8, 8), 255)
     labels[0, 0, 0], labels[0, 0, 4], labels[1, 4, 4], labels[1, 1, 1] = 0, 1, 0, 1
-    batch = segmentation_training.LabelledCrops(torch.rand(2, 3, 8, 8), labels)
+    batch = LabelledCrops(torch.rand(2, 3, 8, 8), labels)
     loss = SegmenterLoss(TINY, Normalisation(GREY, GREY, CPU), torch.channels_last)
     total, parts = loss(Always([np.log(3.0), 0.0]), batch)
     assert total.item() == pytest.approx(-(2 * np.log(3 / 4) + 2 * np.log(1 / 4)) / 4)
@@ -207,43 +210,58 @@ def test_frozen_statistics_stay_imagenets_and_their_layers_learn(batchnorm):
 # Whole runs
 
 
-def train(weights: Path, recipe: SegmenterRecipe = TINY, samples: list[Sample] | None = None, **options: Any) -> None:
-    train_segmenter(samples or labelled(), "fpn", "efficientnet_lite0", 5, recipe, weights, "data", **options)
+class Pictures(list[Sample]):
+    """Samples with the card of a data set of one's own, as its reader has it."""
+
+    card = DataSet("blocks", "Blocks", "somewhere:Blocks", {"train": 6}, classes=("a", "b", "c", "d", "e"))
+
+
+def settings(**recipe: Any) -> SegmentationSettings:
+    """Of a benchmark whose segmenter is trained."""
+    keys = {"network": "fpn", "encoder": "efficientnet_lite0", "train": TINY.model_dump() | recipe}
+    return SegmentationSettings.model_validate({"sigmas": [25], "segmenter": keys})
+
+
+def trained(
+    folder: Path, name: str = "net", samples: list[Sample] | None = None, every: int | None = None, **recipe: Any
+) -> Path:
+    """Weights of a training with a recipe like ``TINY``."""
+    weights = folder / f"{name}.safetensors"
+    run = Run(weights, CPU, "demo", "blocks_masks", checkpoint_every=every)
+    train_segmenter(Pictures(samples or labelled()), settings(**recipe), run)
+    return weights
 
 
 def test_a_trained_segmenter_knows_its_network_and_its_recipe(tmp_path):
-    weights = tmp_path / "net.safetensors"
     generator = torch.get_rng_state()
-    train(weights, log=tmp_path / "curve.csv")
+    weights = trained(tmp_path)
     assert torch.equal(torch.get_rng_state(), generator)
     with safe_open(weights, framework="pt") as file:
-        facts = json.loads(file.metadata()["training"])
+        training = json.loads(file.metadata()["training"])
     expected = {"architecture": "fpn", "encoder": "efficientnet_lite0", "classes": 5, "crop": 32, "steps": 4}
-    assert facts | expected | {"n_images": 6, "images_sha256": crops().sha256} == facts
+    assert training | expected | {"n_images": 6, "images_sha256": crops().sha256} == training
     record = json.loads((tmp_path / "net.json").read_text())
-    assert record["training"]["encoder_sha256"] == facts["encoder_sha256"]
+    assert record["training"]["encoder_sha256"] == training["encoder_sha256"]
     assert "git" in record
     assert load_segmenter(weights)(torch.rand(1, 3, 40, 50)).shape == (1, 40, 50)
-    assert (tmp_path / "curve.csv").read_text().startswith("step,learning_rate,loss,accuracy\n")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["curve.csv", "net.json", "net.safetensors"]
+    assert (tmp_path / "net.csv").read_text().startswith("step,learning_rate,loss,accuracy\n")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["net.csv", "net.json", "net.safetensors"]
 
 
 def test_the_whole_network_learns_and_starts_from_imagenet(tmp_path):
     """After one step of a tiny rate, the encoder is almost what it was, and every layer has moved."""
-    recipe = SegmenterRecipe(crop=32, batch=2, steps=1, optimizer="adamw", learning_rate=1e-6)
-    train(tmp_path / "net.safetensors", recipe)
-    trained = load_segmenter(tmp_path / "net.safetensors").network.state_dict()
+    weights = trained(tmp_path, steps=1, optimizer="adamw", learning_rate=1e-6)
+    learnt = load_segmenter(weights).network.state_dict()
     imagenet = build_segmenter("fpn", "efficientnet_lite0", 5, None, "data").state_dict()
     for key, value in imagenet.items():
         if key.startswith("encoder") and key.endswith("weight"):
-            assert torch.allclose(trained[key], value, atol=1e-5), key
-    moved = [key for key, value in imagenet.items() if key.endswith("weight") and not torch.equal(trained[key], value)]
+            assert torch.allclose(learnt[key], value, atol=1e-5), key
+    moved = [key for key, value in imagenet.items() if key.endswith("weight") and not torch.equal(learnt[key], value)]
     assert len(moved) > 0.9 * sum(key.endswith("weight") for key in imagenet)
 
 
 def test_an_interrupted_training_writes_the_same_file_whatever_the_global_generator(tmp_path, monkeypatch):
-    whole, interrupted = tmp_path / "whole.safetensors", tmp_path / "interrupted.safetensors"
-    train(whole, checkpoint_every=2)
+    whole = trained(tmp_path, "whole", every=2)
 
     def crops_until_step_4(self: Crops, step: int) -> Any:
         if step == 4:
@@ -255,31 +273,29 @@ def test_an_interrupted_training_writes_the_same_file_whatever_the_global_genera
     with monkeypatch.context() as patch:
         patch.setattr(Crops, "__call__", crops_until_step_4)
         with pytest.raises(KeyboardInterrupt):
-            train(interrupted, checkpoint_every=2)
+            trained(tmp_path, "interrupted", every=2)
     torch.manual_seed(7)
-    train(interrupted, checkpoint_every=2)
-    assert interrupted.read_bytes() == whole.read_bytes()
+    assert trained(tmp_path, "interrupted", every=2).read_bytes() == whole.read_bytes()
 
 
 def test_a_checkpoint_of_another_recipe_is_refused(tmp_path, monkeypatch):
-    weights = tmp_path / "net.safetensors"
-    monkeypatch.setattr(segmentation_training, "write_trained", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-    with pytest.raises(KeyboardInterrupt):
-        train(weights)
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "finish", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            trained(tmp_path)
     with pytest.raises(UsaidError, match=r"net\.checkpoint\.pt: checkpoint of another training: seed \(0 there, 1 her"):
-        train(weights, SegmenterRecipe(crop=32, batch=2, steps=4, learning_rate=0.01, seed=1))
+        trained(tmp_path, seed=1)
 
 
 def test_runs_that_go_wrong_say_where(tmp_path):
-    weights = tmp_path / "net.safetensors"
-    wild = SegmenterRecipe(crop=32, batch=2, steps=6, learning_rate=1e30)
     with pytest.raises(UsaidError, match=r"^demo: the loss is nan at step \d \(images image\d, image\d\); lower"):
-        train(weights, wild, title="demo")
-    with pytest.raises(UsaidError, match="segmenter: 'crop' is 40; give a multiple of 32"):
-        train(weights, SegmenterRecipe(crop=40))
-    with pytest.raises(UsaidError, match="'encoder' is 'vgg'; choose one of"):
-        train_segmenter(labelled(), "fpn", "vgg", 5, TINY, weights, "data")
-    assert not weights.exists()
+        trained(tmp_path, steps=6, learning_rate=1e30)
+    with pytest.raises(UsaidError, match=r"^settings: segmenter\.train\.crop = 40: must be a multiple of 32$"):
+        checked_settings(SegmentationSettings, {"sigmas": [25], "segmenter": {"train": {"crop": 40}}}, "settings")
+    plain = [Sample("photo", np.zeros((40, 40, 3), np.uint8), 3)]
+    with pytest.raises(UsaidError, match="image 'photo' has no label map, which a segmenter learns from"):
+        trained(tmp_path, samples=plain)
+    assert not (tmp_path / "net.safetensors").exists()
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
@@ -288,9 +304,7 @@ def test_a_few_steps_learn(tmp_path, optimizer):
     image = np.zeros((64, 64, 3), np.uint8)
     image[:, 32:] = 200
     samples = [Sample("halves", image, (image[..., 0] > 0).astype(np.uint8))]
-    recipe = SegmenterRecipe(
-        crop=64, batch=2, steps=12, optimizer=optimizer, learning_rate=0.05 if optimizer == "sgd" else 0.001
-    )
-    train(tmp_path / "net.safetensors", recipe, samples, log=tmp_path / "curve.csv")
-    rows = [row.split(",") for row in (tmp_path / "curve.csv").read_text().splitlines()[1:]]
+    rate = 0.05 if optimizer == "sgd" else 0.001
+    trained(tmp_path, samples=samples, crop=64, steps=12, optimizer=optimizer, learning_rate=rate)
+    rows = [row.split(",") for row in (tmp_path / "net.csv").read_text().splitlines()[1:]]
     assert float(rows[-1][2]) < 0.5 * float(rows[0][2])

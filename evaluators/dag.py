@@ -1,0 +1,467 @@
+"""What each job of an experiment reads: its files, its settings, and a hash of its code. The workflow's rules ask here.
+
+Nothing heavy is imported, so that a workflow is parsed in a moment; and no job imports this module, so that no result
+depends on it.
+"""
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from usaid.cards import Method, Metric
+from usaid.code_hash import hash_of_code
+from usaid.datasets.sources import WEIGHTS, files_of
+from usaid.errors import UsaidError
+from usaid.experiment.benchmark import BenchmarkSettings
+from usaid.experiment.experiment import DenoiserEntry, Experiment
+from usaid.experiment.model import EncoderSettings
+from usaid.experiment.seeds import has_several_seeds
+from usaid.paper.layouts import NOT_BUILT, REFERENCES, TABLES, TITLES, TableSpec, table_of
+from usaid.registries import BENCHMARKS, DATASETS, METHODS, METRICS, load_object
+from usaid.segmentation.supervisions import SUPERVISIONS
+
+NIQE_IMAGES = "voc2012/train"
+"""The clean images that an experiment's own NIQE is fitted to."""
+
+CONVERGENCE_IMAGES = "voc2012/train"
+"""What Figure 2's three runs are trained on."""
+
+TABLE_FILES = "usaid.report.tables.files"
+PUBLISHED = "usaid.paper:published.yaml"
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a job reads. It is made again when one of these changes.
+
+    Attributes:
+        files: its inputs, by the names that its script knows them by.
+        settings: JSON-able: what of the experiment it depends on, and nothing else.
+        code: hash of its code, and of what that reads beside the inputs: package data, lists of ids.
+    """
+
+    files: Mapping[str, list[str]]
+    settings: dict[str, Any]
+    code: str
+
+
+class Dag:
+    """The jobs of one experiment; those of a rule by its wildcards, in the method that has its name."""
+
+    def __init__(self, experiment: Experiment) -> None:
+        """
+        Args:
+            experiment: with its results below the working folder.
+        """
+        self.experiment = experiment
+        self.results = experiment.results
+        self.data_root = os.path.normpath(experiment.data_root)
+        self.entries = experiment.entries
+
+    @property
+    def is_generated(self) -> bool:
+        """Whether its data sets are generated: too small for threads to share."""
+        return self.experiment.data_source == "miniature"
+
+    # -------------------------------------------------------------------------------------------- data
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """What a record can be of: data sets and weights that can be fetched."""
+        return (*DATASETS, *WEIGHTS)
+
+    def record(self, source: str) -> str:
+        """The record that a data set or a set of weights is there: what a job waits for that reads of it.
+
+        It has no code hash: what is on disk stays what it is when the way to get it changes.
+        """
+        return f"{self.results}/data/{source}.json"
+
+    def miniature(self) -> Job:
+        """The generated data sets."""
+        return Job({}, {}, hash_of_code("usaid.datasets.miniature.writer"))
+
+    # -------------------------------------------------------------------------------------------- denoisers
+
+    @property
+    def imported(self) -> list[str]:
+        """Denoisers whose weights are checked and rewritten before they are used."""
+        return [n for n, entry in self.entries.items() if entry.weights is not None and entry.card.importer is not None]
+
+    @property
+    def trained(self) -> list[str]:
+        """Denoisers that are trained."""
+        return [name for name, entry in self.entries.items() if entry.train is not None]
+
+    def weights_of(self, denoiser: str) -> str | None:
+        """The file of weights that a denoiser is scored with, imported, trained or as it is; None: it has none.
+
+        Raises:
+            UsaidError: its card takes a file for each sigma, but has nothing that makes one of them.
+        """
+        entry = self.entries[denoiser]
+        if entry.train is not None or denoiser in self.imported:
+            return f"{self.results}/weights/{denoiser}.safetensors"
+        if isinstance(entry.weights, Mapping):
+            raise UsaidError(f"method {entry.method!r}: its card says weights_by_sigma, which needs an importer")
+        return None if entry.weights is None else self._below_data(entry.weights)
+
+    def import_weights(self, denoiser: str) -> Job:
+        """Checkpoints, by the sigma that they are for, or "" if one is for all."""
+        entry = self.entries[denoiser]
+        files = entry.weights if isinstance(entry.weights, Mapping) else {"": entry.weights}
+        checkpoints = {sigma: self._below_data(str(file)) for sigma, file in files.items()}
+        settings = {"method": entry.method, "checkpoints": checkpoints, "sha256": entry.sha256}
+        importer = str(entry.card.importer)
+        code = hash_of_code(importer, cards=((entry.card.name, importer),))
+        return Job({"checkpoints": _distinct(map(self._origin_of, checkpoints.values()))}, settings, code)
+
+    def train_denoiser(self, denoiser: str) -> Job:
+        """Clean images, an encoder if the recipe has one, and the recipe. A title retrains nothing."""
+        entry = self.entries[denoiser]
+        recipe = entry.train
+        assert recipe is not None
+        files = {"data": [self._record_of(recipe.images), *self._encoder(recipe.encoder_for(entry.method))]}
+        settings = {
+            "method": entry.method,
+            "train": recipe.model_dump(mode="json"),
+            "subset": self._subset(recipe.images),
+        }
+        return Job(files, settings, code_of_training(entry.card, recipe.images, self._lists(recipe.images)))
+
+    # -------------------------------------------------------------------------------------------- judges
+
+    def fit_niqe(self) -> Job:
+        """Clean images of which NIQE's pristine model is fitted."""
+        settings = {"images": NIQE_IMAGES, "subset": self._subset(NIQE_IMAGES)}
+        code = _code_on(NIQE_IMAGES, "evaluators.metrics.niqe", files=self._lists(NIQE_IMAGES))
+        return Job({"data": [self._record_of(NIQE_IMAGES)]}, settings, code)
+
+    def train_judge(self, benchmark: str) -> Job:
+        """Clean images, an encoder if the network has one, and how the network is trained: no sigma, no draw."""
+        settings, card = self.experiment.benchmarks[benchmark], BENCHMARKS[benchmark]
+        images = f"{card.dataset}/train"
+        files = {"data": [self._record_of(images), *self._encoder(settings.encoder)]}
+        of_scores = BenchmarkSettings.model_fields.keys() - {"longest_side"}
+        depends_on = settings.model_dump(mode="json", exclude=set(of_scores))
+        code = _code_on(
+            images,
+            str(card.training),
+            cards=((card.name, card.dataset, card.training, card.network),),
+            package_data=settings.package_data,
+            files=self._lists(images, benchmark),
+        )
+        return Job(files, depends_on | {"subset": self._subset(images, benchmark)}, code)
+
+    def train_convergence(self, supervision: str) -> Job:
+        """Images with label maps and an encoder: one curve of Figure 2, whichever supervision."""
+        settings = self.experiment.convergence
+        assert settings is not None
+        files = {"data": [self._record_of(CONVERGENCE_IMAGES), *self._encoder(settings)]}
+        depends_on = settings.model_dump(mode="json")
+        depends_on |= {"images": CONVERGENCE_IMAGES, "subset": self._subset(CONVERGENCE_IMAGES)}
+        lists = self._lists(CONVERGENCE_IMAGES)
+        return Job(files, depends_on, _code_on(CONVERGENCE_IMAGES, "usaid.segmentation.convergence", files=lists))
+
+    # -------------------------------------------------------------------------------------------- scores
+
+    def score(self, benchmark: str, denoiser: str) -> Job:
+        """Images, the judge's file, weights, and all of the experiment that a score depends on.
+
+        A user's own file that is not there is no input: it fails its own scores only, not the whole workflow.
+        """
+        settings, entry = self.experiment.settings_of(benchmark, denoiser), self.entries[denoiser]
+        card, weights = BENCHMARKS[benchmark], self.weights_of(denoiser)
+        judge_file = settings.judge_file(benchmark, self.experiment.places)
+        judge_file = None if judge_file is None else os.path.normpath(judge_file)
+        images = f"{card.dataset}/{card.split}"
+        files = {
+            "data": [self._record_of(images)],
+            "judge": [] if judge_file is None else self._if_there(judge_file),
+            "weights": [] if weights is None else self._if_there(weights),
+        }
+        shared = self.experiment.model_dump(
+            mode="json", include={"data_root", "data_source", "device", "precision", "notes"}
+        )
+        depends_on = shared | {
+            "benchmark": settings.model_dump(mode="json"),
+            "denoiser": entry.as_record(),
+            "subset": self._subset(images, benchmark),
+            "judge_file": judge_file,
+            "weights": weights,
+        }
+        return Job(files, depends_on, self._code_of_score(benchmark, settings, entry))
+
+    def _code_of_score(self, benchmark: str, settings: BenchmarkSettings, entry: DenoiserEntry) -> str:
+        card, method = BENCHMARKS[benchmark], entry.card
+        metrics = [METRICS[name] for name in _distinct([*card.metrics, *settings.further_metrics])]
+        of_images = {metric.name: [c for c in metric.conventions if not c.of_whole_set] for metric in metrics}
+        computed = [c.compute for conventions in of_images.values() for c in conventions if c.compute is not None]
+        images = f"{card.dataset}/{card.split}"
+        return _code_on(
+            images,
+            *("evaluators.scoring", method.denoiser, card.judge, *computed),
+            cards=(method, card, *of_images.items()),
+            package_data=settings.package_data,
+            files=[*self._lists(images, benchmark), *self._files_named_in(entry.options)],
+        )
+
+    def scores(self, benchmarks: Iterable[str]) -> list[str]:
+        """The score files of all denoisers on some benchmarks, variants of the ablation aside."""
+        names = [(benchmark, name) for benchmark in benchmarks for name in self.experiment.denoisers_of(benchmark)]
+        return [self._score_file(benchmark, name) for benchmark, name in names]
+
+    # -------------------------------------------------------------------------------------------- tables
+
+    @cached_property
+    def specs(self) -> dict[str, TableSpec]:
+        """The tables by name: the paper's, and one of each of its benchmarks that the paper does not have."""
+        further = (table_of(BENCHMARKS[name]) for name in self.experiment.benchmarks)
+        return {spec.name: spec for spec in (*TABLES.values(), *filter(None, further))}
+
+    @cached_property
+    def tables(self) -> dict[str, list[str]]:
+        """The tables that the experiment can make: name -> those of its benchmarks that they are made from."""
+        benchmarks_of = {name: self._benchmarks_of(spec) for name, spec in self.specs.items()}
+        return {name: known for name, known in benchmarks_of.items() if known or not self.specs[name].benchmarks}
+
+    @property
+    def table_files(self) -> list[str]:
+        """One file of each of its tables."""
+        return [f"{self.results}/tables/table_{name}.csv" for name in self.tables]
+
+    def scores_of_table(self, table: str) -> list[str]:
+        """The score files of a table: one for each of its benchmarks and columns; none if it is made from facts."""
+        columns = self.experiment.columns_of_ablation.values() if self.specs[table].ablated else None
+        return [
+            self._score_file(benchmark, name)
+            for benchmark in self.tables.get(table, [])
+            for name in (columns if columns is not None else self.experiment.denoisers_of(benchmark))
+            if self.shows(table, name)
+        ]
+
+    def shows(self, table: str, denoiser: str) -> bool:
+        """Whether a table shows a denoiser that was scored on its benchmark."""
+        return denoiser not in self.entries or self.entries[denoiser].method not in self.specs[table].left_out
+
+    def table(self, table: str) -> Job:
+        """Score files, or facts.
+
+        Raises:
+            UsaidError: the experiment cannot make it.
+        """
+        spec = self.specs[table]
+        if table not in self.tables:
+            needs = " or ".join(spec.benchmarks) + (" and an ablation" if spec.ablated else "")
+            raise UsaidError(f"{spec.title}: needs {needs}, which experiment {self.experiment.experiment!r} lacks")
+        if not spec.benchmarks:
+            return self._table_of_facts()
+        cards = self._cards_of(self.tables[table], spec.metrics)
+        code = hash_of_code(TABLE_FILES, *_statistics(cards), cards=cards, package_data=(PUBLISHED,))
+        return Job({"scores": self.scores_of_table(table)}, {}, code)
+
+    def _table_of_facts(self) -> Job:
+        """What the paper's methods and the experiment's others say of themselves."""
+        entries = self.experiment.denoisers.items()
+        own = {name: entry for name, entry in entries if entry.method not in (*TITLES, *REFERENCES)}
+        cards = [*(METHODS[name] for name in TITLES if name in METHODS), *(entry.card for entry in own.values())]
+        classes = [entry.card.denoiser for entry in own.values() if entry.card.facts is None]
+        code = hash_of_code(TABLE_FILES, *classes, cards=cards, package_data=(PUBLISHED,))
+        return Job({}, {"own_methods": {name: entry.method for name, entry in own.items()}}, code)
+
+    def seeds(self) -> Job:
+        """All score files, for statistics over training seeds."""
+        return self._page("usaid.report.statistics.seeds", [*self.experiment.benchmarks])
+
+    def classes(self) -> Job:
+        """The score files whose scores are means over classes."""
+        return self._page("usaid.report.tables.classes", self._benchmarks_with_classes)
+
+    @property
+    def pages(self) -> list[str]:
+        """Pages beside the tables: classes behind a mean, and statistics over training seeds."""
+        wanted = {"classes": bool(self._benchmarks_with_classes), "seeds": has_several_seeds(self.experiment)}
+        return [f"{self.results}/tables/{name}.csv" for name, is_wanted in wanted.items() if is_wanted]
+
+    def index(self) -> Job:
+        """Tables, pages and the provenance of all scores in the tables."""
+        scores = _distinct(path for table in self.tables for path in self.scores_of_table(table))
+        files = {"tables": self.table_files, "pages": self.pages, "scores": scores}
+        return Job(files, {}, hash_of_code(TABLE_FILES))
+
+    # -------------------------------------------------------------------------------------------- figures
+
+    @property
+    def figures(self) -> list[str]:
+        """The figures that the experiment can make."""
+        return [f"{self.results}/figures/figure_2.csv"] if self.experiment.convergence is not None else []
+
+    def figure_2_files(self) -> Job:
+        """Figure 2's three learning curves, and what was trained."""
+        stems = [f"{self.results}/figures/convergence_{name}" for name in SUPERVISIONS]
+        files = {"curves": [f"{stem}.csv" for stem in stems], "provenance": [f"{stem}.json" for stem in stems]}
+        return Job(files, {}, hash_of_code("usaid.report.figures.figure_2"))
+
+    # -------------------------------------------------------------------------------------------- failures
+
+    def failures(self) -> dict[Path, str]:
+        """Score files that say why they have no rows, with the reason."""
+        files = sorted(Path(self.results, "scores").glob("*/*.parquet"))
+        if not files:
+            return {}
+        read_provenance = load_object("usaid.scores.files:read_provenance")  # brings pandas: a second
+        return {file: reason for file in files if (reason := read_provenance(file)["failure"])}
+
+    def forget_failures(self) -> None:
+        """Delete failed score files, so that the jobs are tried again, and the targets made from them.
+
+        The targets go too, since Snakemake makes a missing file again only if something that is asked for needs it.
+        """
+        tables = Path(self.results, "tables")
+        for failed in self.failures():
+            failed.unlink()
+            made_from_it = [
+                f"table_{table}.csv"
+                for table, spec in self.specs.items()
+                if failed.parent.name in spec.benchmarks and self.shows(table, failed.stem)
+            ]
+            for name in (*made_from_it, "index.md", "classes.csv"):
+                (tables / name).unlink(missing_ok=True)
+
+    def summary(self) -> str:
+        """What to tell the user at the end."""
+        lines = [f"Tables: {self.results}/tables/index.md"]
+        lines += [f"Failed: {file.parent.name} x {file.stem}: {reason}" for file, reason in self.failures().items()]
+        return "\n".join([*lines, *NOT_BUILT.values()])
+
+    # -------------------------------------------------------------------------------------------- what they share
+
+    def _below_data(self, file: str) -> str:
+        return os.path.normpath(f"{self.data_root}/{file}")
+
+    def _record_of(self, images: str) -> str:
+        return self.record(images.partition("/")[0])
+
+    def _origin_of(self, path: str) -> str:
+        """What a job waits for that reads a file: the record that it was fetched, or the file itself."""
+        return self.record(self._fetched[path]) if path in self._fetched else path
+
+    @cached_property
+    def _fetched(self) -> dict[str, str]:
+        return {self._below_data(file): source for source in WEIGHTS for file in files_of(source)}
+
+    def _if_there(self, path: str) -> list[str]:
+        """What a job waits for that fails by itself without the file: nothing, if it is a user's own and not there."""
+        origin = self._origin_of(path)
+        is_made = origin.startswith(f"{self.results}/")
+        return [origin] if is_made or Path(origin).is_file() else []
+
+    def _encoder(self, settings: EncoderSettings | None) -> list[str]:
+        """What a training waits for before it reads an encoder's weights; nothing if a package has them."""
+        if settings is None:
+            return []
+        if settings.encoder_weights is not None:
+            return [self._origin_of(self._below_data(settings.encoder_weights))]
+        return [self.record(settings.encoder)] if settings.encoder in WEIGHTS else []
+
+    def _subset(self, images: str, benchmark: str | None = None) -> str | None:
+        dataset, split = images.split("/")
+        return self.experiment.subset_of(dataset, split, benchmark)
+
+    def _lists(self, images: str, benchmark: str | None = None) -> list[Path]:
+        return list_of_ids(self._user_root, self._subset(images, benchmark))
+
+    @property
+    def _user_root(self) -> str:
+        """Where files of the user's are looked for beside the working folder: not where the workflow generates them."""
+        return "" if self.is_generated else self.data_root
+
+    def _files_named_in(self, value: Any) -> list[Path]:
+        """The files that texts in a denoiser's options name."""
+        if isinstance(value, Mapping):
+            return [path for part in value.values() for path in self._files_named_in(part)]
+        if isinstance(value, list | tuple):
+            return [path for part in value for path in self._files_named_in(part)]
+        path = _user_file(self._user_root, value) if isinstance(value, str) and value else None
+        return [] if path is None else [path]
+
+    def _score_file(self, benchmark: str, denoiser: str) -> str:
+        return f"{self.results}/scores/{benchmark}/{denoiser}.parquet"
+
+    def _benchmarks_of(self, spec: TableSpec) -> list[str]:
+        if spec.ablated and self.experiment.ablation is None:
+            return []
+        return [name for name in spec.benchmarks if name in self.experiment.benchmarks]
+
+    @property
+    def _benchmarks_with_classes(self) -> list[str]:
+        return [
+            n
+            for n in self.experiment.benchmarks
+            if any(METRICS[metric].over_classes for metric in BENCHMARKS[n].metrics)
+        ]
+
+    def _page(self, module: str, benchmarks: list[str]) -> Job:
+        cards = self._cards_of(benchmarks, [name for benchmark in benchmarks for name in BENCHMARKS[benchmark].metrics])
+        return Job({"scores": self.scores(benchmarks)}, {}, hash_of_code(module, *_statistics(cards), cards=cards))
+
+    def _cards_of(self, benchmarks: Iterable[str], metrics: Iterable[str]) -> list[object]:
+        """The cards that a report of benchmarks reads: titles of metrics and data sets."""
+        benchmarks = [*benchmarks]
+        further = [name for benchmark in benchmarks for name in self.experiment.benchmarks[benchmark].further_metrics]
+        names = _distinct([*metrics, *further])
+        datasets = _distinct(BENCHMARKS[benchmark].dataset for benchmark in benchmarks)
+        return [*(METRICS[n] for n in names if n in METRICS), *(replace(DATASETS[n], sources=None) for n in datasets)]
+
+
+def list_of_ids(data_root: str | Path, subset: str | Path | None) -> list[Path]:
+    """The list of ids that names the images of a split, where readers look for it; none: all images."""
+    return [] if subset is None else [_user_file(data_root, subset) or Path(subset)]
+
+
+def _user_file(data_root: str | Path, name: str | Path) -> Path | None:
+    return next((path for path in (Path(data_root, name), Path(name)) if path.is_file()), None)
+
+
+def code_of_training(method: Method, images: str, files: Iterable[Path] = ()) -> str:
+    """Hash of the code that trains a denoiser: nothing of what tables say of it, and no values of its recipe.
+
+    Args:
+        method: its card.
+        images: ``<data set>/<split>`` that it is trained on.
+        files: the list of ids that names them, if there is one.
+    """
+    training = str(method.training)
+    return _code_on(images, training, cards=((method.name, training),), files=files)
+
+
+def _code_on(
+    images: str,
+    *names: str,
+    cards: Iterable[object] = (),
+    package_data: Iterable[str] = (),
+    files: Iterable[Path] = (),
+) -> str:
+    """Hash of code that reads images: also the reader, and what that reads beside them."""
+    dataset = DATASETS[images.partition("/")[0]]
+    data = (*package_data, *dataset.package_data)
+    return hash_of_code(*names, dataset.reader, cards=(*cards, dataset), package_data=data, files=files)
+
+
+def any_of(names: Iterable[str]) -> str:
+    """A regular expression for one of some names; one that matches nothing if there are none."""
+    return "|".join(map(re.escape, names)) or "(?!)"
+
+
+def _statistics(cards: Iterable[object]) -> list[str]:
+    """The code behind scores of a whole data set."""
+    conventions = [convention for card in cards if isinstance(card, Metric) for convention in card.conventions]
+    return [c.compute for c in conventions if c.of_whole_set and c.compute is not None]
+
+
+def _distinct(values: Iterable[str]) -> list[str]:
+    return [*dict.fromkeys(values)]

@@ -1,0 +1,341 @@
+"""What each job of an experiment reads: files, settings and code; and what is forgotten when a run starts."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from evaluators.dag import Dag, any_of, code_of_training, list_of_ids
+from usaid.errors import UsaidError
+from usaid.experiment.reading import checked_experiment, read_experiment
+from usaid.paper.layouts import TABLES
+from usaid.registries import METHODS
+from usaid.scores.files import Scores, write_scores
+
+CONFIG = Path(__file__).parents[2] / "config"
+
+
+def dag(**changes: Any) -> Dag:
+    """The jobs of a small experiment, some of whose keys are changed."""
+    experiment = {
+        "experiment": "small",
+        "data_root": "data",
+        "denoisers": {"noisy": {"method": "noisy"}, "mlp": {"method": "mlp", "train": {"sigmas": [25]}}},
+        "benchmarks": {"kodak_quality": {"sigmas": [25]}},
+    }
+    return Dag(checked_experiment(experiment | changes))
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch) -> Path:
+    """An empty working folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(params=["paper", "released", "released_code", "smoke", "subset", "reference_table_4"])
+def shipped(request) -> Dag:
+    return Dag(read_experiment(CONFIG / f"{request.param}.yaml"))
+
+
+def all_jobs(jobs: Dag) -> dict[str, Any]:
+    """Every job of an experiment by rule and wildcards."""
+    entries, benchmarks = jobs.entries, jobs.experiment.benchmarks
+    pairs = [(b, d) for b in benchmarks for d in jobs.experiment.denoisers_of(b)]
+    trained = [b for b, settings in benchmarks.items() if settings.is_trained]
+    return {
+        **{f"import_weights {name}": jobs.import_weights(name) for name in jobs.imported},
+        **{f"train_denoiser {name}": jobs.train_denoiser(name) for name in entries if name in jobs.trained},
+        **{f"train_judge {name}": jobs.train_judge(name) for name in trained},
+        **{f"score {b}/{d}": jobs.score(b, d) for b, d in pairs},
+        **{f"table {name}": jobs.table(name) for name in jobs.tables},
+        **{"fit_niqe": jobs.fit_niqe(), "index": jobs.index(), "seeds": jobs.seeds(), "classes": jobs.classes()},
+        **({f"train_convergence {s}": jobs.train_convergence(s) for s in ("pixels",)} if jobs.figures else {}),
+    }
+
+
+def test_needs_nothing_heavy():
+    """A workflow is parsed for every dry run: what takes a second to import has no place in it."""
+    code = "import sys, evaluators.dag; print(*(name for name in sys.modules if '.' not in name))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=CONFIG.parent)
+    heavy = {"torch", "pandas", "pyarrow", "matplotlib", "scipy", "requests", "PIL", "snakemake"}
+    assert set(done.stdout.split()) & heavy == set()
+
+
+def test_settings_are_plain_json_and_codes_are_hashes(shipped):
+    for name, job in all_jobs(shipped).items():
+        assert json.loads(json.dumps(job.settings)) == job.settings, name
+        assert re.fullmatch("[0-9a-f]{16}", job.code), name
+
+
+class TestFiles:
+    """What a job waits for."""
+
+    def test_fetched_weights_are_waited_for_by_their_record(self):
+        jobs = Dag(read_experiment(CONFIG / "released.yaml"))
+        assert jobs.import_weights("u_said").files == {"checkpoints": ["results/released/data/released.json"]}
+        assert jobs.import_weights("u_said").settings["checkpoints"] == {"": "data/released/USAID.pth"}
+        detection = jobs.score("coco_detection", "u_said")
+        assert detection.files == {
+            "data": ["results/released/data/coco.json"],
+            "judge": ["results/released/data/yolov3.json"],
+            "weights": ["results/released/weights/u_said.safetensors"],
+        }
+        assert detection.settings["judge_file"] == "data/weights/yolov3.weights"
+        assert jobs.score("kodak_quality", "noisy").files["judge"] == ["results/released/data/niqe_live.json"]
+        assert jobs.train_judge("voc_segmentation").files == {
+            "data": ["results/released/data/voc2012.json", "results/released/data/resnet101.json"]
+        }
+
+    def test_own_files_are_waited_for_themselves_and_only_if_they_are_there(self, folder):
+        classifier = {"network": "resnet8", "checkpoint": "mine.pth", "mean": [0.5] * 3, "std": [0.5] * 3}
+        jobs = dag(
+            denoisers={
+                "mine": {"method": "mine:Mine", "weights": "mine.bin"},
+                "again": {"method": "cdncnn_b", "weights": "again.pth"},
+                "many": {"method": "mlp", "weights": {"15": "a.mat", "25": "b.mat"}},
+            },
+            benchmarks={"cifar100_classification": {"sigmas": [25], "classifier": classifier}},
+        )
+        assert jobs.imported == ["again", "many"]
+        assert jobs.import_weights("again").files == {"checkpoints": ["data/again.pth"]}
+        assert jobs.import_weights("many").files == {"checkpoints": ["data/a.mat", "data/b.mat"]}
+        assert jobs.import_weights("many").settings["checkpoints"] == {"15": "data/a.mat", "25": "data/b.mat"}
+        mine = jobs.score("cifar100_classification", "mine")
+        assert (mine.files["judge"], mine.files["weights"]) == ([], [])
+        assert (mine.settings["judge_file"], mine.settings["weights"]) == ("data/mine.pth", "data/mine.bin")
+        (folder / "data").mkdir()
+        for name in ("mine.pth", "mine.bin"):
+            (folder / "data" / name).touch()
+        mine = jobs.score("cifar100_classification", "mine")
+        assert (mine.files["judge"], mine.files["weights"]) == (["data/mine.pth"], ["data/mine.bin"])
+
+    def test_only_trainings_with_a_segmenter_wait_for_an_encoder(self):
+        jobs = Dag(read_experiment(CONFIG / "paper.yaml"))
+        data = {name: jobs.train_denoiser(name).files["data"] for name in ("cdncnn_b", "s_said", "u_said", "mlp")}
+        voc, encoder = "results/paper/data/voc2012.json", "results/paper/data/resnet101.json"
+        assert data == {"cdncnn_b": [voc], "s_said": [voc, encoder], "u_said": [voc, encoder], "mlp": [voc]}
+        assert jobs.train_convergence("pixels").files["data"] == [voc, encoder]
+        assert Dag(read_experiment(CONFIG / "smoke.yaml")).train_denoiser("u_said").files["data"] == [
+            "results/smoke/data/voc2012.json"
+        ]
+
+    def test_an_encoder_of_the_users(self):
+        jobs = dag(denoisers={"u_said": {"method": "u_said", "train": {"encoder_weights": "mine.pth"}}})
+        assert jobs.train_denoiser("u_said").files["data"] == ["results/small/data/voc2012.json", "data/mine.pth"]
+
+    def test_a_data_root_is_normalised(self):
+        jobs = dag(data_root="./data//", denoisers={"u_said": {"method": "u_said", "weights": "released/USAID.pth"}})
+        assert jobs.import_weights("u_said").files == {"checkpoints": ["results/small/data/released.json"]}
+        assert jobs.score("kodak_quality", "u_said").files["judge"] == ["results/small/data/niqe_live.json"]
+
+
+class TestSettings:
+    """What of an experiment reruns a job."""
+
+    def test_a_title_or_a_sigma_trains_nothing(self):
+        mlp = {"method": "mlp", "train": {"sigmas": [25]}}
+        changed = dag(
+            denoisers={"mlp": mlp | {"title": "Mine", "sigmas": [25], "options": {"stride": 5}}},
+            benchmarks={"kodak_quality": {"sigmas": [15, 25]}, "voc_quality": {"sigmas": [25]}},
+            notes=["a note"],
+        )
+        assert changed.train_denoiser("mlp") == dag().train_denoiser("mlp")
+        assert changed.score("kodak_quality", "mlp").settings != dag().score("kodak_quality", "mlp").settings
+
+    def test_a_key_of_the_recipe_trains_its_own_denoiser(self):
+        changed = dag(denoisers={"mlp": {"method": "mlp", "train": {"sigmas": [25], "steps": 7}}})
+        assert changed.train_denoiser("mlp").settings != dag().train_denoiser("mlp").settings
+
+    def test_how_a_benchmark_is_scored_does_not_train_its_judge(self):
+        def job(**changes: Any) -> Any:
+            segmenter = {"network": "fpn", "train": {}}
+            return dag(
+                benchmarks={"voc_segmentation": {"sigmas": [25], "segmenter": segmenter, **changes}}
+            ).train_judge("voc_segmentation")
+
+        assert job(sigmas=[15], draws=2, notes=["a note"], subset="few.txt", told_sigmas=[25]) == job()
+        assert job(longest_side=64).settings != job().settings
+
+    def test_a_list_of_ids_reruns_what_reads_its_split(self):
+        def jobs(**subsets: str) -> Dag:
+            segmenter = {"network": "fpn", "train": {}}
+            return dag(
+                subsets={name.replace("_", "/"): file for name, file in subsets.items()},
+                benchmarks={"voc_segmentation": {"sigmas": [25], "segmenter": segmenter}},
+            )
+
+        without, changed = jobs(), jobs(voc2012_val="few.txt")
+        assert changed.score("voc_segmentation", "mlp") != without.score("voc_segmentation", "mlp")
+        assert changed.train_judge("voc_segmentation") == without.train_judge("voc_segmentation")
+        assert changed.train_denoiser("mlp") == without.train_denoiser("mlp")
+        changed = jobs(voc2012_train="few.txt")
+        assert changed.score("voc_segmentation", "noisy") == without.score("voc_segmentation", "noisy")
+        assert changed.train_judge("voc_segmentation") != without.train_judge("voc_segmentation")
+        assert changed.train_denoiser("mlp") != without.train_denoiser("mlp")
+
+    def test_variants_of_the_ablation_are_scored_at_one_sigma(self):
+        jobs = Dag(read_experiment(CONFIG / "paper.yaml"))
+        assert jobs.score("voc_quality", "u_said_k10").settings["benchmark"]["sigmas"] == [25]
+        assert jobs.score("voc_quality", "u_said").settings["benchmark"]["sigmas"] == [15, 25, 35]
+        assert jobs.train_denoiser("u_said_k10").settings["train"]["classes"] == 10
+
+
+class TestCode:
+    """What of the user's own counts as code; ``tests/workflow/test_only_what_changed.py`` edits the suite's."""
+
+    def test_content_of_lists(self, folder):
+        jobs = dag(subsets={"kodak/all": "some.txt"})
+        missing = jobs.score("kodak_quality", "noisy").code
+        (folder / "some.txt").write_text("kodim01\n")
+        beside = jobs.score("kodak_quality", "noisy").code
+        (folder / "data").mkdir()
+        (folder / "data/some.txt").write_text("kodim02\n")
+        below_data = jobs.score("kodak_quality", "noisy").code
+        assert len({missing, beside, below_data}) == 3
+
+    def test_lists_that_the_workflow_generates_do_not_change_from_missing_to_there(self, folder):
+        changes = {"data_root": "results/data", "data_source": "miniature", "subsets": {"kodak/all": "some.txt"}}
+        before = dag(**changes).score("kodak_quality", "noisy").code
+        (folder / "results/data").mkdir(parents=True)
+        (folder / "results/data/some.txt").write_text("kodim01\n")
+        assert dag(**changes).score("kodak_quality", "noisy").code == before
+
+    def test_files_that_options_name(self, folder):
+        options = {"tables": [{"first": "table.json"}, 3], "flag": True, "name": "", "text": "no file"}
+        jobs = dag(denoisers={"mine": {"method": "mine:Mine", "options": options}, "noisy": {"method": "noisy"}})
+        codes, others = set(), set()
+        for content in (None, "1", "2"):
+            if content is not None:
+                (folder / "table.json").write_text(content)
+            codes.add(jobs.score("kodak_quality", "mine").code)
+            others.add(jobs.score("kodak_quality", "noisy").code)
+        assert (len(codes), len(others)) == (3, 1)
+
+    def test_the_command_line_trains_by_the_same_code(self, folder):
+        jobs = dag(subsets={"voc2012/train": "some.txt"})
+        (folder / "some.txt").write_text("2012_000001\n")
+        lists = list_of_ids("data", "some.txt")
+        assert lists == [Path("some.txt")]
+        assert jobs.train_denoiser("mlp").code == code_of_training(METHODS["mlp"], "voc2012/train", lists)
+        assert list_of_ids("data", None) == []
+
+    def test_judges_of_one_room_differ_in_their_network_alone(self):
+        jobs = Dag(read_experiment(CONFIG / "paper.yaml"))
+        trained = ("voc_segmentation", "isic_segmentation", "deepglobe_segmentation", "cifar100_classification")
+        assert len({jobs.train_judge(name).code for name in trained}) == 4
+
+
+class TestTables:
+    """Which tables an experiment can make, and from what."""
+
+    def test_shipped_experiments(self):
+        tables = {
+            name: [*Dag(read_experiment(CONFIG / f"{name}.yaml")).tables] for name in ("paper", "released", "subset")
+        }
+        assert tables == {
+            "paper": [*"123456789"],
+            "released": [*"13456789"],
+            "subset": [*"1346"],
+        }
+
+    def test_table_vi_leaves_out_methods_that_table_iv_shows(self):
+        jobs = Dag(read_experiment(CONFIG / "paper.yaml"))
+        shown = {name: [Path(file).stem for file in jobs.scores_of_table(name)] for name in "2346"}
+        of_the_paper = ["noisy", "clean", "cdncnn_b", "s_said", "u_said"]
+        assert shown == {
+            "2": [
+                *(f"u_said_k{classes}" for classes in (10, 15, 20)),
+                "u_said",
+                *(f"u_said_k{k}" for k in (22, 25, 40)),
+            ],
+            "3": [],
+            "4": [*of_the_paper, "mlp", "mc_wnnm", "cbm3d"],
+            "6": of_the_paper,
+        }
+
+    def test_a_table_of_several_benchmarks_takes_those_that_there_are(self):
+        segmenter = {"network": "pspnet", "train": {}}
+        jobs = dag(benchmarks={"isic_segmentation": {"sigmas": [25], "segmenter": segmenter}})
+        assert jobs.tables == {"3": [], "7": ["isic_segmentation"]}
+        assert jobs.scores_of_table("7") == jobs.scores(["isic_segmentation"])
+        assert jobs.pages == ["results/small/tables/classes.csv"]
+
+    @pytest.mark.parametrize(("number", "lacks"), [(2, "voc_quality and an ablation"), (7, "isic_segmentation or")])
+    def test_a_table_that_cannot_be_made_is_one_line(self, number, lacks):
+        with pytest.raises(UsaidError, match=rf"^Table {TABLES[number].title.split()[1]}: needs {lacks}.* lacks$"):
+            dag().table(str(number))
+
+    def test_table_iii_has_the_users_classes_as_rows(self):
+        assert dag().table("3").settings == {"own_methods": {}}
+        jobs = dag(denoisers={"noisy": {"method": "noisy"}, "mine": {"method": "mine:Mine"}})
+        assert jobs.table("3").settings == {"own_methods": {"mine": "mine:Mine"}}
+
+    def test_seeds_have_a_page_where_there_are_several(self):
+        mlp = {"method": "mlp", "train": {"sigmas": [25]}}
+        assert dag().pages == []
+        again = {"method": "mlp", "train": {"sigmas": [25], "seed": 1}, "title": "MLP, seed 1"}
+        assert dag(denoisers={"mlp": mlp, "mlp_1": again}).pages == ["results/small/tables/seeds.csv"]
+
+    def test_all_benchmarks_of_the_suite_are_in_a_table_of_the_paper(self, shipped):
+        assert all(spec.number is not None for spec in shipped.specs.values())
+
+    def test_the_index_waits_for_tables_pages_and_scores(self, shipped):
+        files = shipped.index().files
+        assert files["tables"] == [f"{shipped.results}/tables/table_{name}.csv" for name in shipped.tables]
+        assert len(set(files["scores"])) == len(files["scores"])
+
+
+class TestFailures:
+    """Score files that say why they have no rows."""
+
+    @pytest.fixture
+    def jobs(self, folder) -> Dag:
+        provenance = {
+            "experiment": "small", "benchmark": "kodak_quality", "denoiser": "noisy", "title": "Noisy",
+            "entry": {"method": "noisy"}, "metrics": [], "deviations": [], "judge": {},
+            "dataset": {"name": "kodak", "split": "all", "n": 2, "n_official": 24, "subset": None, "ids_sha256": "0"},
+            "weights_sha256": None, "code_hash": "0", "config_sha256": "0", "noise_version": 1,
+            "git": {"commit": None, "dirty": None}, "packages": {}, "python": "3", "platform": "p", "device": "cpu",
+            "precision": "float32", "seconds": {}, "pixels": 0, "pixels_per_second": None, "failure": None,
+        }  # fmt: skip
+        jobs = dag()
+        for name, failure in (("noisy", None), ("mlp", "out of luck"), ("gone", "an older experiment's")):
+            path = folder / f"results/small/scores/kodak_quality/{name}.parquet"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_scores(path, Scores(pd.DataFrame({"image_id": []}), provenance | {"failure": failure}))
+        (folder / "results/small/tables").mkdir()
+        for file in ("table_4.csv", "table_6.csv", "table_4.md", "table_1.csv", "index.md", "classes.csv"):
+            (folder / "results/small/tables" / file).touch()
+        return jobs
+
+    def test_are_named_in_the_summary(self, jobs):
+        assert jobs.summary().splitlines()[:3] == [
+            "Tables: results/small/tables/index.md",
+            "Failed: kodak_quality x gone: an older experiment's",
+            "Failed: kodak_quality x mlp: out of luck",
+        ]
+        assert "Table X" in jobs.summary()
+
+    def test_are_forgotten_with_what_was_made_from_them(self, jobs, folder):
+        (folder / "results/small/scores/kodak_quality/gone.parquet").unlink()
+        jobs.forget_failures()
+        results = folder / "results/small"
+        assert [path.stem for path in results.glob("scores/*/*.parquet")] == ["noisy"]
+        left = {path.name for path in (results / "tables").iterdir()}
+        assert left == {"table_6.csv", "table_4.md", "table_1.csv"}, "Table VI does not show MLP"
+
+    def test_of_denoisers_that_are_gone_count_in_every_table(self, jobs, folder):
+        jobs.forget_failures()
+        assert not (folder / "results/small/tables/table_6.csv").exists()
+
+
+def test_any_of():
+    assert re.fullmatch(any_of(["noisy", "a.b"]), "a.b")
+    assert not re.fullmatch(any_of(["noisy", "a.b"]), "axb")
+    assert not re.search(any_of([]), "")
