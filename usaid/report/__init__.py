@@ -1,0 +1,1 @@
+"""From score files to what people read: tables, statistics and figures."""

@@ -22,7 +22,8 @@ class ScoresLike(Protocol):
         rows: one row per image, sigma and draw: columns ``image_id``, ``sigma``, ``draw``, one per metric named by
             its convention, and if known ``image_sha256``. Empty if the evaluator failed.
         provenance: with the keys ``benchmark``, ``title``, ``dataset``, ``deviations``, ``weights_sha256``, for Table
-            II ``entry``, and ``failure`` (None, or why there are no rows).
+            II ``entry``, and ``failure`` (None, or why there are no rows); ``metrics``, the names of the conventions
+            that the rows hold, may be left out.
     """
 
     @property
@@ -43,12 +44,16 @@ def check_comparable(benchmark: str, scores: Mapping[str, ScoresLike], sigma: fl
     Raises:
         UsaidError: they are not, or a file has a row twice or lacks images; names the files.
     """
-    for denoiser, one in scores.items():
-        if (found := one.provenance["benchmark"]) != benchmark:
-            raise UsaidError(f"scores of {denoiser!r} are of benchmark {found!r}; give those of {benchmark!r}")
-    judged = {f"{benchmark}/{name}.parquet": one for name, one in scores.items() if one.provenance["failure"] is None}
-    for file, one in judged.items():
-        _check_whole(file, one)
+    for denoiser, of_denoiser in scores.items():
+        if (own := of_denoiser.provenance["benchmark"]) != benchmark:
+            raise UsaidError(f"scores of {denoiser!r} are of benchmark {own!r}; give those of {benchmark!r}")
+    judged = {
+        f"{benchmark}/{denoiser}.parquet": of_denoiser
+        for denoiser, of_denoiser in scores.items()
+        if of_denoiser.provenance["failure"] is None
+    }
+    for file, of_denoiser in judged.items():
+        _check_whole(file, of_denoiser)
     for (first_file, first), (second_file, second) in pairwise(judged.items()):
         if difference := _difference(first, second, sigma):
             raise UsaidError(f"{first_file} and {second_file}: {difference}; score both denoisers on the same terms")
@@ -60,9 +65,9 @@ def _check_whole(file: str, scores: ScoresLike) -> None:
     ]
     if len(duplicates):
         raise UsaidError(f"{file}: {_row_text(duplicates.iloc[0])} is there twice; delete it and rerun")
-    found, expected = scores.rows["image_id"].nunique(), scores.provenance["dataset"]["n"]
-    if found != expected:
-        raise UsaidError(f"{file}: has rows of {found} images, its provenance says {expected}; delete it and rerun")
+    images, expected = scores.rows["image_id"].nunique(), scores.provenance["dataset"]["n"]
+    if images != expected:
+        raise UsaidError(f"{file}: has rows of {images} images, its provenance says {expected}; delete it and rerun")
 
 
 def _difference(first: ScoresLike, second: ScoresLike, sigma: float | None) -> str | None:

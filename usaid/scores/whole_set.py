@@ -6,6 +6,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from usaid.cards import Convention
+from usaid.errors import UsaidError
+from usaid.registries import load_object
 from usaid.scores.average_precision import average_precision
 from usaid.scores.confusion import class_iou
 
@@ -15,7 +18,7 @@ class Statistic(NamedTuple):
 
     Attributes:
         columns: of the score file, that it is made from.
-        of_classes: (rows of one sigma and draw, the judge's facts) -> class -> its score; NaN: left out of the mean.
+        of_classes: (rows of one sigma and draw, the judge's record) -> class -> its score; NaN: left out of the mean.
     """
 
     columns: tuple[str, ...]
@@ -36,23 +39,38 @@ def _iou(rows: pd.DataFrame, judge: Mapping[str, Any]) -> dict[str, float]:
 
 def _precision(thresholds: slice) -> Callable[[pd.DataFrame, Mapping[str, Any]], dict[str, float]]:
     def of_classes(rows: pd.DataFrame, judge: Mapping[str, Any]) -> dict[str, float]:
-        found = average_precision([*rows["matches"]], [*rows["objects"]])
-        values = found.precision[thresholds].mean(axis=0).tolist()
-        names = (judge["category_names"][str(category)] for category in found.category_ids)
+        scores = average_precision([*rows["matches"]], [*rows["objects"]])
+        values = scores.precision[thresholds].mean(axis=0).tolist()
+        names = (judge["category_names"][str(category)] for category in scores.category_ids)
         return dict(zip(names, values, strict=True))
 
     return of_classes
 
 
-STATISTICS = {
-    "miou_dataset": Statistic(("confusion",), _iou),
-    "ap50_coco": Statistic(("matches", "objects"), _precision(slice(0, 1))),
-    "ap50_95_coco": Statistic(("matches", "objects"), _precision(slice(None))),
-}
-"""Convention -> how it is made.
+MIOU_DATASET = Statistic(("confusion",), _iou)
+"""Intersection over union of the confusion counts of all images together, void left out, mean over the classes that
+occur (PROTOCOL section 2)."""
 
-``miou_dataset``: intersection over union of the confusion counts of all images together, void left out, mean over the
-classes that occur (PROTOCOL section 2). ``ap50_coco`` and ``ap50_95_coco``: COCO's average precision (101 recall
-levels, all areas, at most 100 detections an image), mean over the categories with objects, at IoU 0.50 and over
-0.50:0.05:0.95.
-"""
+AP50_COCO = Statistic(("matches", "objects"), _precision(slice(0, 1)))
+"""COCO's average precision (101 recall levels, all areas, at most 100 detections an image) at IoU 0.50, mean over the
+categories with objects."""
+
+AP50_95_COCO = Statistic(("matches", "objects"), _precision(slice(None)))
+"""The same over IoU 0.50:0.05:0.95."""
+
+
+def statistic_of(convention: Convention) -> Statistic:
+    """How the score that a convention of a whole data set names is made.
+
+    Raises:
+        UsaidError: its ``compute`` names no :class:`Statistic`, or cannot be imported.
+    """
+    statistic = load_object(convention.compute) if convention.compute is not None else None
+    if not isinstance(statistic, Statistic):
+        raise UsaidError(f"convention {convention.name}: its compute = {convention.compute!r} must name a Statistic")
+    return statistic
+
+
+def columns_of(convention: Convention) -> tuple[str, ...]:
+    """The columns of a score file that a convention needs."""
+    return statistic_of(convention).columns if convention.of_whole_set else (convention.name,)

@@ -11,13 +11,15 @@ import yaml
 from usaid.paper.published import (
     all_published,
     paper_caption,
+    paper_denoisers,
     paper_groups,
-    paper_methods,
     paper_notes,
     published,
 )
 
-RAW: dict[str, Any] = yaml.safe_load(resources.files("usaid").joinpath("published.yaml").read_text(encoding="utf-8"))
+RAW: dict[str, Any] = yaml.safe_load(
+    resources.files("usaid.paper").joinpath("published.yaml").read_text(encoding="utf-8")
+)
 
 
 def numeric_leaves(node: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], float]]:
@@ -33,7 +35,7 @@ def numeric_leaves(node: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tupl
 
 
 def printed_numbers() -> list[tuple[tuple[str, ...], float]]:
-    """The numeric leaves of the file but Table II's column headings, with list positions read as methods."""
+    """The numeric leaves of the file but Table II's column headings, with list positions read as denoisers."""
     leaves = []
     for path, value in numeric_leaves(RAW):
         if path[1] == "columns":
@@ -58,7 +60,7 @@ def test_entries_have_different_names() -> None:
 @pytest.mark.parametrize("number", range(1, 10))
 def test_every_number_comes_out_once_under_the_keys_that_lead_to_it(number: int) -> None:
     entries = [
-        (entry.value, {*entry.group.split("/"), entry.metric, entry.method})
+        (entry.value, {*entry.group.split("/"), entry.metric, entry.denoiser})
         for entry in all_published()
         if entry.table == number
     ]
@@ -69,7 +71,7 @@ def test_every_number_comes_out_once_under_the_keys_that_lead_to_it(number: int)
 
 
 def test_every_number_of_table_10_comes_out_once() -> None:
-    entries = Counter((f"{e.group}_{e.metric}", e.method, e.value) for e in all_published() if e.table == 10)
+    entries = Counter((f"{e.group}_{e.metric}", e.denoiser, e.value) for e in all_published() if e.table == 10)
     expected = Counter(
         (f"{row}_p_value" if part == "p_values" else f"{row.removesuffix('_percent')}_{keys[0]}", keys[-1], value)
         for (table, part, row, *keys), value in printed_numbers()
@@ -79,7 +81,7 @@ def test_every_number_of_table_10_comes_out_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("table", "group", "metric", "method", "value"),
+    ("table", "group", "metric", "denoiser", "value"),
     [
         (1, "25", "niqe", "u_said", 3.8975),
         (2, "25", "psnr", "u_said_k40", 30.98),
@@ -99,8 +101,8 @@ def test_every_number_of_table_10_comes_out_once() -> None:
         (10, "cifar100", "top5_p_value", "u_said_vs_cdncnn_b", 1.3982e-9),
     ],
 )
-def test_numbers_of_the_papers_text(table: int, group: str, metric: str, method: str, value: float) -> None:
-    assert published(table, group, metric, method) == value
+def test_numbers_of_the_papers_text(table: int, group: str, metric: str, denoiser: str, value: float) -> None:
+    assert published(table, group, metric, denoiser) == value
 
 
 def test_no_number_where_the_paper_prints_none() -> None:
@@ -110,10 +112,10 @@ def test_no_number_where_the_paper_prints_none() -> None:
 
 
 def test_order_of_print() -> None:
-    assert paper_methods(3) == ("u_said", "s_said", "cdncnn_b", "mlp", "mc_wnnm", "cbm3d")
-    assert paper_methods(8) == ("noisy", "cdncnn_b", "s_said", "u_said")
+    assert paper_denoisers(3) == ("u_said", "s_said", "cdncnn_b", "mlp", "mc_wnnm", "cbm3d")
+    assert paper_denoisers(8) == ("noisy", "cdncnn_b", "s_said", "u_said")
     assert paper_groups(2) == ("25",)
-    assert paper_methods(2) == tuple(f"u_said_k{k}" for k in (10, 15, 20, 21, 22, 25, 40))
+    assert paper_denoisers(2) == tuple(f"u_said_k{k}" for k in (10, 15, 20, 21, 22, 25, 40))
 
 
 def test_21_classes_in_table_2_are_u_said_in_table_1() -> None:

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from usaid.errors import UsaidError
-from usaid.scores.files import Scores, write_scores
 from usaid.report.tables.classes import write_classes
+from usaid.scores.files import Scores, write_scores
 
 COUNTS = [[8, 2, 0] + [0] * 6, [0, 0, 0, 5, 5, 0] + [0] * 3]
 """Of two images. Together class a has 8 of 15 pixels, class b 5 of 12, class c none: it does not occur."""
@@ -19,7 +19,7 @@ def score_file(folder: Path, name: str, benchmark: str, columns: dict[str, Any],
     everything = {
         "experiment": "x", "benchmark": benchmark, "denoiser": name, "title": name, "entry": {}, "deviations": [],
         "judge": {"class_names": ["a", "b", "c"], "left_out": ["b"], "category_names": {"1": "person", "3": "car"}},
-        "metrics": [*columns], "weights_sha256": None, "source_hash": "0",
+        "metrics": [*columns], "weights_sha256": None, "code_hash": "0",
         "dataset": {"name": "x", "split": "val", "n": 2, "n_official": 2, "subset": None, "ids_sha256": "0"},
         "config_sha256": "0", "noise_version": 1, "git": {"commit": None, "dirty": None}, "packages": {},
         "python": "3", "platform": "p", "device": "cpu", "precision": "float32", "seconds": {}, "pixels": 10,

@@ -12,7 +12,7 @@ from PIL import Image
 
 from usaid.errors import UsaidError
 from usaid.report.figures.figure_2 import ordering, read_curves, write_figure_2
-from usaid.segmentation.convergence import SUPERVISIONS, record_beside
+from usaid.segmentation.supervisions import SUPERVISIONS, record_beside
 
 STEPS = 200
 SETTINGS = {"encoder": "efficientnet_lite0", "crop": 96, "steps": STEPS, "seed": 0}

@@ -4,6 +4,7 @@ import csv
 import math
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from usaid.cards import Convention, Metric
 from usaid.errors import UsaidError
-from usaid.scores.files import Scores, write_scores
+from usaid.registries import BENCHMARKS, METRICS
 from usaid.report.statistics.seeds import compare_seeds, estimate, write_seeds
+from usaid.scores.files import Scores, read_scores, write_scores
 
 A = (30.0, 30.2, 30.1)
 B = (29.9, 30.2, 29.9)
@@ -32,7 +35,7 @@ def score_file(folder: Path, name: str, psnr: float, train: dict[str, Any] | Non
     everything = {
         "experiment": "subset", "benchmark": benchmark, "denoiser": name, "title": name.upper(),
         "entry": {"method": "u_said", "title": name.upper()} | train_entry, "deviations": ["toy data"], "judge": {},
-        "metrics": ["psnr_rgb_float", "ssim_skimage7", "niqe_live"], "weights_sha256": None, "source_hash": "0",
+        "metrics": ["psnr_rgb_float", "ssim_skimage7", "niqe_live"], "weights_sha256": None, "code_hash": "0",
         "dataset": {"name": "kodak", "split": "all", "n": 2, "n_official": 24, "subset": "two.txt", "ids_sha256": "0"},
         "config_sha256": "0", "noise_version": 1, "git": {"commit": None, "dirty": None}, "packages": {},
         "python": "3", "platform": "p", "device": "cpu", "precision": "float32", "seconds": {}, "pixels": 10,
@@ -174,6 +177,28 @@ def test_methods_that_share_a_title_are_told_apart(tmp_path: Path) -> None:
     groups = compare_seeds(files).groups
     assert [group.title for group in groups] == ["U-SAID (a_0)", "U-SAID (b_0)"]
     assert groups[0].members == {0: "a_0", 1: "a_1"}
+
+
+def test_a_further_metric_is_compared_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    card = Metric("sharpness", "Sharpness", "", "lower", digits=1, conventions=(Convention("sharp_v2"),))
+    monkeypatch.setitem(METRICS.all, "sharpness", card)
+    for path in two_methods(tmp_path):
+        scores = read_scores(path)
+        metrics = [*scores.provenance["metrics"], "sharp_v2"]
+        rows = scores.rows.assign(sharp_v2=scores.rows["psnr_rgb_float"])
+        write_scores(path, Scores(rows, scores.provenance | {"metrics": metrics}))
+    files = sorted(tmp_path.glob("kodak_quality/*.parquet"))
+    lines = lines_of(files, tmp_path)
+    values = {
+        line["metric"]: float(line["value"]) for line in lines if (line["sigma"], line["kind"]) == ("25", "difference")
+    }
+    assert set(values) == {"psnr", "ssim", "niqe", "sharpness"}
+    assert values["sharpness"] == pytest.approx(values["psnr"])
+    text = (tmp_path / "seeds.md").read_text(encoding="utf-8")
+    assert "Lower is better for NIQE, Sharpness, higher for everything else." in text
+    monkeypatch.setitem(BENCHMARKS.all, "kodak_quality", replace(BENCHMARKS["kodak_quality"], metrics=("gone",)))
+    with pytest.raises(UsaidError, match="metric 'gone': must be one of psnr, ssim"):
+        compare_seeds(files)
 
 
 def test_no_two_seeds(tmp_path: Path) -> None:

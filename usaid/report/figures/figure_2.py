@@ -11,10 +11,10 @@ import pandas as pd
 from matplotlib import style
 from matplotlib.figure import Figure
 
-from usaid.datasets.voc2012 import VOC2012
 from usaid.errors import UsaidError
 from usaid.files import written_atomically
-from usaid.segmentation.convergence import SUPERVISIONS, record_beside
+from usaid.registries import DATASETS
+from usaid.segmentation.supervisions import SUPERVISIONS, read_record, record_beside
 
 _LOOKS = {
     "ground_truth": ("ground truth", "#0072B2", "-"),
@@ -88,17 +88,17 @@ def write_figure_2(curves: Mapping[str, Path], folder: str | Path) -> None:
     Raises:
         UsaidError: a curve is missing or unfinished, or they are of different settings, images or encoders.
     """
-    records = {name: _read_record(path) for name, path in curves.items()}
+    records = {name: read_record(path) for name, path in curves.items()}
     table = read_curves(curves)
-    found = ordering(table)
-    facts = _shared_facts(curves, records)
-    _check_finished(curves, table, facts["settings"]["steps"])
+    means = ordering(table)
+    shared = _shared(curves, records)
+    _check_finished(curves, table, shared["settings"]["steps"])
     verdict = {
-        "ordering_holds": found.holds,
-        "mean_loss": {"last_tenth": found.last_tenth, "all_steps": found.all_steps},
-        "n_official": VOC2012.official_counts["train"],
-        **facts,
-        "provenance": {name: {k: v for k, v in record.items() if k not in facts} for name, record in records.items()},
+        "ordering_holds": means.holds,
+        "mean_loss": {"last_tenth": means.last_tenth, "all_steps": means.all_steps},
+        "n_official": DATASETS["voc2012"].splits["train"],
+        **shared,
+        "provenance": {name: {k: v for k, v in record.items() if k not in shared} for name, record in records.items()},
     }
     stem = Path(folder) / "figure_2"
     with written_atomically(stem.with_suffix(".csv")) as temporary:
@@ -107,17 +107,17 @@ def write_figure_2(curves: Mapping[str, Path], folder: str | Path) -> None:
         with written_atomically(stem.with_suffix(f".{suffix}")) as temporary, _style():
             draw_figure_2(table, verdict).savefig(temporary, format=suffix, metadata=metadata)
     with written_atomically(stem.with_suffix(".json")) as temporary:
-        temporary.write_text(json.dumps(verdict, indent=1) + "\n")
+        temporary.write_text(json.dumps(verdict, indent=1) + "\n", encoding="utf-8")
 
 
-def draw_figure_2(table: pd.DataFrame, facts: Mapping[str, Any]) -> Figure:
+def draw_figure_2(table: pd.DataFrame, runs: Mapping[str, Any]) -> Figure:
     """Training loss over iterations for the three supervisions.
 
     Args:
         table: as :func:`read_curves`.
-        facts: ``settings`` and ``data_source`` of the runs, ``n_images`` and ``n_official``.
+        runs: their ``settings`` and ``data_source``, ``n_images`` and ``n_official``.
     """
-    settings = facts["settings"]
+    settings = runs["settings"]
     figure = Figure(figsize=(5.2, 3.4), dpi=200, layout="constrained")
     axes = figure.add_subplot()
     rows = table.groupby("supervision")
@@ -132,8 +132,8 @@ def draw_figure_2(table: pd.DataFrame, facts: Mapping[str, Any]) -> Figure:
     axes.grid(color="0.9", linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)
-    images = "VOC 2012 train" if facts["data_source"] == "official" else "Generated images"
-    number = f"n = {facts['n_images']:,} of {facts['n_official']:,}"
+    images = "VOC 2012 train" if runs["data_source"] == "official" else "Generated images"
+    number = f"n = {runs['n_images']:,} of {runs['n_official']:,}"
     axes.set_title(f"{images}, {number}; encoder {settings['encoder']}", fontsize="small", loc="left")
     return figure
 
@@ -150,23 +150,14 @@ def _mean_loss(curve: pd.DataFrame, part: float) -> float:
     return float(np.average(loss, weights=(steps - begins).clip(min=0)))
 
 
-def _read_record(curve: Path) -> dict[str, Any]:
-    """Settings and provenance of a learning curve."""
-    path = record_beside(curve)
-    if not path.is_file():
-        raise UsaidError(f"{path}: missing, so {curve.name} may be unfinished; train it again")
-    record: dict[str, Any] = json.loads(path.read_text())
-    return record
-
-
-def _shared_facts(curves: Mapping[str, Path], records: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def _shared(curves: Mapping[str, Path], records: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """What the three runs have in common; curves of runs that differ in it are never drawn together."""
     first = records[SUPERVISIONS[0]]
     for name in SUPERVISIONS[1:]:
         for key in _SHARED:
             if records[name][key] != first[key]:
-                one, other = (record_beside(curves[each]).name for each in (SUPERVISIONS[0], name))
-                raise UsaidError(f"Figure 2: {one} and {other} differ in {key!r}; train both alike")
+                both = " and ".join(record_beside(curves[run]).name for run in (SUPERVISIONS[0], name))
+                raise UsaidError(f"Figure 2: {both} differ in {key!r}; train both alike")
     return {key: first[key] for key in _SHARED}
 
 

@@ -1,0 +1,1 @@
+"""How sure the means in the tables are."""

@@ -4,14 +4,11 @@ import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING
 
-from usaid.report.tables.means import sigma_name
+from usaid.report.statistics.estimates import SeedComparison, SeedRow
 from usaid.report.tables.numbers import printed, printed_difference
 from usaid.report.tables.render_markdown import DASH, escaped, table_line
-
-if TYPE_CHECKING:
-    from usaid.report.statistics.seeds import SeedComparison, SeedRow
+from usaid.report.tables.titles import heading, sigma_name
 
 COLUMNS = (
     *("benchmark", "sigma", "metric", "kind", "denoiser", "other", "value", "low", "high", "p_value", "n_seeds"),
@@ -26,23 +23,24 @@ PAGE_DIGITS = 1
 CSV_DIGITS = 2
 
 
-def render_seeds_csv(comparison: "SeedComparison") -> str:
+def render_seeds_csv(comparison: SeedComparison) -> str:
     """One mean or difference a line, with two digits more than the paper prints; a mean has no p-value and verdict."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(COLUMNS)
     for row in (row for rows in comparison.rows.values() for row in rows):
-        one, digits = row.estimate, row.metric.digits + CSV_DIGITS
-        value, low, high, sd = (printed(number, digits) for number in (one.value, one.low, one.high, one.sd))
+        of_row, digits = row.estimate, row.metric.digits + CSV_DIGITS
+        numbers = (of_row.value, of_row.low, of_row.high, of_row.sd)
+        value, low, high, sd = (printed(number, digits) for number in numbers)
         kind, p_value, verdict = ("mean", "", "")
         if row.other is not None:
-            kind, p_value, verdict = ("difference", f"{one.p_value:.3g}", VERDICTS[one.differs])
+            kind, p_value, verdict = ("difference", f"{of_row.p_value:.3g}", VERDICTS[of_row.differs])
         place = [row.benchmark, sigma_name(row.sigma), row.metric.name, kind, row.denoiser, row.other or ""]
-        writer.writerow([*place, value, low, high, p_value, one.n_seeds, verdict, sd, row.convention])
+        writer.writerow([*place, value, low, high, p_value, of_row.n_seeds, verdict, sd, row.convention])
     return stream.getvalue()
 
 
-def render_seeds_markdown(comparison: "SeedComparison") -> str:
+def render_seeds_markdown(comparison: SeedComparison) -> str:
     """A section for each benchmark: what differs, the tables of each sigma, and notes."""
     titles = {group.name: escaped(group.title) for group in comparison.groups}
     parts = ["# Training seeds"]
@@ -59,36 +57,36 @@ def render_seeds_markdown(comparison: "SeedComparison") -> str:
     return "\n\n".join([*parts, "## How to read this", _explanation(comparison)]) + "\n"
 
 
-def _reading(rows: Sequence["SeedRow"], titles: Mapping[str, str]) -> str:
+def _reading(rows: Sequence[SeedRow], titles: Mapping[str, str]) -> str:
     """What differs, in one line, without its stop."""
     differences = [row for row in rows if row.other is not None]
     if not differences:
         return "Nothing to compare: no two methods have scores of the same two seeds"
-    found: dict[tuple[str, str], dict[str, list[str]]] = {}
+    differing: dict[tuple[str, str], dict[str, list[str]]] = {}
     for row in (row for row in differences if row.estimate.differs):
         pair = (titles[row.denoiser], titles[str(row.other)])
         what = f"{'higher' if row.estimate.value > 0 else 'lower'} {row.metric.title.partition(' (')[0]}"
-        found.setdefault(pair, {}).setdefault(what, []).append(sigma_name(row.sigma))
+        differing.setdefault(pair, {}).setdefault(what, []).append(sigma_name(row.sigma))
     statements = []
-    for (one, other), sigmas_of in found.items():
+    for (first, second), sigmas_of in differing.items():
         what = ", ".join(f"{what} (σ = {', '.join(sigmas)})" for what, sigmas in sigmas_of.items())
-        statements.append(f"{one} has {what} than {other}")
+        statements.append(f"{first} has {what} than {second}")
     n_same = sum(not row.estimate.differs for row in differences)
     return "; ".join([*statements, f"no difference found in {n_same} of {len(differences)} comparisons"])
 
 
-def _label(row: "SeedRow", titles: Mapping[str, str]) -> str:
+def _label(row: SeedRow, titles: Mapping[str, str]) -> str:
     return " − ".join(titles[name] for name in (row.denoiser, row.other) if name is not None)
 
 
-def _table(title: str, rows: Iterable["SeedRow"], titles: Mapping[str, str]) -> str:
+def _table(title: str, rows: Iterable[SeedRow], titles: Mapping[str, str]) -> str:
     """Methods or pairs of them down, metrics across."""
     cells: dict[str, dict[str, SeedRow]] = {}
     headings = {}
     for row in rows:
         cells.setdefault(_label(row, titles), {})[row.metric.name] = row
         several = len(row.metric.conventions) > 1
-        headings[row.metric.name] = f"{row.metric.title} ({row.convention})" if several else row.metric.title
+        headings[row.metric.name] = f"{row.metric.title} ({row.convention})" if several else heading(row.metric)
     lines = [table_line([title, "seeds", *headings.values()]), table_line(["---", "---:", *[":---:"] * len(headings)])]
     for label, by_metric in cells.items():
         counts = sorted({row.estimate.n_seeds for row in by_metric.values()})
@@ -97,23 +95,23 @@ def _table(title: str, rows: Iterable["SeedRow"], titles: Mapping[str, str]) -> 
     return "\n".join(lines)
 
 
-def _cell(row: "SeedRow") -> str:
-    one, digits = row.estimate, row.metric.digits + PAGE_DIGITS
+def _cell(row: SeedRow) -> str:
+    of_row, digits = row.estimate, row.metric.digits + PAGE_DIGITS
     if row.other is None:
-        interval = f"[{printed(one.low, digits)}, {printed(one.high, digits)}]"
-        return f"{printed(one.value, digits)} {interval}, sd {printed(one.sd, digits)}"
-    low, value, high = (printed_difference(number, digits) for number in (one.low, one.value, one.high))
+        interval = f"[{printed(of_row.low, digits)}, {printed(of_row.high, digits)}]"
+        return f"{printed(of_row.value, digits)} {interval}, sd {printed(of_row.sd, digits)}"
+    low, value, high = (printed_difference(number, digits) for number in (of_row.low, of_row.value, of_row.high))
     text = f"{value} [{low}, {high}]"
-    return f"{f'**{text}**' if one.differs else text}, p = {one.p_value:.2g}"
+    return f"{f'**{text}**' if of_row.differs else text}, p = {of_row.p_value:.2g}"
 
 
-def _explanation(comparison: "SeedComparison") -> str:
+def _explanation(comparison: SeedComparison) -> str:
     n = sum(row.other is not None for rows in comparison.rows.values() for row in rows)
     members = (f"{escaped(group.title)} is {_names(group.members.values())}" for group in comparison.groups)
     sentences = [
         "A method is one way of training, with one denoiser for each seed: " + "; ".join(members),
         "An entry is the mean over seeds of the mean over images, its 95 % interval of Student's t over the seeds, and "
-        "the standard deviation over them (sd). Lower is better for NIQE, higher for everything else",
+        f"the standard deviation over them (sd). {_better(comparison)}",
         "A difference is taken seed by seed, over the seeds that both methods have: the same seed is the same "
         "initialisation, patches and noise, as far as the recipes agree on these. In bold: the interval excludes 0",
         "The intervals speak about the variation over training seeds, on the images and the noise named above; they "
@@ -125,6 +123,13 @@ def _explanation(comparison: "SeedComparison") -> str:
     if comparison.left_out:
         sentences.append(f"Left out, since not trained with two seeds: {_names(comparison.left_out)}")
     return "\n".join(f"- {sentence}." for sentence in sentences)
+
+
+def _better(comparison: SeedComparison) -> str:
+    """Which values are better, of the metrics on the page."""
+    metrics = [row.metric for rows in comparison.rows.values() for row in rows]
+    lower = [*dict.fromkeys(escaped(metric.title) for metric in metrics if metric.better == "lower")]
+    return f"Lower is better for {', '.join(lower)}, higher for everything else" if lower else "Higher is better"
 
 
 def _names(names: Iterable[str]) -> str:

@@ -7,23 +7,16 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from usaid.cards import Metric
 from usaid.errors import UsaidError
 from usaid.files import written_atomically
-from usaid.scores.files import Scores, read_scores, rows_at
-from usaid.scores.comparable import check_comparable
-from usaid.report.tables.means import sigma_name
+from usaid.registries import BENCHMARKS
+from usaid.report.tables.metrics import over_classes
 from usaid.report.tables.render_markdown import DASH, escaped, table_line
-from usaid.paper.layouts import SCORE_TABLES, Metric
-from usaid.scores.whole_set import STATISTICS
-
-METRICS = {
-    benchmark: metric
-    for spec in SCORE_TABLES.values()
-    for benchmark in spec.benchmarks
-    for metric in spec.metrics
-    if metric.conventions[0] in STATISTICS and metric.name != "ap"
-}
-"""Benchmark -> the metric that is a mean over classes."""
+from usaid.report.tables.titles import sigma_name
+from usaid.scores.comparable import check_comparable
+from usaid.scores.files import Scores, read_scores, rows_at
+from usaid.scores.whole_set import statistic_of
 
 
 class ClassScore(NamedTuple):
@@ -45,7 +38,7 @@ def write_classes(score_files: Iterable[str | Path], folder: str | Path) -> None
     """Write ``classes.csv`` and ``classes.md`` to a folder.
 
     Args:
-        score_files: of benchmarks whose scores are means over classes (:data:`METRICS`).
+        score_files: of benchmarks one of whose metrics is a mean over classes.
         folder: for the two files.
 
     Raises:
@@ -53,17 +46,18 @@ def write_classes(score_files: Iterable[str | Path], folder: str | Path) -> None
     """
     scores: dict[str, dict[str, Scores]] = {}
     for path in score_files:
-        read = read_scores(path)
-        benchmark = read.provenance["benchmark"]
-        if benchmark not in METRICS:
-            raise UsaidError(f"{path}: scores of {benchmark} have no classes; give those of {', '.join(METRICS)}")
-        scores.setdefault(benchmark, {})[read.provenance["denoiser"]] = read
-    found = {}
+        of_file = read_scores(path)
+        benchmark = of_file.provenance["benchmark"]
+        if benchmark not in BENCHMARKS or over_classes(benchmark) is None:
+            with_classes = ", ".join(name for name in BENCHMARKS if over_classes(name) is not None)
+            raise UsaidError(f"{path}: scores of {benchmark} have no classes; give those of {with_classes}")
+        scores.setdefault(benchmark, {})[of_file.provenance["denoiser"]] = of_file
+    rows: dict[str, list[ClassScore]] = {}
     for benchmark, by_denoiser in scores.items():
         check_comparable(benchmark, by_denoiser)
-        judged = {name: one for name, one in by_denoiser.items() if one.provenance["failure"] is None}
-        found[benchmark] = [*class_scores(benchmark, judged)]
-    for name, text in (("classes.csv", _csv(found)), ("classes.md", _markdown(found))):
+        judged = {name: own for name, own in by_denoiser.items() if own.provenance["failure"] is None}
+        rows[benchmark] = [*class_scores(benchmark, judged)]
+    for name, text in (("classes.csv", _csv(rows)), ("classes.md", _markdown(rows))):
         with written_atomically(Path(folder) / name) as temporary:
             temporary.write_text(text, encoding="utf-8", newline="")
 
@@ -72,17 +66,24 @@ def class_scores(benchmark: str, scores: Mapping[str, Scores]) -> Iterable[Class
     """The score of every class, sigma by sigma and denoiser by denoiser.
 
     Args:
-        benchmark: one of :data:`METRICS`.
+        benchmark: one that has a metric over classes.
         scores: denoiser -> its scores on it, none of them failed.
     """
-    convention = METRICS[benchmark].conventions[0]
-    for sigma in sorted({sigma for one in scores.values() for sigma in one.rows["sigma"]}):
-        for denoiser, one in scores.items():
-            draws = rows_at(one.rows, sigma).groupby("draw")
-            by_draw = [STATISTICS[convention].of_classes(rows, one.provenance["judge"]) for _, rows in draws]
+    convention = _metric(benchmark).conventions[0]
+    statistic = statistic_of(convention)
+    for sigma in sorted({sigma for own in scores.values() for sigma in own.rows["sigma"]}):
+        for denoiser, own in scores.items():
+            draws = rows_at(own.rows, sigma).groupby("draw")
+            by_draw = [statistic.of_classes(rows, own.provenance["judge"]) for _, rows in draws]
             for name in dict.fromkeys(name for values in by_draw for name in values):
-                values = [found[name] for found in by_draw if name in found]
-                yield ClassScore(benchmark, convention, sigma, name, denoiser, sum(values) / len(values))
+                values = [of_draw[name] for of_draw in by_draw if name in of_draw]
+                yield ClassScore(benchmark, convention.name, sigma, name, denoiser, sum(values) / len(values))
+
+
+def _metric(benchmark: str) -> Metric:
+    metric = over_classes(benchmark)
+    assert metric is not None
+    return metric
 
 
 def _csv(scores: Mapping[str, Iterable[ClassScore]]) -> str:
@@ -100,7 +101,7 @@ def _markdown(scores: Mapping[str, list[ClassScore]]) -> str:
     for benchmark, rows in scores.items():
         for sigma in dict.fromkeys(row.sigma for row in rows):
             title = f"{benchmark}, sigma {sigma_name(sigma)}, {rows[0].convention}"
-            sections.append(f"## {title}\n\n{_table([row for row in rows if row.sigma == sigma], METRICS[benchmark])}")
+            sections.append(f"## {title}\n\n{_table([row for row in rows if row.sigma == sigma], _metric(benchmark))}")
     return "\n\n".join(sections) + "\n"
 
 
@@ -110,7 +111,7 @@ def _table(rows: list[ClassScore], metric: Metric) -> str:
     values = {(row.class_name, row.denoiser): row.value for row in rows}
     lines = [table_line(["", *map(escaped, denoisers)]), table_line(["---", *["---:"] * len(denoisers)])]
     for name in dict.fromkeys(row.class_name for row in rows):
-        found = [values.get((name, denoiser), math.nan) for denoiser in denoisers]
-        cells = [DASH if math.isnan(value) else f"{value:.{metric.digits}f}" for value in found]
+        of_class = [values.get((name, denoiser), math.nan) for denoiser in denoisers]
+        cells = [DASH if math.isnan(value) else f"{value:.{metric.digits}f}" for value in of_class]
         lines.append(table_line([escaped(name), *cells]))
     return "\n".join(lines)

@@ -4,65 +4,69 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from usaid.denoisers import FACTS, facts_of
-from usaid.denoisers.base import Facts
 from usaid.errors import UsaidError
 from usaid.files import written_atomically
-from usaid.scores.files import Scores, read_provenance, read_scores
-from usaid.report.tables.build import build_facts_table, build_table
+from usaid.paper.layouts import NOT_BUILT
+from usaid.report.tables.build import build_table, spec_of
+from usaid.report.tables.categories import build_facts_table, facts_of_rows
 from usaid.report.tables.cells import Table
-from usaid.paper.layouts import FACTS_TABLE, NOT_BUILT, ROMAN, SCORE_TABLES
+from usaid.report.tables.render_csv import render_csv
+from usaid.report.tables.render_markdown import render_markdown
+from usaid.report.tables.render_tex import render_tex
+from usaid.scores.files import Scores, read_provenance, read_scores
+
+_RENDERERS = {".csv": render_csv, ".tex": render_tex, ".md": render_markdown}
+
+PAGES = {"classes": "Scores of each class", "seeds": "Means and differences over training seeds"}
+"""What may lie beside the tables."""
 
 
-def make_table(number: int, score_files: Iterable[str | Path], own_methods: Mapping[str, str] | None = None) -> Table:
-    """Make one of the paper's tables.
+def make_table(
+    table: int | str, score_files: Iterable[str | Path], own_methods: Mapping[str, str] | None = None
+) -> Table:
+    """Make one of the paper's tables, or that of a benchmark which the paper does not have.
 
     Args:
-        number: the paper's number.
+        table: as :func:`usaid.report.tables.build.spec_of` takes it.
         score_files: one for each denoiser and benchmark of the table; none for Table III.
-        own_methods: name -> ``module:Class`` of denoisers of a user's own, for Table III.
+        own_methods: for Table III, the denoisers whose method the paper does not have: name -> method, ``module:Class``
+            of a user's own or the name of an installed package's.
 
     Raises:
         UsaidError: a table that is not built yet, a score file of another benchmark, or two of one denoiser.
     """
-    if number in NOT_BUILT:
-        raise UsaidError(NOT_BUILT[number])
-    if number == FACTS_TABLE:
-        return build_facts_table(FACTS | _facts_of_own(own_methods or {}))
-    if number not in SCORE_TABLES:
-        raise UsaidError(f"table {number}: the paper has tables 1 to 10")
-    scores: dict[str, dict[str, Scores]] = {benchmark: {} for benchmark in SCORE_TABLES[number].benchmarks}
+    spec = spec_of(table)
+    if not spec.benchmarks:
+        return build_facts_table(facts_of_rows(own_methods or {}))
+    scores: dict[str, dict[str, Scores]] = {benchmark: {} for benchmark in spec.benchmarks}
     for path in score_files:
-        read = read_scores(path)
-        benchmark, denoiser = read.provenance["benchmark"], read.provenance["denoiser"]
+        of_file = read_scores(path)
+        benchmark, denoiser = of_file.provenance["benchmark"], of_file.provenance["denoiser"]
         if benchmark not in scores:
-            wanted = " and ".join(scores)
-            raise UsaidError(f"{path}: scores of {benchmark}; Table {ROMAN[number]} is made from {wanted}")
+            raise UsaidError(f"{path}: scores of {benchmark}; {spec.title} is made from {' and '.join(scores)}")
         if denoiser in scores[benchmark]:
             raise UsaidError(f"{path}: a second score file of {denoiser}; give one for each denoiser")
-        scores[benchmark][denoiser] = read
-    return build_table(number, *scores.values())
+        scores[benchmark][denoiser] = of_file
+    return build_table(table, *scores.values())
 
 
 def write_table(
-    number: int,
+    table: int | str,
     score_files: Iterable[str | Path],
     folder: str | Path,
     own_methods: Mapping[str, str] | None = None,
 ) -> None:
-    """Write ``table_<number>.csv``, ``.tex`` and ``.md`` to a folder; the arguments are those of :func:`make_table`.
+    r"""Write ``table_<its name>.csv``, ``.tex`` and ``.md`` to a folder; the arguments are those of :func:`make_table`.
+
+    The CSV file has one cell a line: table, group, denoiser, metric, ours, paper, delta, n, note. The LaTeX file is to
+    be read with ``\input``; its first lines name the packages that it needs. The Markdown is GitHub's.
 
     Raises:
         UsaidError: as :func:`make_table`.
     """
-    table, stem = make_table(number, score_files, own_methods), Path(folder) / f"table_{number}"
-    table.to_csv(stem.with_suffix(".csv"))
-    table.to_tex(stem.with_suffix(".tex"))
-    table.to_markdown(stem.with_suffix(".md"))
-
-
-PAGES = {"classes": "Scores of each class", "seeds": "Means and differences over training seeds"}
-"""What may lie beside the tables."""
+    made = make_table(table, score_files, own_methods)
+    for suffix, render in _RENDERERS.items():
+        _write(Path(folder) / f"table_{made.spec.name}{suffix}", render(made))
 
 
 def write_index(path: str | Path, tables: Sequence[str | Path], experiment: str, pages: Sequence[str] = ()) -> None:
@@ -75,34 +79,29 @@ def write_index(path: str | Path, tables: Sequence[str | Path], experiment: str,
         pages: those of :data:`PAGES` that lie beside the page.
     """
     sections = [f"# Tables of experiment `{experiment}`"]
-    for table in sorted((Path(table).with_suffix(".md") for table in tables), key=_number):
-        sections.append(f"{table.read_text().strip()}\n\n[CSV]({table.stem}.csv) · [LaTeX]({table.stem}.tex)")
+    for table in sorted((Path(table).with_suffix(".md") for table in tables), key=_order):
+        text = table.read_text(encoding="utf-8").strip()
+        sections.append(f"{text}\n\n[CSV]({table.stem}.csv) · [LaTeX]({table.stem}.tex)")
     if pages:
         links = [f"- [{PAGES[name]}]({name}.md) · [CSV]({name}.csv)" for name in (Path(page).stem for page in pages)]
         sections.append("## Further\n\n" + "\n".join(links))
     sections.append("## Not built yet\n\n" + "\n".join(f"- {text}" for text in NOT_BUILT.values()))
-    with written_atomically(path) as temporary:
-        temporary.write_text("\n\n".join(sections) + "\n")
+    _write(path, "\n\n".join(sections) + "\n")
 
 
 def write_provenance(path: str | Path, score_files: Iterable[str | Path]) -> None:
     """Write the provenance of score files as one JSON file: ``<benchmark>/<denoiser>`` -> provenance."""
-    found = [read_provenance(score_file) for score_file in score_files]
-    collected = {f"{one['benchmark']}/{one['denoiser']}": one for one in found}
+    provenances = [read_provenance(score_file) for score_file in score_files]
+    collected = {f"{own['benchmark']}/{own['denoiser']}": own for own in provenances}
+    _write(path, json.dumps(collected, indent=1, sort_keys=True) + "\n")
+
+
+def _order(path: Path) -> tuple[bool, int, str]:
+    """The paper's tables by number, then others by name."""
+    name = path.stem.removeprefix("table_")
+    return (True, 0, name) if not name.isdecimal() else (False, int(name), name)
+
+
+def _write(path: str | Path, text: str) -> None:
     with written_atomically(path) as temporary:
-        temporary.write_text(json.dumps(collected, indent=1, sort_keys=True) + "\n")
-
-
-def _facts_of_own(methods: Mapping[str, str]) -> dict[str, Facts]:
-    """Facts of a user's own classes; one that cannot be imported has no row (other tables give the reason)."""
-    found = {}
-    for name, method in methods.items():
-        try:
-            found[name] = facts_of(method)
-        except UsaidError as error:
-            print(f"Table III has no row for {name}: {error}")
-    return found
-
-
-def _number(path: Path) -> int:
-    return int(path.stem.removeprefix("table_"))
+        temporary.write_text(text, encoding="utf-8", newline="")

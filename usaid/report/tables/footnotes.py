@@ -1,44 +1,46 @@
 """What stands below a table of means: n, conventions, missing cells, deviations and where the numbers come from."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import product
 from typing import Any
 
-from usaid.paper.published import paper_methods, paper_notes, published
+from usaid.paper.layouts import TableSpec
+from usaid.paper.published import paper_denoisers, paper_notes, published
 from usaid.report.tables.cells import Footnote, Mark, Place
 from usaid.report.tables.means import Means, Missing
-from usaid.paper.layouts import SCORE_TABLES
-from usaid.scores.whole_set import STATISTICS
+
+NOT_IN_PAPER = "not in the paper"
 
 Marked = Iterable[tuple[str, Mark | Place]]
 """Text of a footnote and one of the things that it is about."""
 
 
 def footnotes_of_means(
-    number: int, panels: Sequence[Means], missing: Iterable[Missing], titles: Mapping[str, str]
+    spec: TableSpec, panels: Sequence[Means], missing: Iterable[Missing], titles: Mapping[str, str]
 ) -> list[Footnote]:
     """The footnotes of a table made from score files, in order.
 
     Args:
-        number: the table.
+        spec: the table.
         panels: what it shows, for each of its benchmarks.
         missing: the reasons of its dashes.
-        titles: method -> title.
+        titles: denoiser -> title.
     """
     shared = _deviations_of_all_panels(panels)
-    marked = [(one.reason, one.mark) for one in missing]
+    marked = [(dash.reason, dash.mark) for dash in missing]
     for means in panels:
-        marked += [*_conventions(means), *_undefined(means), *_deviations_of_some(means), *_noisy(number, means)]
+        marked += [*_conventions(means), *_undefined(means), *_deviations_of_some(means), *_noisy(spec, means)]
         marked += [(text, Mark(group=means.group)) for text in _deviations_of_all(means) if text not in shared]
-        marked += _told(number, means)
-    marked += _printed_twice(number, titles)
+        marked += [*_told(spec, means), *_further(spec, means)]
+    marked += _printed_twice(spec, titles)
     marked.sort(key=lambda pair: _reading_order(pair[1], list(titles)))
     general = [text for means in panels for text in (*_origins(means, titles), *_weights(means, titles))]
-    trainings = [text for means in panels if SCORE_TABLES[number].by_classes for text in _trainings(means, titles)]
+    trainings = [text for means in panels if spec.ablated is not None for text in _trainings(means, titles)]
     return [
         *(Footnote(text) for means in panels for text in _sample(means)),
         *grouped_by_text(marked),
         *map(Footnote, dict.fromkeys([*shared, *trainings, *general])),
-        *notes_on_print(number),
+        *notes_on_print(spec.number),
     ]
 
 
@@ -47,8 +49,8 @@ def plain_footnotes(means: Means) -> list[str]:
     titles = {name: name for name in means.scores}
     failed = [f"{name}: {why}" for name in means.scores if (why := means.why_failed(name))]
     conventions = dict.fromkeys(text for text, _ in _conventions(means))
-    undefined = [f"{mark.method}, sigma {mark.group}: {text}" for text, mark in _undefined(means)]
-    some = [f"{mark.method}: {text}" for text, mark in _deviations_of_some(means)]
+    undefined = [f"{mark.denoiser}, sigma {mark.group}: {text}" for text, mark in _undefined(means)]
+    some = [f"{mark.denoiser}: {text}" for text, mark in _deviations_of_some(means)]
     shared = _deviations_of_all(means)
     return [*_sample(means), *failed, *conventions, *undefined, *some, *shared, *_origins(means, titles)]
 
@@ -61,26 +63,26 @@ def grouped_by_text(marked: Marked) -> list[Footnote]:
     return [Footnote(text, tuple(places)) for text, places in marks.items()]
 
 
-def notes_on_print(number: int) -> list[Footnote]:
+def notes_on_print(number: int | None) -> list[Footnote]:
     """Where the print of the paper's table is ambiguous."""
     notes = paper_notes(number)
     return [] if notes is None else [Footnote(f"On the print: {notes.strip().removesuffix('.')}")]
 
 
-def _reading_order(mark: Mark | Place, methods: list[str]) -> tuple[bool, bool, int]:
+def _reading_order(mark: Mark | Place, denoisers: list[str]) -> tuple[bool, bool, int]:
     """Headings of columns from left to right, then metrics, groups and single cells."""
-    return (mark.group is not None, mark.metric is not None, methods.index(mark.method) if mark.method else 0)
+    return (mark.group is not None, mark.metric is not None, denoisers.index(mark.denoiser) if mark.denoiser else 0)
 
 
 def _sample(means: Means) -> Iterable[str]:
     """``n = ... of ...``, the sigma of a table that has only one, the draws, and the conventions."""
-    for one in list(means.judged.values())[:1]:
-        dataset, draws = one.provenance["dataset"], one.rows["draw"].nunique()
+    for scores in list(means.judged.values())[:1]:
+        dataset, draws = scores.provenance["dataset"], scores.rows["draw"].nunique()
         subset = f" (subset {dataset['subset']})" if dataset["subset"] else ""
         images = f"n = {dataset['n']} of {dataset['n_official']} images of {dataset['name']}, split {dataset['split']}"
-        found = [convention for convention in means.conventions.values() if convention]
-        averaged = [convention for convention in found if convention not in STATISTICS]
-        whole = [convention for convention in found if convention in STATISTICS]
+        used = [convention for convention in means.conventions.values() if convention is not None]
+        averaged = [convention.name for convention in used if not convention.of_whole_set]
+        whole = [convention.name for convention in used if convention.of_whole_set]
         columns = [f"means of {', '.join(averaged)}"] * bool(averaged)
         columns += [f"{', '.join(whole)} of all images together"] * bool(whole)
         sigma = "" if means.sigma is None else f"; sigma {means.sigma:g}"
@@ -89,11 +91,16 @@ def _sample(means: Means) -> Iterable[str]:
 
 def _conventions(means: Means) -> Marked:
     """Metrics whose convention is not the paper's; a deviation that names the convention says it better."""
-    for metric, column in means.conventions.items():
-        told = {text: None for method in means.judged for text in means.deviations(method, metric)}
-        if not told and column not in (None, means.metrics[metric].conventions[0]):
-            told = {means.convention_text(metric): None}
-        yield from ((text, Mark(metric=metric)) for text in told)
+    for metric, convention in means.conventions.items():
+        texts = {text: None for denoiser in means.judged for text in means.deviations(denoiser, metric)}
+        if not texts and convention not in (None, means.metrics[metric].conventions[0]):
+            texts = {means.convention_text(metric): None}
+        yield from ((text, Mark(metric=metric)) for text in texts)
+
+
+def _further(spec: TableSpec, means: Means) -> Marked:
+    """Metrics that the experiment asked for beside the paper's."""
+    return ((NOT_IN_PAPER, Mark(metric=metric)) for metric in means.metrics if metric not in spec.metrics)
 
 
 def _undefined(means: Means) -> Marked:
@@ -102,36 +109,34 @@ def _undefined(means: Means) -> Marked:
             yield text, place
 
 
-def _noisy(number: int, means: Means) -> Marked:
+def _noisy(spec: TableSpec, means: Means) -> Marked:
     """Where the paper prints a PSNR of the noisy images, it is theirs before clamping (PROTOCOL section 2)."""
-    if "noisy" in means.judged and "noisy" in paper_methods(number) and "psnr" in means.metrics:
+    if "noisy" in means.judged and "noisy" in paper_denoisers(spec.number) and "psnr" in means.metrics:
         text = "the paper's PSNR and SSIM of the noisy images are of the unclamped ones (20 log10(255 / sigma)); "
-        yield text + "ours are clamped to the range of an image, as all outputs are", Mark(method="noisy")
+        yield text + "ours are clamped to the range of an image, as all outputs are", Mark(denoiser="noisy")
 
 
-def _told(number: int, means: Means) -> Marked:
-    """What the methods were told, where it matters."""
-    settings = SCORE_TABLES[number].settings
-    for method in means.judged:
-        if settings is None and means.is_told(method):
-            yield "non-blind: told the true sigma", Mark(method=method)
-        if settings is not None and not means.is_told(method):
-            yield "blind: not told any sigma, so the settings do not differ", Mark(method=method)
+def _told(spec: TableSpec, means: Means) -> Marked:
+    """What the denoisers were told, where it matters."""
+    for denoiser in means.judged:
+        if spec.settings is None and means.is_told(denoiser):
+            yield "non-blind: told the true sigma", Mark(denoiser=denoiser)
+        if spec.settings is not None and not means.is_told(denoiser):
+            yield "blind: not told any sigma, so the settings do not differ", Mark(denoiser=denoiser)
 
 
-def _printed_twice(number: int, titles: Mapping[str, str]) -> Marked:
+def _printed_twice(spec: TableSpec, titles: Mapping[str, str]) -> Marked:
     """Where the paper prints two values of one experiment: what is told in one setting is the truth of the other."""
-    settings = SCORE_TABLES[number].settings or {}
-    for metric in SCORE_TABLES[number].metrics:
-        for method in titles:
-            for sigma in {level for level in settings.values() if level is not None}:
-                alike = [f"{name}/{sigma:g}" for name, level in settings.items() if level in (None, sigma)]
-                values = [published(number, group, metric.name, method) for group in alike]
-                known = [value for value in values if value is not None]
-                if len({*_rounded_alike(known)}) > 1:
-                    twice = " and ".join(map(str, known))
-                    text = f"the paper prints two values of this one experiment (the true σ is told): {twice}"
-                    yield from ((text, Place(group, method, metric.name)) for group in alike)
+    settings = spec.settings or {}
+    for metric, denoiser in product(spec.metrics, titles):
+        for sigma in {level for level in settings.values() if level is not None}:
+            alike = [f"{name}/{sigma:g}" for name, level in settings.items() if level in (None, sigma)]
+            values = [published(spec.number, group, metric, denoiser) for group in alike]
+            known = [value for value in values if value is not None]
+            if len({*_rounded_alike(known)}) > 1:
+                twice = " and ".join(map(str, known))
+                text = f"the paper prints two values of this one experiment (the true σ is told): {twice}"
+                yield from ((text, Place(group, denoiser, metric)) for group in alike)
 
 
 def _rounded_alike(values: Sequence[float]) -> list[float]:
@@ -141,32 +146,32 @@ def _rounded_alike(values: Sequence[float]) -> list[float]:
 
 
 def _deviations_of_all(means: Means) -> list[str]:
-    """Those that all methods have."""
-    by_method = [means.deviations(method, None) for method in means.judged]
-    common = [text for text in by_method[0] if all(text in texts for texts in by_method)] if by_method else []
+    """Those that all denoisers have."""
+    by_denoiser = [means.deviations(denoiser, None) for denoiser in means.judged]
+    common = [text for text in by_denoiser[0] if all(text in texts for texts in by_denoiser)] if by_denoiser else []
     return [f"Deviation from the paper: {text}" for text in common]
 
 
 def _deviations_of_all_panels(panels: Sequence[Means]) -> list[str]:
-    """Those that all methods have on all benchmarks that were scored."""
+    """Those that all denoisers have on all benchmarks that were scored."""
     by_panel = [_deviations_of_all(means) for means in panels if means.judged]
     return [text for text in by_panel[0] if all(text in texts for texts in by_panel)] if by_panel else []
 
 
 def _deviations_of_some(means: Means) -> Marked:
     common = _deviations_of_all(means)
-    for method in means.judged:
-        for text in (f"Deviation from the paper: {text}" for text in means.deviations(method, None)):
+    for denoiser in means.judged:
+        for text in (f"Deviation from the paper: {text}" for text in means.deviations(denoiser, None)):
             if text not in common:
-                yield from ((text, means.mark(method, metric)) for metric in means.metrics)
+                yield from ((text, means.mark(denoiser, metric)) for metric in means.metrics)
 
 
 def _origins(means: Means, titles: Mapping[str, str]) -> Iterable[str]:
     """Provenance that may differ between the score files of a table, but not silently."""
     for what, read in _ORIGINS.items():
-        found = {titles[name]: read(one.provenance) for name, one in means.judged.items()}
-        if len(set(found.values())) > 1:
-            yield f"Scored with different {what}: {', '.join(f'{title} {value}' for title, value in found.items())}"
+        origins = {titles[name]: read(scores.provenance) for name, scores in means.judged.items()}
+        if len(set(origins.values())) > 1:
+            yield f"Scored with different {what}: {', '.join(f'{title} {value}' for title, value in origins.items())}"
 
 
 _ORIGINS: dict[str, Callable[[Mapping[str, Any]], str]] = {
@@ -179,21 +184,21 @@ _ORIGINS: dict[str, Callable[[Mapping[str, Any]], str]] = {
 
 def _trainings(means: Means, titles: Mapping[str, str]) -> Iterable[str]:
     """Keys of the recipe that differ between the columns of an ablation, besides the one that it is about."""
-    recipes = {titles[name]: one.provenance["entry"]["train"] for name, one in means.judged.items()}
+    recipes = {titles[name]: scores.provenance["entry"]["train"] for name, scores in means.judged.items()}
     for key in dict.fromkeys(key for recipe in recipes.values() for key in recipe if key != "classes"):
-        found: dict[str, list[str]] = {}
+        columns_by_value: dict[str, list[str]] = {}
         for title, recipe in recipes.items():
-            found.setdefault(str(recipe.get(key)), []).append(title)
-        if len(found) > 1:
-            values = (f"{value} ({', '.join(columns)})" for value, columns in found.items())
+            columns_by_value.setdefault(str(recipe.get(key)), []).append(title)
+        if len(columns_by_value) > 1:
+            values = (f"{value} ({', '.join(columns)})" for value, columns in columns_by_value.items())
             yield f"Trained with different {key}: {', '.join(values)}"
 
 
 def _weights(means: Means, titles: Mapping[str, str]) -> Iterable[str]:
     """Hashes of the checkpoints that were given, or of the weights that were trained."""
     hashes: dict[str, Any] = {
-        titles[name]: one.provenance.get("entry", {}).get("sha256") or one.provenance["weights_sha256"]
-        for name, one in means.judged.items()
+        titles[name]: scores.provenance.get("entry", {}).get("sha256") or scores.provenance["weights_sha256"]
+        for name, scores in means.judged.items()
     }
     if known := [f"{title} {digest[:12]}" for title, digest in hashes.items() if digest]:
         yield f"SHA-256 of the weights: {', '.join(known)}"

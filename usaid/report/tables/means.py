@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from usaid.cards import Convention, Metric
 from usaid.errors import UsaidError
-from usaid.scores.files import rows_at
 from usaid.report.tables.cells import Mark, Place
+from usaid.report.tables.titles import one_line, sigma_name
 from usaid.scores.comparable import ScoresLike
-from usaid.paper.layouts import Metric
-from usaid.scores.whole_set import STATISTICS
+from usaid.scores.files import rows_at
+from usaid.scores.whole_set import columns_of, statistic_of
 
 NOT_IN_EXPERIMENT = "not in this experiment"
 NOT_AT_THIS_LEVEL = "not scored at this sigma, as told, in this experiment"
@@ -93,75 +94,80 @@ class Means:
         self.scores = scores
         self.sigma = sigma
         self.group = group
-        self.judged = {name: one for name, one in scores.items() if one.provenance["failure"] is None}
+        self.judged = {name: own for name, own in scores.items() if own.provenance["failure"] is None}
         self.metrics = {metric.name: metric for metric in metrics}
         self.conventions = {metric.name: _convention(benchmark, metric, self.judged) for metric in metrics}
-        scored = {float(found) for one in self.judged.values() for found in one.rows["sigma"].unique()}
-        self.sigmas = sorted(found for found in scored if sigma in (None, found))
+        scored = {float(level) for own in self.judged.values() for level in own.rows["sigma"].unique()}
+        self.sigmas = sorted(level for level in scored if sigma in (None, level))
         self.groups = {
-            (group or sigma_name(found)) if name is None else f"{name}/{sigma_name(found)}": Shown(found, told)
+            (group or sigma_name(level)) if name is None else f"{name}/{sigma_name(level)}": Shown(level, told)
             for name, told in (settings.items() if settings else [(None, None)])
-            for found in self.sigmas
+            for level in self.sigmas
         }
         self.values = dict(self._means())
 
     def _means(self) -> Iterable[tuple[Place, Mean]]:
-        for method, one in self.judged.items():
+        for denoiser, scores in self.judged.items():
             for group in self.groups:
-                rows = self._rows(group, one)
+                rows = self._rows(group, scores)
                 for metric in self.metrics.values():
                     convention = self.conventions[metric.name]
                     if convention is not None and len(rows) and _holds(rows, convention):
-                        mean = _mean(rows, convention, one.provenance.get("judge", {}))
-                        yield Place(group, method, metric.name), mean._replace(value=mean.value * metric.scale)
+                        mean = _mean(rows, convention, scores.provenance.get("judge", {}))
+                        yield Place(group, denoiser, metric.name), mean._replace(value=mean.value * metric.scale)
 
     def why_missing(self, place: Place) -> Missing | None:
         """Why there is no number of ours in a cell, or None if there is one."""
-        group, method, metric = place
+        group, denoiser, metric = place
         if not self.scores:
             return Missing(NOT_IN_EXPERIMENT, Mark(group=self.group))
-        if method not in self.scores:
-            return Missing(NOT_IN_EXPERIMENT, self.mark(method, metric))
-        if failure := self.why_failed(method):
-            return Missing(failure, self.mark(method, metric))
+        if denoiser not in self.scores:
+            return Missing(NOT_IN_EXPERIMENT, self.mark(denoiser, metric))
+        if failure := self.why_failed(denoiser):
+            return Missing(failure, self.mark(denoiser, metric))
         if group not in self.groups:
             return Missing(f"sigma {NOT_IN_EXPERIMENT}", Mark(group=group))
-        column = self.conventions[metric]
-        if column is None:
-            return Missing(
-                f"no {' or '.join(self.metrics[metric].conventions)} in the score files", Mark(metric=metric)
-            )
-        if self._rows(group, self.judged[method]).empty:
+        convention = self.conventions[metric]
+        if convention is None:
+            names = " or ".join(known.name for known in self.metrics[metric].conventions)
+            return Missing(f"no {names} in the score files", Mark(metric=metric) if self.group is None else place)
+        if self._rows(group, self.judged[denoiser]).empty:
             return Missing(NOT_AT_THIS_LEVEL, place)
         if place not in self.values:
-            return Missing(f"no {column} in its score file", place)
+            return Missing(f"no {convention.name} in its score file", place)
         if math.isnan(self.values[place].value):
-            return Missing(f"{column} is undefined for every image", place)
+            return Missing(f"{convention.name} is undefined for every image", place)
         return None
 
-    def _rows(self, group: str, one: ScoresLike) -> pd.DataFrame:
+    def _rows(self, group: str, scores: ScoresLike) -> pd.DataFrame:
         """The rows of a score file that a group is made from."""
-        return rows_at(one.rows, *self.groups[group])
+        return rows_at(scores.rows, *self.groups[group])
 
-    def is_told(self, method: str) -> bool:
-        """Whether a method is non-blind: its rows say what it was told."""
-        rows = self.judged[method].rows
+    def is_told(self, denoiser: str) -> bool:
+        """Whether a denoiser is non-blind: its rows say what it was told."""
+        rows = self.judged[denoiser].rows
         return "told_sigma" in rows and bool(rows["told_sigma"].notna().any())
 
-    def why_failed(self, method: str) -> str | None:
-        """Why a method has no numbers at all, or None if its evaluator did not fail."""
-        if method in self.judged:
+    def why_failed(self, denoiser: str) -> str | None:
+        """Why a denoiser has no numbers at all, or None if its evaluator did not fail."""
+        if denoiser in self.judged:
             return None
-        return f"evaluator failed: {one_line(self.scores[method].provenance['failure'])}"
+        return f"evaluator failed: {one_line(self.scores[denoiser].provenance['failure'])}"
 
-    def mark(self, method: str, metric: str) -> Mark | Place:
-        """What a footnote about a method marks: its heading, or its cell where other benchmarks share the heading."""
-        return Mark(method=method) if self.group is None else Place(self.group, method, metric)
+    def mark(self, denoiser: str, metric: str) -> Mark | Place:
+        """What a footnote about a denoiser marks: its heading, or its cell where other benchmarks share the heading."""
+        return Mark(denoiser=denoiser) if self.group is None else Place(self.group, denoiser, metric)
+
+    def convention_name(self, metric: str) -> str:
+        """The name of the convention of a metric that some score file holds."""
+        convention = self.conventions[metric]
+        assert convention is not None
+        return convention.name
 
     def convention_text(self, metric: str) -> str:
-        """The convention of a metric, and the paper's if that is another one."""
-        ours, papers = self.conventions[metric], self.metrics[metric].conventions[0]
-        return str(ours) if ours == papers else f"{ours} (the paper's is {papers})"
+        """The convention of a metric that some score file holds, and the paper's if that is another one."""
+        ours, papers = self.convention_name(metric), self.metrics[metric].conventions[0].name
+        return ours if ours == papers else f"{ours} (the paper's is {papers})"
 
     def undefined_text(self, place: Place) -> str | None:
         """For how many images the metric of a cell is undefined; None: for none."""
@@ -169,67 +175,57 @@ class Means:
         if not mean.n_undefined:
             return None
         images = f"{mean.n_undefined} of {mean.n + mean.n_undefined} images"
-        return f"{self.conventions[place.metric]} is undefined for {images}"
+        return f"{self.convention_name(place.metric)} is undefined for {images}"
 
-    def deviations(self, method: str, metric: str | None) -> list[str]:
-        """What differs from the paper's protocol for a method: for one metric, or (None) whatever the metric.
+    def deviations(self, denoiser: str, metric: str | None) -> list[str]:
+        """What differs from the paper's protocol for a denoiser: for one metric, or (None) whatever the metric.
 
         A deviation that names the convention of a metric is about that metric alone. A failed evaluator has none.
         """
-        if method not in self.judged:
+        if denoiser not in self.judged:
             return []
-        texts = [one_line(text) for text in self.judged[method].provenance["deviations"]]
+        texts = [one_line(text) for text in self.judged[denoiser].provenance["deviations"]]
         return [text for text in dict.fromkeys(texts) if self._metric_of(text) == metric]
 
     def _metric_of(self, deviation: str) -> str | None:
-        named = (metric for metric, column in self.conventions.items() if column and column in deviation)
-        return next(named, None)
+        conventions = self.conventions.items()
+        return next((metric for metric, used in conventions if used is not None and used.name in deviation), None)
 
 
-def sigma_name(sigma: float) -> str:
-    """A sigma as the name of a group: ``"25"``."""
-    return f"{sigma:g}"
-
-
-def one_line(text: str) -> str:
-    """``text`` on one line, without a final stop."""
-    return " ".join(text.split()).removesuffix(".")
-
-
-def _convention(benchmark: str, metric: Metric, judged: Mapping[str, ScoresLike]) -> str | None:
+def _convention(benchmark: str, metric: Metric, judged: Mapping[str, ScoresLike]) -> Convention | None:
     """The convention that a metric has in all score files that have it; None: no file has it.
 
     Raises:
         UsaidError: two files hold it in different conventions.
     """
-    found = {name: [c for c in metric.conventions if _holds(one.rows, c)] for name, one in judged.items()}
-    found = {name: columns for name, columns in found.items() if columns}
-    common = [column for column in metric.conventions if all(column in columns for columns in found.values())]
-    if not found:
+    held = {name: [c for c in metric.conventions if _holds(scores.rows, c)] for name, scores in judged.items()}
+    held = {name: conventions for name, conventions in held.items() if conventions}
+    if not held:
         return None
+    common = [c for c in metric.conventions if all(c in conventions for conventions in held.values())]
     if common:
         return common[0]
-    first, *others = found
-    other = next((name for name in others if found[name][0] != found[first][0]), others[-1])
+    first, *others = held
+    other = next((name for name in others if held[name][0] != held[first][0]), others[-1])
     files = f"{benchmark}/{first}.parquet and {benchmark}/{other}.parquet"
-    raise UsaidError(f"{files}: {found[first][0]} in the first, {found[other][0]} in the second; score both with one")
+    ours, theirs = held[first][0].name, held[other][0].name
+    raise UsaidError(f"{files}: {ours} in the first, {theirs} in the second; score both with one")
 
 
-def _holds(rows: pd.DataFrame, convention: str) -> bool:
+def _holds(rows: pd.DataFrame, convention: Convention) -> bool:
     """Whether score rows have what a convention is made from."""
-    columns = STATISTICS[convention].columns if convention in STATISTICS else (convention,)
-    return set(columns) <= set(rows)
+    return set(columns_of(convention)) <= set(rows)
 
 
-def _mean(rows: pd.DataFrame, convention: str, judge: Mapping[str, Any]) -> Mean:
+def _mean(rows: pd.DataFrame, convention: Convention, judge: Mapping[str, Any]) -> Mean:
     """Mean over draws of the score of all images, or over images and draws of theirs.
 
     An image with an undefined value in any draw is left out of a mean over images and counted.
     """
-    if convention in STATISTICS:
-        by_draw = [STATISTICS[convention].of_data_set(draw, judge) for _, draw in rows.groupby("draw")]
+    if convention.of_whole_set:
+        statistic = statistic_of(convention)
+        by_draw = [statistic.of_data_set(draw, judge) for _, draw in rows.groupby("draw")]
         return Mean(statistics.fmean(by_draw), int(rows["image_id"].nunique()), 0)
-    undefined = set(rows["image_id"][rows[convention].isna()])
-    defined = ~rows["image_id"].isin(undefined)
-    chosen = rows[defined]
-    return Mean(float(chosen[convention].mean()), int(chosen["image_id"].nunique()), len(undefined))
+    undefined = set(rows["image_id"][rows[convention.name].isna()])
+    chosen = rows[~rows["image_id"].isin(undefined)]
+    return Mean(float(chosen[convention.name].mean()), int(chosen["image_id"].nunique()), len(undefined))

@@ -2,17 +2,14 @@
 
 import csv
 import io
-from typing import TYPE_CHECKING
 
+from usaid.report.tables.cells import Table
 from usaid.report.tables.numbers import printed
 
-if TYPE_CHECKING:
-    from usaid.report.tables.cells import Table
-
-COLUMNS = ("table", "group", "method", "metric", "ours", "paper", "delta", "n", "note")
+COLUMNS = ("table", "group", "denoiser", "metric", "ours", "paper", "delta", "n", "note")
 
 
-def render_csv(table: "Table") -> str:
+def render_csv(table: Table) -> str:
     """The cells with the paper's digits; a number that does not exist is empty and the note says why.
 
     A category (Table III) is 1 or 0. An infinite PSNR is ``inf``.
@@ -21,10 +18,10 @@ def render_csv(table: "Table") -> str:
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(COLUMNS)
     for cell in table.cells:
-        digits = table.metrics[cell.place.metric].digits
+        digits = table.digits(cell.place) or 0
         numbers = [
             "" if value is None else printed(value, digits) for value in (cell.ours, cell.paper, table.delta(cell))
         ]
         n = "" if cell.n is None else cell.n
-        writer.writerow([table.number, *cell.place, *numbers, n, cell.note])
+        writer.writerow([table.spec.name, *cell.place, *numbers, n, cell.note])
     return stream.getvalue()

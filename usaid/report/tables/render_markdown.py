@@ -2,18 +2,14 @@
 
 import re
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
+from usaid.report.tables.cells import Cell, Heading, Row, Table
 from usaid.report.tables.numbers import printed, printed_difference
-from usaid.paper.layouts import ROMAN, Metric
-
-if TYPE_CHECKING:
-    from usaid.report.tables.cells import Cell, Heading, Row, Table
 
 DASH = "–"
 
 
-def render_markdown(table: "Table") -> str:
+def render_markdown(table: Table) -> str:
     """The table in the paper's layout, each cell as ``ours (the paper's, the difference)``, and its footnotes."""
     with_groups = len(table.layout.groups) > 1
     with_n = any(cell.n is not None for cell in table.cells)
@@ -25,7 +21,8 @@ def render_markdown(table: "Table") -> str:
         for row in block:
             labels = [_heading(row.group)] * with_groups + [_heading(row.label)]
             lines.append(table_line([*labels, *(_cell(table, cell) for cell in row.cells), *[_n(row)] * with_n]))
-    title = f"**Table {ROMAN[table.number]}, made again.** {escaped(table.caption)}."
+    made_again = "" if table.spec.number is None else ", made again"
+    title = f"**{escaped(table.spec.title)}{made_again}.** {escaped(table.caption)}."
     notes = [f"{_sup(letter)} {escaped(footnote.text)}.".lstrip() for letter, footnote in table.lettered_footnotes]
     return "\n".join([title, "", *lines, "", "  \n".join([_legend(table), *notes]), ""])
 
@@ -41,7 +38,7 @@ def table_line(entries: Iterable[str]) -> str:
     return f"| {' | '.join(entries)} |"
 
 
-def _heading(heading: "Heading") -> str:
+def _heading(heading: Heading) -> str:
     return escaped(heading.text) + _sup(heading.letters)
 
 
@@ -49,32 +46,32 @@ def _sup(letters: str) -> str:
     return f"<sup>{letters}</sup>" if letters else ""
 
 
-def _cell(table: "Table", cell: "Cell") -> str:
-    metric = table.metrics[cell.place.metric]
-    ours = DASH if cell.ours is None else _value(cell.ours, metric)
+def _cell(table: Table, cell: Cell) -> str:
+    digits = table.digits(cell.place)
+    ours = DASH if cell.ours is None else _value(cell.ours, digits)
     ours = {1: f"**{ours}**", 2: f"<u>{ours}</u>"}.get(cell.rank or 0, ours) + _sup(table.letters(cell.place))
     if cell.paper is None:
         return ours
-    paper = _value(cell.paper, metric)
-    if (delta := table.delta(cell)) is not None and not metric.is_category:
-        paper += f", {printed_difference(delta, metric.digits)}".replace("inf", "∞")
+    paper = _value(cell.paper, digits)
+    if digits is not None and (delta := table.delta(cell)) is not None:
+        paper += f", {printed_difference(delta, digits)}".replace("inf", "∞")
     return f"{ours} ({paper})"
 
 
-def _value(value: float, metric: Metric) -> str:
-    if metric.is_category:
+def _value(value: float, digits: int | None) -> str:
+    if digits is None:
         return "✓" if value else "✗"
-    return printed(value, metric.digits).replace("inf", "∞")
+    return printed(value, digits).replace("inf", "∞")
 
 
-def _n(row: "Row") -> str:
+def _n(row: Row) -> str:
     """Number of images behind the row, or the range of it over the columns."""
     counts = sorted({cell.n for cell in row.cells if cell.n is not None})
     return DASH if not counts else "–".join(str(count) for count in dict.fromkeys([counts[0], counts[-1]]))
 
 
-def _legend(table: "Table") -> str:
-    if all(metric.is_category for metric in table.layout.metrics):
+def _legend(table: Table) -> str:
+    if table.layout.yes_or_no:
         return "Our facts (the paper's)."
     ranks = " **Best** and <u>second best</u> of the compared denoisers." if any(c.rank for c in table.cells) else ""
     return f"Ours (the paper's, ours minus the paper's).{ranks}"

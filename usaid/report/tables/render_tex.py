@@ -4,13 +4,9 @@ import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 from textwrap import wrap
-from typing import TYPE_CHECKING
 
+from usaid.report.tables.cells import Cell, Heading, Table
 from usaid.report.tables.numbers import printed
-from usaid.paper.layouts import ROMAN, Metric
-
-if TYPE_CHECKING:
-    from usaid.report.tables.cells import Cell, Heading, Table
 
 PACKAGES = ("amssymb", "booktabs", "graphicx", "xcolor")
 
@@ -20,15 +16,15 @@ HEADING_WIDTH = 16
 """Characters of a column heading in one line."""
 
 # The paper's colours; weight and underline survive black-and-white print. \providecommand lets a document restyle them.
-_HEAD = rf"""%% Table %(roman)s of U-SAID, made again. Needs \usepackage{{{",".join(PACKAGES)}}}.
+_HEAD = rf"""%% %(title)s. Needs \usepackage{{{",".join(PACKAGES)}}}.
 \providecommand{{\usaidbest}}[1]{{\textcolor{{red}}{{\textbf{{#1}}}}}}
 \providecommand{{\usaidsecond}}[1]{{\textcolor{{blue}}{{\underline{{#1}}}}}}
 \providecommand{{\usaidpaper}}[1]{{{{\footnotesize (#1)}}}}
 \begin{{table}}[htbp]
 \centering
 \setlength{{\belowcaptionskip}}{{4pt}}
-\caption{{Reproduction of Table %(roman)s. %(caption)s.}}
-\label{{tab:usaid-%(number)d}}
+\caption{{%(heading)s. %(caption)s.}}
+\label{{tab:usaid-%(name)s}}
 \small
 \resizebox{{\ifdim\width>\linewidth\linewidth\else\width\fi}}{{!}}{{%%
 \begin{{tabular}}{{@{{}}%(columns)s@{{}}}}
@@ -42,13 +38,14 @@ _FOOT = r"""\bottomrule
 \end{table}"""
 
 
-def render_tex(table: "Table") -> str:
+def render_tex(table: Table) -> str:
     """The table in the paper's layout, each cell as ours and in parentheses the paper's, and its footnotes."""
     with_groups = len(table.layout.groups) > 1
     columns = [_column_heading(column) for column in table.columns()]
     head = _HEAD % {
-        "roman": ROMAN[table.number],
-        "number": table.number,
+        "title": table.spec.title if table.spec.number is None else f"{table.spec.title} of U-SAID, made again",
+        "heading": escaped(table.spec.title if table.spec.number is None else f"Reproduction of {table.spec.title}"),
+        "name": table.spec.name,
         "caption": escaped(table.caption),
         "columns": "l" * (1 + with_groups) + "c" * len(columns),
     }
@@ -66,7 +63,7 @@ def standalone_document(tex_paths: Iterable[str | Path]) -> str:
     r"""A minimal ``article`` that reads the tables with ``\input``, for looking at them or compiling them in a test.
 
     Args:
-        tex_paths: files of :meth:`usaid.report.tables.Table.to_tex`, absolute or relative to where LaTeX runs.
+        tex_paths: files of :func:`render_tex`, absolute or relative to where LaTeX runs.
     """
     return "\n".join(
         [
@@ -138,11 +135,11 @@ def _line(entries: list[str]) -> str:
     return " & ".join(entries) + r" \\"
 
 
-def _heading(heading: "Heading") -> str:
+def _heading(heading: Heading) -> str:
     return escaped(heading.text) + _superscript(heading.letters)
 
 
-def _column_heading(heading: "Heading") -> str:
+def _column_heading(heading: Heading) -> str:
     """A heading, on several lines if it is wider than its numbers."""
     *first, last = wrap(heading.text, HEADING_WIDTH, break_long_words=False) or [""]
     stack = r" \\ ".join([*map(escaped, first), _heading(heading._replace(text=last))])
@@ -153,29 +150,29 @@ def _superscript(letters: str) -> str:
     return rf"\textsuperscript{{{letters}}}" if letters else ""
 
 
-def _cell(table: "Table", cell: "Cell") -> str:
-    metric = table.metrics[cell.place.metric]
-    ours = DASH if cell.ours is None else _value(cell.ours, metric)
+def _cell(table: Table, cell: Cell) -> str:
+    digits = table.digits(cell.place)
+    ours = DASH if cell.ours is None else _value(cell.ours, digits)
     ours = {1: rf"\usaidbest{{{ours}}}", 2: rf"\usaidsecond{{{ours}}}"}.get(cell.rank or 0, ours)
     ours += _superscript(table.letters(cell.place))
-    return ours if cell.paper is None else rf"{ours} \usaidpaper{{{_value(cell.paper, metric)}}}"
+    return ours if cell.paper is None else rf"{ours} \usaidpaper{{{_value(cell.paper, digits)}}}"
 
 
-def _value(value: float, metric: Metric) -> str:
-    if metric.is_category:
+def _value(value: float, digits: int | None) -> str:
+    if digits is None:
         return r"$\checkmark$" if value else r"$\times$"
-    return printed(value, metric.digits).replace("-", "$-$").replace("inf", r"$\infty$")
+    return printed(value, digits).replace("-", "$-$").replace("inf", r"$\infty$")
 
 
-def _notes(table: "Table") -> str:
+def _notes(table: Table) -> str:
     """The legend and the footnotes, one paragraph each."""
     letters = [rf"{_superscript(letter)}\," if letter else "" for letter, _ in table.lettered_footnotes]
     notes = [f"{letter}{escaped(note.text)}." for letter, note in zip(letters, table.footnotes, strict=True)]
     return "\\par\n".join([_legend(table), *notes])
 
 
-def _legend(table: "Table") -> str:
-    if all(metric.is_category for metric in table.layout.metrics):
+def _legend(table: Table) -> str:
+    if table.layout.yes_or_no:
         return "Our facts (the paper's)."
     ranks = r" \usaidbest{Best} and \usaidsecond{second best} of the compared denoisers."
     return "Ours (the paper's)." + (ranks if any(cell.rank for cell in table.cells) else "")
