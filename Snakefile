@@ -1,5 +1,6 @@
 # The front door: `snakemake --cores 8 all_tables` (config/paper.yaml), or --configfile config/released.yaml, ...
-# Scientific choices live in config/, declarations in workflow/rules/, code in usaid/ and evaluators/.
+# Scientific choices live in config/, declarations in workflow/rules/, decisions in evaluators/dag.py, code in usaid/ and
+# evaluators/.
 
 if "experiment" not in config:
 
@@ -9,18 +10,19 @@ if "experiment" not in config:
 include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/denoisers.smk"
-include: "workflow/rules/tasks.smk"
+include: "workflow/rules/judges.smk"
 include: "workflow/rules/scores.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures.smk"
 
 
+# Tables and figures.
 rule all:
     default_target: True
     input:
         rules.all_tables.input,
-        get_figures(),
+        JOBS.figures,
 
 
 onsuccess:
-    print(get_summary())
+    print(JOBS.summary())

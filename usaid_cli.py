@@ -1,13 +1,17 @@
 """The `usaid` command: everything that a rule of the workflow does, without the workflow."""
 
 import argparse
+import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from usaid import __version__
 from usaid.errors import UsaidError
+
+if TYPE_CHECKING:
+    from usaid.experiment.experiment import DenoiserEntry
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -32,6 +36,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_train_judge(commands)
     _add_score(commands)
     _add_table(commands)
+    _add_config(commands)
     return parser
 
 
@@ -40,7 +45,7 @@ def _add_denoise(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("input", type=Path, metavar="IN", help="image file or folder of images")
     parser.add_argument("output", type=Path, metavar="OUT", help="PNG file, or folder that gets one PNG an image")
     parser.add_argument(
-        "--method", default="u_said", help="cdncnn_b, s_said, u_said (default), mlp, mc_wnnm, cbm3d, or module:Class"
+        "--method", default="u_said", help="a method by name (default: u_said), or your own module:Class"
     )
     parser.add_argument("--weights", type=Path, help="the network's weights (.safetensors or the released .pth)")
     parser.add_argument("--told-sigma", type=float, help="noise level told to a non-blind method (0-255 scale)")
@@ -51,9 +56,10 @@ def _add_denoise(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def _denoise(options: argparse.Namespace) -> None:
-    from usaid.denoisers import build_denoiser
+    from usaid.denoisers.build import build_denoiser
     from usaid.denoisers.denoise_files import denoise_files
-    from usaid.devices import keep_freed_memory, pick_device
+    from usaid.devices import pick_device
+    from usaid.memory import keep_freed_memory
 
     keep_freed_memory()
     device = pick_device(options.device)
@@ -77,13 +83,13 @@ def _add_data(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     )
     fetch.add_argument("--data-root", type=Path, default=Path("data"))
     fetch.set_defaults(run=_data_fetch)
-    miniature = data.add_parser("miniature", help="write small generated versions of all six data sets")
+    miniature = data.add_parser("miniature", help="write small generated versions of the paper's data sets")
     miniature.add_argument("directory", type=Path, metavar="DIR")
     miniature.set_defaults(run=_data_miniature)
 
 
 def _data_status(options: argparse.Namespace) -> None:
-    from usaid.datasets import format_status, status
+    from usaid.datasets.status import format_status, status
 
     print(format_status(status(options.data_root)))
 
@@ -107,50 +113,74 @@ def _add_train(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         description="Writes results/EXPERIMENT/weights/DENOISER.safetensors, its learning curve (.csv) and provenance "
         "(.json). The same command goes on where a killed one was.",
     )
-    parser.add_argument("--recipe", help="paper (default), released_code, or a YAML file of your own; not for mlp")
-    parser.add_argument("--denoiser", required=True, choices=["cdncnn_b", "s_said", "u_said", "mlp"])
+    parser.add_argument(
+        "--denoiser", required=True, metavar="METHOD", help="a method by name, or your own module:Class"
+    )
+    parser.add_argument(
+        "--recipe", help="for methods with several: paper (default), released_code, or a YAML file of your own"
+    )
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="keys of the recipe to change")
     parser.add_argument("--data-root", type=Path, default=Path("data"))
     parser.add_argument("--subset", type=Path, help="list of the ids of the images to train on; default: all")
-    parser.add_argument("--experiment", help="folder below results/; default: the recipe's name, or mlp")
+    parser.add_argument("--experiment", help="folder below results/; default: the recipe's name, or the method's")
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1, ...")
     parser.add_argument("--tensorboard", type=Path, metavar="DIR", help="also log for TensorBoard")
     parser.set_defaults(run=_train)
 
 
 def _train(options: argparse.Namespace) -> None:
-    import yaml
-
-    from usaid import datasets
-    from usaid.devices import keep_freed_memory, pick_device
-    from usaid.experiment.experiment import checked_mlp_training, checked_training
-    from usaid.denoisers.dncnn.training import train_denoiser
-    from usaid.denoisers.mlp.training import train_mlp
-    from usaid.denoisers.dncnn.recipe import MLPRecipe, Recipe, recipe_from
+    from evaluators.dag import code_of_training, list_of_ids
+    from usaid.datasets.loading import load
+    from usaid.denoisers.weights import train_denoiser
+    from usaid.devices import pick_device
+    from usaid.memory import keep_freed_memory
+    from usaid.training.loop import Run
     from usaid.training.tensorboard import tensorboard_watch
 
     keep_freed_memory()
-    changes = dict(text.partition("=")[::2] for text in options.set)
-    keys = {key: yaml.safe_load(value) for key, value in changes.items()}
-    name, device = options.recipe or ("mlp" if options.denoiser == "mlp" else "paper"), pick_device(options.device)
-    if options.denoiser == "mlp" and options.recipe:
-        raise UsaidError("--recipe: mlp has one recipe; change its keys with --set")
-    recipe: MLPRecipe | Recipe
-    if options.denoiser == "mlp":
-        recipe = checked_mlp_training(keys, "--set")
-    else:
-        recipe = recipe_from(**checked_training(keys | {"recipe": name}, "--set"))
-    weights = Path("results", options.experiment or Path(name).stem, "weights", f"{options.denoiser}.safetensors")
+    entry = _trained_entry(options)
+    assert entry.train is not None
+    name = entry.method.rpartition(":")[2]
+    experiment = options.experiment or Path(getattr(entry.train, "recipe", name)).stem
+    weights = Path("results", experiment, "weights", f"{name}.safetensors")
     _refuse_trained(weights)
     weights.parent.mkdir(parents=True, exist_ok=True)
-    dataset, split = recipe.images.split("/")
-    samples = datasets.load(dataset, options.data_root, split, options.subset)
-    log, watch = weights.with_suffix(".csv"), tensorboard_watch(options.tensorboard) if options.tensorboard else None
-    if isinstance(recipe, MLPRecipe):
-        train_mlp(samples, recipe, weights, device, log, watch=watch)
-    else:
-        train_denoiser(samples, options.denoiser, recipe, weights, options.data_root, device, log, watch=watch)
+    dataset, split = entry.train.images.split("/")
+    run = Run(
+        weights,
+        pick_device(options.device),
+        title=name,
+        name=entry.method,
+        data_root=options.data_root,
+        code_hash=code_of_training(entry.card, entry.train.images, list_of_ids(options.data_root, options.subset)),
+        watch=tensorboard_watch(options.tensorboard) if options.tensorboard else None,
+    )
+    train_denoiser(entry, load(dataset, options.data_root, split, options.subset), run)
     print(f"{weights} written")
+
+
+def _trained_entry(options: argparse.Namespace) -> "DenoiserEntry":
+    """The entry that an experiment would have for the denoiser to train."""
+    import yaml
+
+    from usaid.experiment.experiment import DenoiserEntry
+    from usaid.experiment.reading import checked_settings
+    from usaid.registries import METHODS, load_object, method_of
+
+    method, recipe = options.denoiser, None
+    if ":" in method or method in METHODS:
+        recipe = method_of(method).recipe
+    if recipe is None:
+        trained = ", ".join(name for name, card in METHODS.items() if card.recipe)
+        raise UsaidError(f"--denoiser: {method!r}: must be one of {trained}, or your own as module:Class")
+    kind = load_object(recipe)
+    keys = {key: yaml.safe_load(value) for key, _, value in (text.partition("=") for text in options.set)}
+    if options.recipe:
+        if "recipe" not in kind.model_fields:
+            raise UsaidError(f"--recipe: {method} has one recipe; change its keys with --set")
+        keys["recipe"] = options.recipe
+    train = checked_settings(kind, keys, "--set" if options.set else "--recipe")
+    return DenoiserEntry(method=method, train=train)
 
 
 def _add_train_judge(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -166,22 +196,18 @@ def _add_train_judge(commands: "argparse._SubParsersAction[argparse.ArgumentPars
 
 
 def _train_judge(options: argparse.Namespace) -> None:
+    from evaluators.dag import Dag
     from evaluators.judge_training import train_judge
-    from usaid.devices import keep_freed_memory
-    from usaid.experiment.experiment import read_experiment
+    from usaid.experiment.reading import read_experiment
+    from usaid.memory import keep_freed_memory
 
     keep_freed_memory()
     experiment = read_experiment(*options.experiment)
-    _require(experiment, "benchmarks", options.benchmark)
-    weights = Path("results", experiment["experiment"], "weights", f"{options.benchmark}.safetensors")
+    experiment.require("benchmarks", options.benchmark)
+    weights = Path(experiment.results, "weights", f"{options.benchmark}.safetensors")
     _refuse_trained(weights)
-    train_judge(experiment, options.benchmark, weights)
+    train_judge(experiment, options.benchmark, weights, Dag(experiment).train_judge(options.benchmark).code)
     print(f"{weights} written")
-
-
-def _require(experiment: Mapping[str, Any], key: str, name: str) -> None:
-    if name not in experiment[key]:
-        raise UsaidError(f"{name!r} is not among the experiment's {key}: {', '.join(experiment[key])}")
 
 
 def _refuse_trained(weights: Path) -> None:
@@ -195,26 +221,30 @@ def _add_score(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--benchmark", required=True)
     parser.add_argument("--denoiser", required=True)
     parser.add_argument("--weights", type=Path, help="the denoiser's weights")
-    parser.add_argument("--judge-file", type=Path, required=True, help="NIQE's parameters, or weights of the judge")
+    parser.add_argument("--judge-file", type=Path, help="what the judge reads; default: the experiment's")
     parser.add_argument("--output", type=Path, required=True, help="score file (Parquet)")
     parser.set_defaults(run=_score)
 
 
 def _score(options: argparse.Namespace) -> None:
-    from evaluators.scoring import score_to_file
-    from usaid.devices import keep_freed_memory
-    from usaid.experiment.experiment import read_experiment
+    from evaluators.dag import Dag
+    from evaluators.scoring import ScoreJob, score_to_file
+    from usaid.experiment.reading import read_experiment
+    from usaid.memory import keep_freed_memory
 
     keep_freed_memory()
-    experiment = read_experiment(*options.experiment)
-    _require(experiment, "benchmarks", options.benchmark)
-    _require(experiment, "denoisers", options.denoiser)
-    score_to_file(experiment, options.benchmark, options.denoiser, options.output, options.judge_file, options.weights)
+    experiment, benchmark, denoiser = read_experiment(*options.experiment), options.benchmark, options.denoiser
+    experiment.require("benchmarks", benchmark)
+    experiment.require("denoisers", denoiser)
+    job = Dag(experiment).score(benchmark, denoiser)
+    named = options.judge_file or job.settings["judge_file"]
+    judge_file = None if named is None else Path(named)
+    score_to_file(ScoreJob(experiment, benchmark, denoiser, options.output, judge_file, options.weights, job.code))
 
 
 def _add_table(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = commands.add_parser("table", help="make one of the paper's tables from score files")
-    parser.add_argument("number", type=int)
+    parser = commands.add_parser("table", help="make a table from score files")
+    parser.add_argument("table", help="the paper's number, or a benchmark that the paper does not have")
     parser.add_argument("scores", type=Path, nargs="*", help="score files, one for each denoiser and benchmark")
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder for the .csv, .tex and .md")
     parser.set_defaults(run=_table)
@@ -223,7 +253,27 @@ def _add_table(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def _table(options: argparse.Namespace) -> None:
     from usaid.report.tables.files import write_table
 
-    write_table(options.number, options.scores, options.output)
+    write_table(options.table, options.scores, options.output)
+
+
+def _add_config(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    config = commands.add_parser("config", help="what an experiment file can say").add_subparsers(
+        required=True, metavar="COMMAND"
+    )
+    config.add_parser("schema", help="JSON Schema, for editors").set_defaults(run=_config_schema)
+    config.add_parser("keys", help="all keys with their meaning, as Markdown").set_defaults(run=_config_keys)
+
+
+def _config_schema(options: argparse.Namespace) -> None:
+    from usaid.experiment.reference import json_schema
+
+    print(json.dumps(json_schema(), indent=1, ensure_ascii=False))
+
+
+def _config_keys(options: argparse.Namespace) -> None:
+    from usaid.experiment.reference import key_reference
+
+    print(key_reference().rstrip())
 
 
 if __name__ == "__main__":

@@ -21,11 +21,11 @@ from pycocotools.cocoeval import COCOeval
 
 from evaluators.detection.darknet.network import DarknetDetector, load_darknet
 from evaluators.detection.detector import Detections
-from usaid import datasets
 from usaid.datasets.base import read_id_list
 from usaid.datasets.coco import COCO
+from usaid.datasets.loading import load
 from usaid.devices import pick_device
-from usaid.images import to_uint8, to_unit_range
+from usaid.tensors import to_uint8, to_unit_range
 
 REPORTED = {"MobileNetV2-YOLOv3-Nano-coco": 30.1, "yolo-fastest-1.1-xl": 34.3}
 FITS = {"letterbox": True, "stretch": False}
@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("--draw", type=Path, help="folder for three images with their boxes")
     parser.add_argument("--device", default="auto")
     options = parser.parse_args()
-    coco, device = datasets.load("coco", options.data_root, "val"), pick_device(options.device)
+    coco, device = load("coco", options.data_root, "val"), pick_device(options.device)
     assert isinstance(coco, COCO)
     ids = coco.ids_on_disk()
     complete = read_id_list(options.data_root / COMPLETE)

@@ -19,14 +19,17 @@ from collections.abc import Callable
 import torch
 
 from usaid.checkpoints import load_state
-from usaid.denoisers import FACTS
-from usaid.denoisers.dncnn.denoiser import FLOP_PER_PIXEL, DnCNN, DnCNNDenoiser, dncnn_from_state
-from usaid.devices import keep_freed_memory
-from usaid.images import read_rgb, to_unit_range
+from usaid.denoisers.dncnn.denoiser import DnCNNDenoiser
+from usaid.denoisers.dncnn.network import FLOP_PER_PIXEL, DnCNN, dncnn_from_state
+from usaid.images import read_rgb
+from usaid.memory import keep_freed_memory
 from usaid.noise import gaussian_noise
+from usaid.registries import METHODS
+from usaid.tensors import to_unit_range
 
 HEIGHT, WIDTH = 512, 768  # a Kodak image
 SGEMM = 4096
+FACTS = METHODS["cdncnn_b"].facts
 
 
 def seconds(call: Callable[[], object], repeats: int) -> float:
@@ -52,7 +55,7 @@ def measure(variant: str, repeats: int) -> float:
     if variant.startswith("plain"):
         call: Callable[[], object] = lambda: noisy - network(noisy)  # noqa: E731
     else:
-        denoiser = DnCNNDenoiser(network, FACTS["cdncnn_b"], precision=variant.removeprefix("ours "))
+        denoiser = DnCNNDenoiser(network, FACTS, precision=variant.removeprefix("ours "))
         call = lambda: denoiser(noisy)  # noqa: E731
     with torch.inference_mode():
         return FLOP_PER_PIXEL * HEIGHT * WIDTH / seconds(call, repeats) / 1e9
@@ -69,8 +72,7 @@ def bfloat16_drift(weights: str, image: str) -> list[str]:
     for sigma in (15, 25, 35):
         noisy = clean + gaussian_noise("benchmark", "image", sigma, 0, *clean.shape[2:])
         psnr = [
-            -10
-            * ((DnCNNDenoiser(network, FACTS["u_said"], precision=p)(noisy).clamp(0, 1) - clean) ** 2).mean().log10()
+            -10 * ((DnCNNDenoiser(network, FACTS, precision=p)(noisy).clamp(0, 1) - clean) ** 2).mean().log10()
             for p in ("float32", "bfloat16")
         ]
         lines.append(f"sigma {sigma}: float32 {psnr[0]:.3f} dB, bfloat16 {psnr[1] - psnr[0]:+.4f} dB")

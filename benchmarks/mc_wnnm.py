@@ -19,8 +19,9 @@ import torch
 from torch import Tensor
 
 from usaid.denoisers.mc_wnnm.denoiser import Parameters, denoised
-from usaid.images import read_rgb, to_unit_range
+from usaid.images import read_rgb
 from usaid.noise import gaussian_noise
+from usaid.tensors import to_unit_range
 
 SIGMA = 25.0
 

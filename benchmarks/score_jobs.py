@@ -18,9 +18,11 @@ from pathlib import Path
 
 import yaml
 
-from evaluators.benchmarks import BENCHMARKS, judge_path
-from usaid import datasets
-from usaid.experiment.experiment import read_experiment
+from usaid.datasets.loading import load_for
+from usaid.denoisers.weights import import_weights
+from usaid.experiment.experiment import Experiment
+from usaid.experiment.reading import as_config, checked_experiment, read_experiment
+from usaid.registries import BENCHMARKS
 from usaid.scores.files import read_scores
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -35,14 +37,14 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--benchmarks", nargs="+", default=[*BENCHMARKS], choices=[*BENCHMARKS])
     options = parser.parse_args()
-    root = str(options.data_root.resolve())
     configs = (REPOSITORY / "config/released.yaml", REPOSITORY / "config/reference_released.yaml")
-    experiment = read_experiment(*configs) | {"data_root": root}
+    root = {"data_root": str(options.data_root.resolve())}
+    experiment = checked_experiment(as_config(read_experiment(*configs)) | root)
     print(f"U-SAID, sigma 25, {options.threads} threads; shares of the whole job, its start and end included")
     print(f"{'benchmark':24}{'images':>7}{'images/s':>10}" + "".join(f"{stage:>10}" for stage in (*STAGES, "start")))
-    for benchmark in options.benchmarks:
-        judge = Path(judge_path(benchmark, experiment, str(REPOSITORY / "results/reference/released"), root))
-        if benchmark not in experiment["benchmarks"] or not judge.exists():
+    for benchmark in (name for name in options.benchmarks if name in experiment.benchmarks):
+        judge = REPOSITORY / experiment.benchmarks[benchmark].judge_file(benchmark, experiment.places)
+        if not judge.exists():
             print(f"{benchmark:24} left out: no judge at {judge.name}")
             continue
         whole, n, seconds = run_job(experiment, benchmark, judge, options.images, options.threads)
@@ -52,22 +54,25 @@ def main() -> None:
 
 
 def run_job(
-    experiment: dict, benchmark: str, judge: Path, images: int, threads: int
+    experiment: Experiment, benchmark: str, judge: Path, images: int, threads: int
 ) -> tuple[float, int, dict[str, float]]:
     """Seconds of the whole job, images it scored, and seconds by stage."""
-    facts = BENCHMARKS[benchmark]
-    dataset = datasets.load_for(experiment, facts.dataset, facts.split)
+    card, entry = BENCHMARKS[benchmark], experiment.entries["u_said"]
+    dataset = load_for(experiment, card.dataset, card.split)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        chosen = dataset.ids[: images * (100 if facts.dataset == "cifar100" else 1)]
-        (folder / "ids.txt").write_text("".join(f"{image_id}\n" for image_id in chosen))
-        settings = {**experiment["benchmarks"][benchmark], "sigmas": [25], "subset": str(folder / "ids.txt")}
-        one = {**experiment, "benchmarks": {benchmark: settings}}
-        (folder / "experiment.yaml").write_text(yaml.safe_dump(one))
+        chosen = dataset.ids[: images * (100 if card.dataset == "cifar100" else 1)]
+        (folder / "ids.txt").write_text("".join(f"{image_id}\n" for image_id in chosen), encoding="utf-8")
+        config = as_config(experiment)
+        settings = {**config["benchmarks"][benchmark], "sigmas": [25], "subset": str(folder / "ids.txt")}
+        config |= {"benchmarks": {benchmark: settings}, "denoisers": {"u_said": config["denoisers"]["u_said"]}}
+        (folder / "experiment.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+        weights = folder / "u_said.safetensors"
+        import_weights(entry, {"": Path(experiment.data_root, str(entry.weights))}, weights)
         command = [
             *(sys.executable, "-m", "usaid_cli", "score", str(folder / "experiment.yaml")),
             *("--benchmark", benchmark, "--denoiser", "u_said", "--output", str(folder / "scores.parquet")),
-            *("--weights", f"{experiment['data_root']}/released/USAID.pth", "--judge-file", str(judge)),
+            *("--weights", str(weights), "--judge-file", str(judge)),
         ]
         start = time.perf_counter()
         subprocess.run(command, check=True, env=os.environ | {"OMP_NUM_THREADS": str(threads)})

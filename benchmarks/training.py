@@ -14,7 +14,6 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,17 +21,19 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from evaluators.metrics.psnr_ssim import psnr_rgb_float
-from usaid import datasets
-from usaid.checkpoints import load_state
-from usaid.denoisers import FACTS
-from usaid.denoisers.dncnn.denoiser import PRECISIONS, DnCNNDenoiser, dncnn_from_state
-from usaid.devices import keep_freed_memory, pick_device
-from usaid.images import to_unit_range
+from usaid.datasets.loading import load
+from usaid.denoisers.build import build_denoiser
+from usaid.denoisers.dncnn.batches import Batches
+from usaid.denoisers.dncnn.recipe import Recipe
+from usaid.denoisers.dncnn.training import DenoiserLoss, Segmentation, learnt_parts, train_dncnn
+from usaid.devices import PRECISIONS, pick_device
+from usaid.memory import keep_freed_memory
 from usaid.noise import gaussian_noise
-from usaid.denoisers.dncnn.training import DenoiserLoss, Segmentation, learnt_parts, train_denoiser
-from usaid.training.patches import Batches, PatchSampler
-from usaid.denoisers.dncnn.recipe import Method, Recipe, recipe_from
+from usaid.tensors import to_unit_range
+from usaid.training.loop import Run
+from usaid.training.patches import PatchSampler
 
+METHODS = ("cdncnn_b", "u_said")
 OPTIONS = {
     "plain": {"channels_last": False},
     "channels_last": {},
@@ -41,7 +42,7 @@ OPTIONS = {
 }
 
 
-def make_step(method: Method, recipe: Recipe, sampler: PatchSampler, data_root: Path) -> Callable[[int], None]:
+def make_step(method: str, recipe: Recipe, sampler: PatchSampler, data_root: Path) -> Callable[[int], None]:
     """One optimiser step as the training takes it, batch included."""
     device, batches = sampler.pixels.device, Batches(sampler, recipe)
     segmentation = None if method == "cdncnn_b" else Segmentation(method, recipe, data_root, device)
@@ -79,16 +80,16 @@ def measure(base: Recipe, options: argparse.Namespace, device: torch.device) -> 
     generator = np.random.default_rng(0)
     images = [(str(i), generator.integers(0, 256, (375, 500, 3), dtype=np.uint8)) for i in range(128)]
     sampler = PatchSampler(images, base.patch, device)
-    variants: dict[tuple[Method, str], Callable[[int], None]] = {}
-    flops: dict[Method, int] = {}
-    for method in ("cdncnn_b", "u_said"):
+    variants: dict[tuple[str, str], Callable[[int], None]] = {}
+    flops: dict[str, int] = {}
+    for method in METHODS:
         with FlopCounterMode(display=False) as counter:
             make_step(method, base, sampler, options.data_root)(1)
         flops[method] = counter.get_total_flops()
         for name, changes in OPTIONS.items():
             if name in options.variants:
-                variants[method, name] = make_step(method, replace(base, **changes), sampler, options.data_root)
-    times: dict[tuple[Method, str], list[float]] = {key: [] for key in variants}
+                variants[method, name] = make_step(method, base.model_copy(update=changes), sampler, options.data_root)
+    times: dict[tuple[str, str], list[float]] = {key: [] for key in variants}
     for step in variants.values():
         for number in range(1, 4):
             step(number)
@@ -102,9 +103,9 @@ def measure(base: Recipe, options: argparse.Namespace, device: torch.device) -> 
             times[key].append(seconds(some_steps, device) / options.steps)
     rates = {name: matrix_rate(dtype, device) for name, dtype in PRECISIONS.items()}
     print(f"{'':32}{'ms/step':>9}{'steps/s':>9}{'patches/s':>11}{'x CDnCNN-B':>12}{'TFLOP/s':>9}{'of matrix rate':>16}")
-    for (method, name), found in times.items():
-        once, precision = statistics.median(found), OPTIONS[name].get("precision", "float32")
-        ratio = statistics.median(a / b for a, b in zip(found, times["cdncnn_b", name], strict=True))
+    for (method, name), taken in times.items():
+        once, precision = statistics.median(taken), OPTIONS[name].get("precision", "float32")
+        ratio = statistics.median(a / b for a, b in zip(taken, times["cdncnn_b", name], strict=True))
         rate = flops[method] / once
         cells = f"{1e3 * once:9.1f}{1 / once:9.1f}{base.batch / once:11.0f}{ratio:12.2f}{rate / 1e12:9.2f}"
         print(f"{method + ', ' + name:32}{cells}{rate / rates[precision]:16.2f}")
@@ -114,14 +115,13 @@ def measure(base: Recipe, options: argparse.Namespace, device: torch.device) -> 
 
 def final_psnr(recipe: Recipe, options: argparse.Namespace, device: torch.device) -> float:
     """PSNR in dB on Kodak at sigma 25 of a CDnCNN-B trained for ``options.psnr`` steps; always scored in float32."""
-    recipe = replace(recipe, steps=options.psnr, milestones=(60, 90))
-    images = datasets.load("voc2012", options.data_root, "train", options.subset)
+    recipe = recipe.model_copy(update={"steps": options.psnr, "milestones": (60.0, 90.0)})
+    images, values = load("voc2012", options.data_root, "train", options.subset), []
     with tempfile.TemporaryDirectory() as folder:
         weights = Path(folder, "weights.safetensors")
-        train_denoiser(images, "cdncnn_b", recipe, weights, options.data_root, device)
-        network = dncnn_from_state(load_state(weights), "trained")
-    denoiser, values = DnCNNDenoiser(network, FACTS["cdncnn_b"], device), []
-    for sample in datasets.load("kodak", options.data_root, "all"):
+        train_dncnn(images, recipe, Run(weights, device, "CDnCNN-B", "cdncnn_b", options.data_root))
+        denoiser = build_denoiser("cdncnn_b", weights, device)
+    for sample in load("kodak", options.data_root, "all"):
         clean = to_unit_range(sample.image)
         noisy = clean + gaussian_noise("kodak", sample.id, 25, 0, *clean.shape[2:])
         values.append(float(psnr_rgb_float(denoiser(noisy.to(device)).cpu(), clean)))
@@ -145,12 +145,12 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     keep_freed_memory()
     device = pick_device(options.device)
-    base = recipe_from(recipe="paper", encoder=options.encoder, batch=options.batch)
+    base = Recipe.model_validate({"recipe": "paper", "encoder": options.encoder, "batch": options.batch})
     print(f"{device}, {options.threads} threads, torch {torch.__version__}, batch {base.batch}, encoder {base.encoder}")
     measure(base, options, device)
     if options.psnr:
         for name in options.variants:
-            psnr = final_psnr(replace(base, **OPTIONS[name]), options, device)
+            psnr = final_psnr(base.model_copy(update=OPTIONS[name]), options, device)
             print(f"{name:24}{psnr:8.3f} dB on Kodak, sigma 25, after {options.psnr} steps", flush=True)
 
 

@@ -6,24 +6,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 
-import torch
-
-from usaid.devices import keep_freed_memory
 from usaid.errors import UsaidError
+from usaid.memory import keep_freed_memory
 
 
 @contextmanager
-def job(log: str | Path, threads: int = 1) -> Iterator[None]:
+def job(log: str | Path, threads: int | None = None) -> Iterator[None]:
     """Run a block with its output in a log file; a :class:`UsaidError` ends the process with its one line.
 
     Args:
         log: file that gets what the block prints; anything but a UsaidError leaves its traceback there too.
-        threads: CPU threads that torch may use.
+        threads: CPU threads that torch may use; None: the block needs no torch, which is not imported then.
     """
-    torch.set_num_threads(threads)
-    keep_freed_memory()
+    if threads is not None:
+        import torch
+
+        torch.set_num_threads(threads)
+        keep_freed_memory()
     try:
-        with open(log, "w", buffering=1) as file, redirect_stdout(file), redirect_stderr(file):
+        with open(log, "w", buffering=1, encoding="utf-8") as file, redirect_stdout(file), redirect_stderr(file):
             try:
                 yield
             except BaseException:

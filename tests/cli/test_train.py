@@ -1,4 +1,4 @@
-"""Tests of `usaid train`: what it writes, that it goes on, and one-line errors."""
+"""`usaid train`: any trainable method, what it writes, and one-line errors."""
 
 import json
 from pathlib import Path
@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 
 import usaid_cli
+from evaluators.dag import code_of_training
 from usaid.checkpoints import load_state
 from usaid.datasets.miniature.writer import write_miniature
-from usaid.denoisers.dncnn.denoiser import dncnn_from_state
+from usaid.denoisers.dncnn.network import dncnn_from_state
+from usaid.registries import METHODS
 
 SMALL = ["depth=3", "features=4", "batch=4", "patch=16", "steps=3", "encoder=efficientnet_lite0"]
 
@@ -41,14 +43,51 @@ def test_writes_weights_curve_provenance_and_tensorboard_logs(train, tmp_path, c
     assert len(dncnn_from_state(load_state(weights), "trained").dncnn) == 2 + 3 + 1
     header, *rows = weights.with_suffix(".csv").read_text().splitlines()
     assert header == "step,learning_rate,loss,mse,psnr,segmentation"
-    facts = json.loads(weights.with_suffix(".json").read_text())["training"]
-    assert (facts["recipe"], facts["gradient"], facts["steps"]) == ("released_code", "detached", 3)
+    record = json.loads(weights.with_suffix(".json").read_text())["training"]
+    assert (record["recipe"], record["gradient"], record["steps"]) == ("released_code", "detached", 3)
 
     logged = EventAccumulator(str(tmp_path / "logs")).Reload()
     assert set(logged.Tags()["scalars"]) == set(header.split(",")[1:])
     loss = logged.Scalars("loss")[-1]
     assert loss.step == 3
     assert loss.value == pytest.approx(float(rows[-1].split(",")[2]), rel=1e-6)
+
+
+def test_mlp_is_trained_by_its_own_recipe(train, tmp_path, data_root):
+    keys = ["sigmas=[25]", "hidden=[8]", "input_side=9", "output_side=5", "batch=4", "steps=2"]
+    train("--denoiser", "mlp", "--set", *keys)
+    weights = tmp_path / "results/mlp/weights/mlp.safetensors"
+    assert weights.with_suffix(".csv").read_text().startswith("sigma,step")
+    record = json.loads(weights.with_suffix(".json").read_text())["training"]
+    assert record["code_hash"] == code_of_training(METHODS["mlp"], "voc2012/train", [data_root / "five.txt"])
+
+
+OWN = """
+import torch
+from usaid.cards import Facts
+from usaid.denoisers.base import Denoiser
+from usaid.training.loop import finish
+
+class Dimmer(Denoiser):
+    facts = Facts("Dimmer", True, True, False, False, "MIT", "none")
+
+    def __call__(self, noisy, told_sigma=None):
+        return noisy
+
+    @staticmethod
+    def train(samples, recipe, run):
+        network = torch.nn.Linear(1, 1)
+        network.bias.data.fill_(sum(sample.image.mean() for sample in samples) / recipe.divisor)
+        run.curve.write_text("step,loss\\n")
+        finish(run, network, {})
+"""
+
+
+def test_an_own_class_is_trained_by_its_own_function(train, tmp_path, monkeypatch):
+    (tmp_path / "own_dimmer.py").write_text(OWN)
+    monkeypatch.syspath_prepend(tmp_path)
+    train("--denoiser", "own_dimmer:Dimmer", "--set", "divisor=1000", "--experiment", "mine")
+    assert 0 < load_state(tmp_path / "results/mine/weights/Dimmer.safetensors")["bias"] < 2
 
 
 def test_finished_training_is_not_overwritten(train):
@@ -60,16 +99,37 @@ def test_finished_training_is_not_overwritten(train):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--set", "stepps=3"], r"^error: --set: unknown key 'stepps'; allowed: batch"),
+        (["--set", "stepps=3"], r"^error: --set: unknown key 'stepps' \(nearest: 'steps'\); allowed: batch"),
         (["--set", "classes=1"], r"^error: --set: classes = 1: must be >= 2$"),
         (["--set", "batch=many"], r'^error: --set: batch = "many": must be of type integer$'),
-        (["--recipe", "best"], r"^error: recipe 'best': must be one of paper, released_code, or a YAML file"),
+        (["--recipe", "best"], r"^error: --recipe: recipe 'best': must be one of paper, released_code, or a YAML file"),
         (["--set", *SMALL, "batch=6"], r"^error: 5 images, fewer than 'batch' = 6; lower it, or add images$"),
         (["--set", *SMALL, "patch=200"], r"smaller than 'patch' = 200; leave it out$"),
         (["--set", "batch=4", "patch=16"], r"ImageNet weights of ResNet-101 are missing; `usaid data fetch"),
     ],
 )
-def test_bad_input_is_one_line(train, arguments, message):
+def test_bad_recipes_are_one_line(train, arguments, message):
     with pytest.raises(SystemExit, match=message) as error:
         train("--denoiser", "u_said", *arguments)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--denoiser", "mc_wnnm"], "^error: --denoiser: 'mc_wnnm': must be one of cdncnn_b, s_said, u_said, mlp,"),
+        (
+            ["--denoiser", "u_sad"],
+            "^error: --denoiser: 'u_sad': must be one of cdncnn_b, s_said, u_said, mlp, or",
+        ),
+        (
+            ["--denoiser", "mlp", "--recipe", "paper"],
+            "^error: --recipe: mlp has one recipe; change its keys",
+        ),
+        (["--denoiser", "no_such_module:Mine"], r"^error: method 'no_such_module:Mine': .* cannot be imported"),
+    ],
+)
+def test_bad_methods_are_one_line(train, arguments, message):
+    with pytest.raises(SystemExit, match=message) as error:
+        train(*arguments)
     assert "\n" not in str(error.value)

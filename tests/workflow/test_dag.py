@@ -1,173 +1,345 @@
-"""The DAG on two small images: tables come out, reruns are exact, kills and failures leave nothing half done."""
+"""The DAG on a few small images: tables come out, reruns are exact, kills and failures leave nothing half done."""
 
+import csv
+import json
 import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
+from snakemake_runs import ENCODER, REPOSITORY, command, environment, made_once, planned, run, write_experiment
 
-from usaid import datasets
 from usaid.datasets.miniature.writer import write_miniature
 from usaid.scores.files import read_scores
 
-REPOSITORY = Path(__file__).parents[2]
-
-EXPERIMENT = {
-    "experiment": "tiny",
-    "data_root": "data",
-    "subsets": {"kodak/all": "two.txt"},
-    "niqe": "niqe_fitted",
-    "denoisers": {
-        "noisy": {"method": "noisy"},
-        "halved": {"method": "own_denoiser:Scaled", "title": "Halved_1", "options": {"factor": 0.5}},
-    },
-    "benchmarks": {"kodak_quality": {"sigmas": [25]}},
-}
-
-ENCODER = "efficientnet_lite0"
-
-OWN_DENOISER = """
+OWN_DENOISERS = '''
 import time
-from usaid.denoisers import FACTS
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from usaid.cards import Facts
 from usaid.denoisers.base import Denoiser
+from usaid.training.loop import finish
+
 
 class Scaled(Denoiser):
-    facts = FACTS["cdncnn_b"]
+    facts = Facts("Scaled", True, False, False, False, "MIT", "none")
     def __init__(self, factor, seconds=0.0):
         self.factor, self.seconds = factor, seconds
     def __call__(self, noisy, told_sigma=None):
         time.sleep(self.seconds)
         return noisy * self.factor
-"""
+
+
+class Told(Scaled):
+    facts = replace(Scaled.facts, title="Told", blind=False)
+    def __call__(self, noisy, told_sigma=None):
+        return noisy * (1 - told_sigma / 255)
+
+
+class Weighted(Scaled):
+    def __init__(self, weights):
+        super().__init__(float(Path(weights).read_text()))
+
+
+class Learnt(Scaled):
+    def __init__(self, weights):
+        super().__init__(float(load_file(weights)["bias"]))
+    @staticmethod
+    def train(samples, recipe, run):
+        network = torch.nn.Linear(1, 1)
+        network.bias.data.fill_(recipe.factor * len(list(samples)))
+        run.curve.write_text("step,loss\\n")
+        finish(run, network, {"images": recipe.images})
+
+
+class Dividing(Scaled):
+    """By zero, on a black pixel of one image."""
+    def __init__(self):
+        super().__init__(1)
+    def __call__(self, noisy, told_sigma=None):
+        output = noisy.clone()
+        output[0, 0, 0, 0] = torch.nan
+        return output
+'''
+
+ON_KODAK, ON_VOC = {"benchmarks": ["kodak_quality"]}, {"benchmarks": ["voc_quality"]}
+
+SMALL = {"recipe": "paper", "depth": 3, "features": 4, "patch": 16, "batch": 4, "steps": 2, "encoder": ENCODER}
+
+QUICK = {"outer_iterations": 1, "admm_iterations": 1, "group": 20, "window": 6, "step": 6}
+"""Parameters of MC-WNNM that take a second an image."""
+
+EXPERIMENT: dict[str, Any] = {
+    "experiment": "tiny",
+    "data_root": "data",
+    "subsets": {"kodak/all": "two.txt", "voc2012/val": "one.txt"},
+    "niqe": "niqe_fitted",
+    "denoisers": {
+        "noisy": {"method": "noisy"},
+        "clean": {"method": "clean", "benchmarks": ["kodak_quality", "isic_segmentation"]},
+        **{name: {"method": name, "train": SMALL, **ON_VOC} for name in ("cdncnn_b", "s_said", "u_said")},
+        "mlp": {
+            "method": "mlp",
+            "train": {
+                "sigmas": [25], "hidden": [64], "input_side": 9, "output_side": 5, "batch": 64, "steps": 20
+            },
+            "options": {"stride": 5},
+            **ON_KODAK,
+        },
+        "mc_wnnm": {
+            "method": "mc_wnnm", "options": {"parameters": QUICK}, "sigmas": [25], **ON_KODAK
+        },
+        "cbm3d": {"method": "cbm3d", **ON_KODAK},
+        "halved": {
+            "method": "own_denoisers:Scaled", "title": "Halved_1", "options": {"factor": 0.5}, **ON_KODAK
+        },
+        "told": {"method": "own_denoisers:Told", "options": {"factor": 1}, **ON_KODAK},
+        "weighted": {"method": "own_denoisers:Weighted", "weights": "factor.txt", **ON_KODAK},
+        "learnt": {"method": "own_denoisers:Learnt", "train": {"images": "kodak/all", "factor": 0.25}, **ON_KODAK},
+        "without_weights": {"method": "own_denoisers:Weighted", "weights": "absent.txt", **ON_KODAK},
+        "of_another_hash": {
+            "method": "own_denoisers:Weighted", "weights": "factor.txt", "sha256": "0" * 64, **ON_KODAK
+        },
+        "dividing": {"method": "own_denoisers:Dividing", **ON_KODAK},
+        "absent": {"method": "no_such_module:Denoiser", **ON_KODAK},
+    },
+    "benchmarks": {
+        "kodak_quality": {"sigmas": [15, 25], "told_sigmas": ["oracle", 25]},
+        "voc_quality": {"sigmas": [25]},
+        "isic_segmentation": {
+            "sigmas": [25],
+            "segmenter": {
+                "network": "pspnet",
+                "encoder": ENCODER,
+                "train": {"crop": 32, "batch": 2, "steps": 2, "optimizer": "adamw", "learning_rate": 0.001},
+            },
+            "notes": ["two steps are no training"],
+        },
+        "coco_detection": {"sigmas": [25], "detector": {"network": "darknet:yolov3,weights/absent.weights"}},
+    },
+    "ablation": {"denoiser": "u_said", "classes": [2, 21]},
+}  # fmt: skip
+
+SIDE_BY_SIDE = ("score=1", "train_denoiser=1", "train_judge=1")
+"""Threads of rules, so that their jobs run side by side on two cores."""
+
+FAILED = {
+    *(f"score kodak_quality/{name}" for name in ("cbm3d", "without_weights", "of_another_hash", "dividing", "absent")),
+    "score coco_detection/noisy",
+}
+"""What is tried again by every run."""
+
+
+def copy_of(value: Any) -> Any:
+    """That may be changed."""
+    return json.loads(json.dumps(value))
+
+
+def set_up(folder: Path) -> None:
+    """Write generated data with lists of ids, and denoisers of the user's own."""
+    write_miniature(folder / "data")
+    (folder / "data/two.txt").write_text("kodim01\nkodim02\n")
+    (folder / "data/one.txt").write_text("2012_001001\n")
+    (folder / "data/factor.txt").write_text("0.5")
+    (folder / "own_denoisers.py").write_text(OWN_DENOISERS)
+    (folder / "bm3d.py").write_text("raise ImportError('absent on purpose')")
+
+
+def times_of_data(folder: Path) -> dict[str, int]:
+    files = [path for path in (folder / "data").rglob("*") if path.is_file()]
+    return {str(path.relative_to(folder)): path.stat().st_mtime_ns for path in files}
+
+
+def run_all(folder: Path) -> None:
+    """One run that many tests look at."""
+    set_up(folder)
+    write_experiment(folder, EXPERIMENT)
+    (folder / "times.json").write_text(json.dumps(times_of_data(folder)))
+    (folder / "output.txt").write_text(run(folder, "all", "--set-threads", *SIDE_BY_SIDE))
 
 
 @pytest.fixture(scope="session")
-def data_root(tmp_path_factory) -> Path:
-    root = tmp_path_factory.mktemp("miniature") / "data"
-    write_miniature(root)
-    (root / "two.txt").write_text("kodim01\nkodim02\n")
-    return root
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the whole experiment was run. Only to be read: a dry run forgets failures."""
+    return made_once(tmp_path_factory, "tiny", run_all)
 
 
 @pytest.fixture
-def folder(tmp_path, data_root) -> Path:
-    """A working folder with a copy of the data, an experiment and a denoiser of the user's own."""
-    shutil.copytree(data_root, tmp_path / "data")
-    (tmp_path / "own_denoiser.py").write_text(OWN_DENOISER)
-    write_experiment(tmp_path, EXPERIMENT)
-    return tmp_path
+def folder(finished: Path, tmp_path: Path) -> Path:
+    """A copy of the finished folder, for further runs; its data are those of the original."""
+    shutil.copytree(finished, tmp_path / "tiny", ignore=shutil.ignore_patterns("data"))
+    (tmp_path / "tiny/data").symlink_to(finished / "data")
+    shutil.copytree(finished / "results/tiny/data", tmp_path / "tiny/results/tiny/data")
+    return tmp_path / "tiny"
 
 
-def write_experiment(folder: Path, experiment: dict) -> None:
-    (folder / "experiment.yaml").write_text(yaml.safe_dump(experiment))
+def table(finished: Path, number: int) -> dict[tuple[str, str, str], dict[str, str]]:
+    """The cells of a table by group, denoiser and metric."""
+    with open(finished / f"results/tiny/tables/table_{number}.csv", encoding="utf-8", newline="") as file:
+        return {(row["group"], row["denoiser"], row["metric"]): row for row in csv.DictReader(file)}
 
 
-def command(*arguments: str, repository: Path = REPOSITORY) -> list[str]:
-    snakemake = [sys.executable, "-m", "snakemake", "--cores", "2", "--snakefile", str(repository / "Snakefile")]
-    return [*snakemake, *arguments, "--configfile", "experiment.yaml"]
+def page(finished: Path, name: str) -> str:
+    return (finished / f"results/tiny/tables/{name}.md").read_text(encoding="utf-8")
 
 
-def environment(folder: Path, repository: Path = REPOSITORY) -> dict[str, str]:
-    return os.environ | {"PYTHONPATH": f"{repository}:{folder}", "OMP_NUM_THREADS": "1"}
+class TestFinished:
+    """What one run of everything left."""
+
+    def test_tables_in_all_formats_with_the_papers_numbers_and_how_many_images(self, finished):
+        tables = finished / "results/tiny/tables"
+        names = {path.name for path in tables.iterdir()}
+        assert {f"table_{n}.{end}" for n in (1, 2, 3, 4, 6, 7, 9) for end in ("csv", "tex", "md")} <= names
+        header = (tables / "table_6.csv").read_text().splitlines()[0]
+        assert header == "table,group,denoiser,metric,ours,paper,delta,n,note"
+        noisy = table(finished, 6)["25", "noisy", "psnr"]
+        assert abs(float(noisy["ours"]) - 20.17) < 0.2  # 20 log10(255 / 25), the borders of [0, 1] aside
+        assert "n = 2 of 24" in page(finished, "table_6")
+        for text in ((finished / "output.txt").read_text(), page(finished, "index")):
+            assert "Table X (ten noise draws) is not built yet" in text
+
+    def test_files_of_data_root_are_as_they_were(self, finished):
+        """Snakemake deletes outputs before it makes them again: nothing in an official data_root may be one."""
+        assert times_of_data(finished) == json.loads((finished / "times.json").read_text())
+
+    def test_every_training_leaves_weights_curve_and_record(self, finished):
+        names = {path.name for path in (finished / "results/tiny/weights").iterdir()}
+        trained = ("cdncnn_b", "s_said", "u_said", "u_said_k2", "mlp", "learnt", "isic_segmentation")
+        expected = {f"{name}.{end}" for name in trained for end in ("safetensors", "csv", "json")}
+        assert names == expected | {"niqe_fitted.npz"}, "no checkpoint is left"
+        mlp = (finished / "results/tiny/weights/mlp.csv").read_text()
+        assert mlp.startswith("sigma,step")
+
+    def test_table_ii_has_a_column_for_each_number_of_classes(self, finished):
+        assert {denoiser for _, denoiser, _ in table(finished, 2)} >= {"u_said_k2", "u_said_k21"}
+        assert table(finished, 2)["25", "u_said_k2", "psnr"]["ours"]
+        assert (
+            table(finished, 2)["25", "u_said_k21", "psnr"]["ours"] == table(finished, 1)["25", "u_said", "psnr"]["ours"]
+        )
+
+    def test_a_judge_is_trained_and_a_missing_one_fails_its_own_scores_only(self, finished):
+        assert "coco_detection x noisy" in (finished / "output.txt").read_text()
+        assert table(finished, 7)["isic2018", "clean", "miou"]["ours"].startswith("0.")
+        assert table(finished, 7)["deepglobe", "noisy", "miou"]["note"] == "not in this experiment"
+        text = page(finished, "table_7")
+        assert "n = 8 of 100 images of isic2018, split val; sigma 25" in text
+        for deviation in ("two steps are no training", "trained on 32 of the 2,594", "lite0 in place of resnet101"):
+            assert deviation in text
+        assert "weights/absent.weights: weights are missing" in page(finished, "table_9")
+        classes = (finished / "results/tiny/tables/classes.csv").read_text()
+        assert "isic_segmentation,miou_dataset,25,lesion,clean,0." in classes
+
+    def test_non_blind_methods_are_told_what_table_iv_says(self, finished):
+        rows = read_scores(finished / "results/tiny/scores/kodak_quality/told.parquet").rows
+        told = sorted(zip(rows["sigma"], rows["told_sigma"], strict=True))
+        assert told == [(15, 15)] * 2 + [(15, 25)] * 2 + [(25, 25)] * 2
+        ours = {place: cell["ours"] for place, cell in table(finished, 4).items()}
+        assert ours["median_sigma/25", "mlp", "psnr"] == ours["oracle_sigma/25", "mlp", "psnr"] != ""
+        assert ours["median_sigma/15", "told", "psnr"] != ours["oracle_sigma/15", "told", "psnr"]
+        assert ours["oracle_sigma/25", "mc_wnnm", "psnr"] != ""
+        assert ours["oracle_sigma/15", "mc_wnnm", "psnr"] == ours["oracle_sigma/25", "cbm3d", "psnr"] == ""
+        assert "trained by this suite" in page(finished, "table_4")
+        assert not {denoiser for _, denoiser, _ in table(finished, 6)} & {"mlp", "mc_wnnm", "cbm3d"}
+
+    def test_own_classes_get_their_weights_as_a_path_or_train_themselves(self, finished):
+        ours = {name: table(finished, 6)["25", name, "psnr"]["ours"] for name in ("halved", "weighted", "learnt")}
+        assert len(set(ours.values())) == 1, "0.5, from an option, from a file, and 0.25 for each of two images"
+        record = json.loads((finished / "results/tiny/weights/learnt.json").read_text())
+        assert record["training"]["images"] == "kodak/all"
+        assert "Halved_1" in page(finished, "table_6")
+        assert {denoiser for _, denoiser, _ in table(finished, 3)} >= {"halved", "told", "learnt"}
+
+    @pytest.mark.parametrize(
+        ("denoiser", "reasons"),
+        [
+            ("dividing", ["dividing", "kodim01", "not finite"]),
+            ("without_weights", ["data/absent.txt: weights are missing"]),
+            ("of_another_hash", ["data/factor.txt: SHA-256 is", "expected 000"]),
+            ("absent", ["no_such_module:Denoiser", "cannot be imported"]),
+            ("cbm3d", ["needs the package bm3d (absent on purpose)"]),
+        ],
+    )
+    def test_a_failure_is_a_dash_with_its_reason_in_its_own_column(self, finished, denoiser, reasons):
+        cells = {place[1:]: cell for place, cell in table(finished, 4).items() if place[0] == "oracle_sigma/25"}
+        assert {cells[denoiser, metric]["ours"] for metric in ("psnr", "niqe")} == {""}
+        assert "" not in {cells[name, metric]["ours"] for name in ("noisy", "halved") for metric in ("psnr", "niqe")}
+        note = cells[denoiser, "psnr"]["note"]
+        failed = f"Failed: kodak_quality x {denoiser}: "
+        (line,) = (line for line in (finished / "output.txt").read_text().splitlines() if line.startswith(failed))
+        for reason in reasons:
+            assert reason in note
+            assert reason in line
 
 
-def run(folder: Path, *arguments: str, repository: Path = REPOSITORY) -> str:
-    done = subprocess.run(
-        command(*arguments, repository=repository),
-        cwd=folder, env=environment(folder, repository), capture_output=True, text=True,
-    )  # fmt: skip
-    output = done.stdout + done.stderr
-    assert done.returncode == 0, output
-    return output
+class TestReruns:
+    """What a further run does."""
+
+    def test_only_failures_are_tried_again(self, folder):
+        jobs = planned(folder, "all")
+        assert jobs == FAILED | {"table 4", "table 6", "table 9", "classes", "index"}
+        for file in ("scores/kodak_quality/noisy.parquet", "tables/table_1.csv"):
+            assert (folder / "results/tiny" / file).exists()
+
+    def test_a_changed_entry_reruns_its_denoiser_only(self, folder):
+        changed = copy_of(EXPERIMENT)
+        changed["denoisers"]["halved"]["options"]["factor"] = 0.6
+        changed["denoisers"]["mine_too"] = {"method": "noisy", **ON_KODAK}
+        changed["denoisers"]["s_said"]["train"]["steps"] = 3
+        changed["benchmarks"]["isic_segmentation"]["segmenter"]["train"]["steps"] = 3
+        write_experiment(folder, changed)
+        jobs = planned(folder, "all")
+        assert {job for job in jobs if not job.startswith("table ")} - FAILED == {
+            *("score kodak_quality/halved", "score kodak_quality/mine_too"),
+            *("train_denoiser s_said", "score voc_quality/s_said"),
+            *("train_judge isic_segmentation", "score isic_segmentation/noisy", "score isic_segmentation/clean"),
+            *("classes", "index"),
+        }
+        assert {job for job in jobs if job.startswith("table ")} == {f"table {number}" for number in (1, 4, 6, 7, 9)}
+
+    def test_a_failed_score_is_made_when_its_cause_is_gone(self, folder):
+        experiment = copy_of(EXPERIMENT)
+        experiment["benchmarks"] = {"kodak_quality": experiment["benchmarks"]["kodak_quality"]}
+        experiment["denoisers"] = {"noisy": {"method": "noisy"}, "later": {"method": "clean"}}
+        del experiment["ablation"]
+        write_experiment(folder, experiment)
+        data = (folder / "data").resolve()
+        (folder / "data").unlink()
+        shutil.copytree(data, folder / "data")
+        image = folder / "data/kodak/kodim02.png"
+        whole = image.read_bytes()
+        image.write_bytes(whole[:500])
+        assert "kodim02.png: does not decode as an image" in run(folder, "table_6")
+        image.write_bytes(whole)
+        run(folder, "table_6")
+        scores = read_scores(folder / "results/tiny/scores/kodak_quality/later.parquet")
+        assert scores.provenance["failure"] is None
+        assert len(scores.rows) == 4
 
 
-def planned_scores(folder: Path, repository: Path = REPOSITORY) -> set[str]:
-    """Denoisers whose scores a dry run would make."""
-    output = run(folder, "--dry-run", "all_tables", repository=repository)
-    return {line.split("denoiser=")[1] for line in output.splitlines() if "denoiser=" in line}
-
-
-def test_from_nothing_to_tables_and_exact_reruns(folder):
-    output = run(folder, "all_tables")
-    tables = folder / "results/tiny/tables"
-    assert {"table_4.csv", "table_6.csv", "table_6.tex", "table_6.md", "table_3.csv"} <= {
-        path.name for path in tables.iterdir()
-    }
-    assert "Table X (ten noise draws) is not built yet" in output
-    assert "not built yet" in (tables / "index.md").read_text()
-    csv = (tables / "table_6.csv").read_text().splitlines()
-    assert csv[0] == "table,group,method,metric,ours,paper,delta,n,note"
-    noisy_psnr = next(line.split(",") for line in csv if line.startswith("6,25,noisy,psnr,"))
-    assert abs(float(noisy_psnr[4]) - 20.17) < 0.2  # 20 log10(255 / 25), the borders of [0, 1] aside
-    assert "n = 2 of 24" in (tables / "table_6.md").read_text()
-    assert "Nothing to be done" in run(folder, "all_tables")
-
-    changed = yaml.safe_load(yaml.safe_dump(EXPERIMENT))
-    changed["denoisers"]["halved"]["options"]["factor"] = 0.6
-    write_experiment(folder, changed)
-    assert planned_scores(folder) == {"halved"}
-
-    changed["denoisers"]["mine_too"] = {"method": "noisy"}
-    write_experiment(folder, changed)
-    assert planned_scores(folder) == {"halved", "mine_too"}
-
-
-def test_editing_code_reruns_what_depends_on_it(folder):
-    repository = folder / "repository"
-    ignored = shutil.ignore_patterns(".git", ".venv", "results", ".snakemake", "*.egg-info", "__pycache__", "tests")
-    shutil.copytree(REPOSITORY, repository, ignore=ignored)
-    run(folder, "all_tables", repository=repository)
-    identity = repository / "usaid/denoisers/identity.py"
-    identity.write_text(identity.read_text().replace("return noisy", "return noisy * 1"))
-    assert planned_scores(folder, repository) == {"noisy"}
-    noise = repository / "usaid/noise.py"
-    noise.write_text(noise.read_text() + "\n# a remark\n")
-    assert planned_scores(folder, repository) == {"noisy"}
-    noise.write_text(noise.read_text().replace("VERSION = 1", "VERSION = 2"))
-    assert planned_scores(folder, repository) == {"noisy", "halved"}
-
-
-def test_a_failure_is_a_dash_with_its_reason_and_is_tried_again(folder):
-    image = folder / "data/kodak/kodim02.png"
-    whole = image.read_bytes()
-    experiment = yaml.safe_load(yaml.safe_dump(EXPERIMENT))
-    experiment["denoisers"]["absent"] = {"method": "no_such_module:Denoiser"}
-    write_experiment(folder, experiment)
-    run(folder, "all_tables")
-    markdown = (folder / "results/tiny/tables/table_6.md").read_text()
-    assert "no_such_module:Denoiser" in markdown
-    assert "cannot be imported" in markdown
-    rows = [line for line in (folder / "results/tiny/tables/table_6.csv").read_text().splitlines() if ",psnr," in line]
-    assert any(line.startswith("6,25,absent,psnr,,") for line in rows)
-    assert not any(line.startswith("6,25,noisy,psnr,,") for line in rows)
-    assert planned_scores(folder) == {"absent"}
-
-    image.write_bytes(whole[:500])
-    del experiment["denoisers"]["absent"]
-    experiment["denoisers"]["later"] = {"method": "clean"}
-    write_experiment(folder, experiment)
-    output = run(folder, "all_tables")
-    assert "kodim02.png: does not decode as an image" in output
-    image.write_bytes(whole)
-    run(folder, "all_tables")
-    assert read_scores(folder / "results/tiny/scores/kodak_quality/later.parquet").provenance["failure"] is None
-
-
-def test_kill_9_in_mid_score_and_rerun_is_whole(folder):
-    slow = yaml.safe_load(yaml.safe_dump(EXPERIMENT))
+def test_kill_9_in_mid_score_and_rerun_is_whole(tmp_path):
+    slow = copy_of(EXPERIMENT)
+    slow["benchmarks"] = {"kodak_quality": {"sigmas": [25]}}
     slow["subsets"] = {}
-    slow["denoisers"] = {"halved": EXPERIMENT["denoisers"]["halved"] | {"options": {"factor": 0.5, "seconds": 2}}}
-    write_experiment(folder, slow)
+    options = {"factor": 0.5, "seconds": 1}
+    slow["denoisers"] = {"halved": EXPERIMENT["denoisers"]["halved"] | {"options": options}}
+    del slow["ablation"]
+    set_up(tmp_path)
+    write_experiment(tmp_path, slow)
+    data = times_of_data(tmp_path)
+    scores = "results/tiny/scores/kodak_quality/halved.parquet"
     process = subprocess.Popen(
-        command("all_tables"), cwd=folder, env=environment(folder), start_new_session=True,
+        command(scores), cwd=tmp_path, env=environment(REPOSITORY, tmp_path), start_new_session=True,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    journal = folder / "results/tiny/scores/kodak_quality/halved.parquet.rows.jsonl"
+    journal = tmp_path / f"{scores}.rows.jsonl"
     deadline = time.monotonic() + 120
     while not (journal.exists() and journal.read_text().count("\n") >= 3):
         assert time.monotonic() < deadline
@@ -175,34 +347,40 @@ def test_kill_9_in_mid_score_and_rerun_is_whole(folder):
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    assert not journal.with_name("halved.parquet").exists()
-    run(folder, "--unlock")
-    run(folder, "all_tables", "--rerun-incomplete")
-    scores = read_scores(journal.with_name("halved.parquet"))
-    assert list(scores.rows.image_id) == [f"kodim{i:02d}" for i in range(1, 7)]
-    assert 0 < scores.provenance["pixels"] <= 4 * 288 * 192  # at least two images came from before the kill
+    assert not (tmp_path / scores).exists()
+    run(tmp_path, "--unlock")
+    run(tmp_path, scores, "--rerun-incomplete")
+    whole = read_scores(tmp_path / scores)
+    assert list(whole.rows.image_id) == [f"kodim{i:02d}" for i in range(1, 7)]
+    assert 0 < whole.provenance["pixels"] <= 4 * 288 * 192  # at least two images came from before the kill
+
+    slow["denoisers"]["halved"]["options"]["seconds"] = 0
+    write_experiment(tmp_path, slow)
+    run(tmp_path, scores, "--forceall")
+    assert times_of_data(tmp_path) == data, "nothing in an official data_root is ever made again"
 
 
-def test_files_of_data_root_are_never_touched(folder):
-    """Snakemake deletes outputs before it makes them again: nothing in an official data_root may be one."""
-
-    def files() -> dict[str, int]:
-        root = folder / "data"
-        return {str(p.relative_to(root)): p.stat().st_mtime_ns for p in root.rglob("*") if p.is_file()}
-
-    before = files()
-    run(folder, "all_tables")
-    run(folder, "all_tables", "--forceall")
-    assert files() == before
-
-
-def test_a_wrong_key_is_one_line(folder):
-    write_experiment(folder, EXPERIMENT | {"sigma": 25})
-    done = subprocess.run(command("all_tables"), cwd=folder, env=environment(folder), capture_output=True, text=True)
+def error_of(folder: Path, *arguments: str) -> str:
+    """The one line that a refused run prints."""
+    done = subprocess.run(
+        command(*arguments), cwd=folder, env=environment(REPOSITORY, folder), capture_output=True, text=True
+    )
     assert done.returncode == 1
-    assert done.stderr.strip().splitlines() == [
-        next(line for line in done.stderr.splitlines() if "unknown key 'sigma'; allowed: ablation, benchmarks" in line)
-    ]
+    (line,) = done.stderr.strip().splitlines()
+    return line
+
+
+def test_a_wrong_key_is_one_line(tmp_path):
+    write_experiment(tmp_path, EXPERIMENT | {"sigma": 25})
+    assert error_of(tmp_path, "all_tables").startswith("error: experiment: unknown key 'sigma'")
+
+
+def test_a_score_file_that_is_none_is_one_line(tmp_path):
+    write_experiment(tmp_path, EXPERIMENT)
+    scores = tmp_path / "results/tiny/scores/kodak_quality/noisy.parquet"
+    scores.parent.mkdir(parents=True)
+    scores.write_bytes(b"PAR1 half a file")
+    assert "kodak_quality/noisy.parquet: not a readable score file" in error_of(tmp_path, "all_tables")
 
 
 TRAININGS = {"paper": 3 + 1 + 6, "released_code": 3 + 1, "released": 1, "smoke": 3 + 1 + 2}
@@ -216,132 +394,17 @@ JUDGES = {"paper": 4, "released_code": 4, "released": 3, "smoke": 5}
 @pytest.mark.parametrize("experiment", TRAININGS)
 def test_shipped_experiments_plan(tmp_path, experiment):
     shutil.copy(REPOSITORY / f"config/{experiment}.yaml", tmp_path / "experiment.yaml")
-    output = run(tmp_path, "--dry-run", "all")
-    assert output.count("rule train_denoiser:") == TRAININGS[experiment]
-    has_ablation = experiment in ("paper", "smoke")
-    assert output.count("rule table:") == 8 + has_ablation
-    assert output.count("rule train_judge:") == JUDGES[experiment]
-    assert output.count("rule train_convergence:") == 3 * has_ablation
+    rules = [job.split()[0] for job in planned(tmp_path, "all")]
+    has_ablation = "ablation" in yaml.safe_load((tmp_path / "experiment.yaml").read_text())
+    assert rules.count("train_denoiser") == TRAININGS[experiment]
+    assert rules.count("table") == 8 + has_ablation
+    assert rules.count("train_judge") == JUDGES[experiment]
+    assert rules.count("train_convergence") == 3 * has_ablation
 
 
-def test_changing_one_recipe_trains_that_denoiser_only(tmp_path, data_root):
-    (tmp_path / "data").symlink_to(data_root)
-    small = {"recipe": "paper", "depth": 3, "features": 4, "patch": 16, "batch": 4, "steps": 2, "encoder": ENCODER}
-    experiment = EXPERIMENT | {
-        "denoisers": {name: {"method": name, "train": small} for name in ("cdncnn_b", "s_said", "u_said")},
-        "benchmarks": {"voc_quality": {"sigmas": [25]}},
-        "subsets": {"voc2012/val": "one.txt"},
-        "ablation": {"denoiser": "u_said", "classes": [2, 21]},
-    }
-    (data_root / "one.txt").write_text("2012_001001\n")
-    write_experiment(tmp_path, experiment)
-    output = run(tmp_path, "table_2", "table_1")
-    assert output.count("rule train_denoiser:") == 4
-    weights = tmp_path / "results/tiny/weights"
-    for name in ("cdncnn_b", "s_said", "u_said", "u_said_k2"):
-        assert {f"{name}.safetensors", f"{name}.csv", f"{name}.json"} <= {path.name for path in weights.iterdir()}
-    table = (tmp_path / "results/tiny/tables/table_2.csv").read_text()
-    assert "2,25,u_said_k2,psnr," in table
-    assert "2,25,u_said_k21,psnr," in table
-
-    experiment["denoisers"]["s_said"]["train"] = small | {"steps": 3}
-    write_experiment(tmp_path, experiment)
-    output = run(tmp_path, "--dry-run", "table_2", "table_1")
-    assert output.count("rule train_denoiser:") == 1
-    assert planned_scores(tmp_path) == {"s_said"}
-
-
-def test_judges_are_trained_and_a_missing_one_fails_its_own_scores_only(tmp_path, data_root):
-    (tmp_path / "data").symlink_to(data_root)
-    small = {"crop": 32, "batch": 2, "steps": 2, "optimizer": "adamw", "learning_rate": 0.001}
-    segmenter = {"network": "pspnet", "encoder": ENCODER, "train": small}
-    experiment = EXPERIMENT | {
-        "denoisers": {"noisy": {"method": "noisy"}, "clean": {"method": "clean"}},
-        "benchmarks": {
-            "isic_segmentation": {"sigmas": [25], "segmenter": segmenter, "notes": ["two steps are no training"]},
-            "coco_detection": {"sigmas": [25], "detector": {"network": "darknet:yolov3,weights/absent.weights"}},
-        },
-        "subsets": {},
-    }
-    write_experiment(tmp_path, experiment)
-    output = run(tmp_path, "all_tables")
-    assert output.count("rule train_judge:") == 1
-    assert "coco_detection x clean" in output
-    results = tmp_path / "results/tiny"
-    weights = results / "weights"
-    assert {f"isic_segmentation.{end}" for end in ("safetensors", "csv", "json")} <= {p.name for p in weights.iterdir()}
-    assert not [*weights.glob("*.checkpoint.pt")]
-    rows = (results / "tables/table_7.csv").read_text().splitlines()
-    assert any(line.startswith("7,isic2018,clean,miou,0.") for line in rows)
-    assert "7,deepglobe,noisy,miou,,0.1309,,,not in this experiment" in rows
-    page = (results / "tables/table_7.md").read_text()
-    assert "n = 8 of 100 images of isic2018, split val; sigma 25" in page
-    for deviation in ("two steps are no training", "trained on 32 of the 2,594", "lite0 in place of resnet101"):
-        assert deviation in page
-    assert "weights/absent.weights: weights are missing" in (results / "tables/table_9.md").read_text()
-    assert "isic_segmentation,miou_dataset,25,lesion,clean,0." in (results / "tables/classes.csv").read_text()
-    assert planned_scores(tmp_path) == {"noisy", "clean"}  # the failed ones only, which are tried again
-    assert run(tmp_path, "--dry-run", "all_tables").count("benchmark=isic_segmentation") == 0
-
-    experiment["benchmarks"]["isic_segmentation"]["segmenter"]["train"]["steps"] = 3
-    write_experiment(tmp_path, experiment)
-    assert run(tmp_path, "--dry-run", "table_7").count("rule train_judge:") == 1
-
-
-@pytest.mark.slow
-def test_non_blind_methods_in_both_settings_and_without_a_package(folder):
-    """Table IV: MLP is trained, MC-WNNM runs, and CBM3D, whose package is absent, is a dash with the reason."""
-    (folder / "bm3d.py").write_text("raise ImportError('absent on purpose')")
-    (folder / "own_denoiser.py").write_text(
-        OWN_DENOISER
-        + """
-from dataclasses import replace
-class Told(Scaled):
-    facts = replace(FACTS["cdncnn_b"], title="Told", blind=False)
-    def __call__(self, noisy, told_sigma=None):
-        return noisy * (1 - told_sigma / 255)
-"""
-    )
-    mlp = {"sigmas": [25], "hidden": [64], "input_side": 9, "output_side": 5, "batch": 64, "steps": 20}
-    only = {"benchmarks": ["kodak_quality"]}
-    experiment = EXPERIMENT | {
-        "denoisers": {
-            "noisy": {"method": "noisy"},
-            "mlp": {"method": "mlp", "train": mlp, "options": {"stride": 5}, **only},
-            "mc_wnnm": {
-                "method": "mc_wnnm",
-                "options": {"parameters": {"outer_iterations": 1}},
-                "sigmas": [25],
-                **only,
-            },
-            "cbm3d": {"method": "cbm3d", **only},
-            "told": {"method": "own_denoiser:Told", "options": {"factor": 1}},
-        },
-        "benchmarks": {
-            "kodak_quality": {"sigmas": [15, 25], "told_sigmas": ["oracle", 25]},
-            "voc_quality": {"sigmas": [25], "subset": "val.txt"},
-        },
-    }
-    (folder / "data/val.txt").write_text("\n".join(datasets.load("voc2012", folder / "data", "val").ids[:2]))
-    write_experiment(folder, experiment)
-    output = run(folder, "all_tables")
-    scores = folder / "results/tiny/scores"
-    assert sorted(path.stem for path in scores.glob("voc_quality/*.parquet")) == ["noisy", "told"]
-    assert "needs the package bm3d (absent on purpose)" in output
-    rows = read_scores(scores / "kodak_quality/told.parquet").rows
-    assert (
-        sorted(zip(rows["sigma"], rows["told_sigma"], strict=True)) == [(15, 15)] * 2 + [(15, 25)] * 2 + [(25, 25)] * 2
-    )
-    table = (folder / "results/tiny/tables/table_4.csv").read_text()
-    ours = {tuple(line.split(",")[1:4]): line.split(",")[4] for line in table.splitlines()}
-    assert ours["median_sigma/25", "mlp", "psnr"] == ours["oracle_sigma/25", "mlp", "psnr"] != ""
-    assert ours["median_sigma/15", "told", "psnr"] != ours["oracle_sigma/15", "told", "psnr"]
-    assert ours["oracle_sigma/25", "mc_wnnm", "psnr"] != ""
-    assert ours["oracle_sigma/15", "mc_wnnm", "psnr"] == ours["oracle_sigma/25", "cbm3d", "psnr"] == ""
-    page = (folder / "results/tiny/tables/table_4.md").read_text()
-    assert "trained by this suite" in page
-    assert "absent on purpose" in page
-    assert "mlp" not in (folder / "results/tiny/tables/table_6.csv").read_text()
-    curve = (folder / "results/tiny/weights/mlp.csv").read_text().splitlines()
-    assert curve[0].startswith("sigma,step")
-    assert "Nothing to be done" in run(folder, "table_6")
+def test_a_null_in_a_later_file_removes_an_entry(tmp_path):
+    shutil.copy(REPOSITORY / "config/paper.yaml", tmp_path / "experiment.yaml")
+    (tmp_path / "less.yaml").write_text("benchmarks: {coco_detection: null}\nablation: null\ndenoisers: {mlp: null}\n")
+    jobs = planned(tmp_path, "all", configs=("experiment.yaml", "less.yaml"))
+    assert "table 8" in jobs
+    assert not [job for job in jobs if "coco" in job or "mlp" in job or "_k1" in job or job in ("table 2", "table 9")]

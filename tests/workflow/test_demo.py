@@ -10,10 +10,10 @@ TABLES = Path(__file__).parents[2] / "results/smoke/tables"
 pytestmark = pytest.mark.skipif(not TABLES.exists(), reason="run `make demo` first: this is about its tables")
 
 
-def ours(table: int, group: str, method: str, metric: str) -> float:
+def ours(table: int, group: str, denoiser: str, metric: str) -> float:
     """The suite's number in a cell of the demo."""
     with open(TABLES / f"table_{table}.csv", encoding="utf-8", newline="") as file:
-        (row,) = (row for row in csv.reader(file) if row[1:4] == [group, method, metric])
+        (row,) = (row for row in csv.reader(file) if row[1:4] == [group, denoiser, metric])
     return float(row[4])
 
 
@@ -28,15 +28,15 @@ def ours(table: int, group: str, method: str, metric: str) -> float:
     ],
 )
 def test_judges_know_their_task_and_noise_hurts(table, group, metric, least):
-    clean, noisy = (ours(table, group, method, metric) for method in ("clean", "noisy"))
+    clean, noisy = (ours(table, group, denoiser, metric) for denoiser in ("clean", "noisy"))
     assert clean > least
     assert noisy < 0.9 * clean
 
 
 @pytest.mark.parametrize(("table", "metric"), [(5, "miou"), (9, "map")])
 def test_more_noise_hurts_more(table, metric):
-    found = [ours(table, sigma, "noisy", metric) for sigma in ("15", "25", "35")]
-    assert found == sorted(found, reverse=True)
+    scores = [ours(table, sigma, "noisy", metric) for sigma in ("15", "25", "35")]
+    assert scores == sorted(scores, reverse=True)
 
 
 @pytest.mark.parametrize("method", ["mlp", "mc_wnnm", "cbm3d"])

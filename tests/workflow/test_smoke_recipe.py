@@ -6,15 +6,15 @@ import pytest
 import torch
 
 from evaluators.metrics.psnr_ssim import psnr_rgb_float
-from usaid import datasets
 from usaid.checkpoints import load_state
+from usaid.datasets.loading import load
 from usaid.datasets.miniature.writer import write_miniature
-from usaid.denoisers.dncnn.denoiser import dncnn_from_state
-from usaid.experiment.experiment import read_experiment
-from usaid.images import to_unit_range
+from usaid.denoisers.dncnn.network import dncnn_from_state
+from usaid.denoisers.dncnn.training import train_dncnn
+from usaid.experiment.reading import read_experiment
 from usaid.noise import gaussian_noise
-from usaid.denoisers.dncnn.training import train_denoiser
-from usaid.denoisers.dncnn.recipe import recipe_from
+from usaid.tensors import to_unit_range
+from usaid.training.loop import Run
 
 SMOKE = read_experiment(Path(__file__).parents[2] / "config/smoke.yaml")
 
@@ -30,11 +30,11 @@ def data_root(tmp_path_factory) -> Path:
 @pytest.mark.parametrize("denoiser", ["cdncnn_b", "s_said", "u_said"])
 def test_demo_denoisers_beat_the_noisy_input_by_5_db(denoiser, data_root, tmp_path):
     weights = tmp_path / "weights.safetensors"
-    recipe = recipe_from(**SMOKE["denoisers"][denoiser]["train"])
-    train_denoiser(datasets.load("voc2012", data_root, "train"), denoiser, recipe, weights, data_root)
+    run = Run(weights, torch.device("cpu"), denoiser, SMOKE.denoisers[denoiser].method, data_root)
+    train_dncnn(load("voc2012", data_root, "train"), SMOKE.denoisers[denoiser].train, run)
     network = dncnn_from_state(load_state(weights), "trained")
     gains = []
-    for sample in datasets.load("kodak", data_root, "all"):
+    for sample in load("kodak", data_root, "all"):
         clean = to_unit_range(sample.image)
         noisy = clean + gaussian_noise("kodak", sample.id, 25, 0, *clean.shape[2:])
         with torch.inference_mode():

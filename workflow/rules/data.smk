@@ -1,9 +1,10 @@
 # Data sets and checkpoints: generated (miniature), fetched and checksummed, or placed by hand.
 # No file of an official data_root is ever an output of a rule: Snakemake deletes outputs before it makes them again,
-# and these may be the only copy. What a rule gives instead is a record, in results/, that they are there.
+# and these may be the only copy. What a rule gives instead is a record, in results/, that they are there. It is made
+# once: a change in how data are fetched makes nothing anew.
 
 
-if SMALL:
+if JOBS.is_generated:
 
     rule miniature:
         output:
@@ -11,7 +12,7 @@ if SMALL:
         log:
             f"{RESULTS}/logs/miniature.log",
         params:
-            code=hash_of_sources("usaid.datasets.miniature.writer"),
+            code=get_code(JOBS.miniature),
         conda:
             "../../envs/suite.yaml"
         script:
@@ -20,14 +21,13 @@ if SMALL:
 
 rule data:
     input:
-        generated=rules.miniature.output if SMALL else [],
+        generated=rules.miniature.output if JOBS.is_generated else [],
     output:
         f"{RESULTS}/data/{{source}}.json",
     log:
         f"{RESULTS}/logs/data/{{source}}.log",
     params:
         data_root=lambda wildcards: DATA,
-        subsets=lambda wildcards: get_subset(wildcards.source),
     conda:
         "../../envs/suite.yaml"
     script:

@@ -3,17 +3,16 @@
 
 rule import_weights:
     input:
-        get_checkpoint_source,
+        get_files(JOBS.import_weights),
     output:
         f"{RESULTS}/weights/{{denoiser}}.safetensors",
     wildcard_constraints:
-        denoiser=get_names("weights"),
+        denoiser=any_of(JOBS.imported),
     log:
         f"{RESULTS}/logs/weights/{{denoiser}}.log",
     params:
-        checkpoints=lambda wildcards: get_checkpoints(wildcards.denoiser),
-        entry=lambda wildcards: ENTRIES[wildcards.denoiser],
-        code=hash_of_sources("usaid.checkpoints", "usaid.denoisers.dncnn.denoiser", "usaid.denoisers.mlp.denoiser"),
+        settings=get_settings(JOBS.import_weights),
+        code=get_code(JOBS.import_weights),
     conda:
         "../../envs/suite.yaml"
     script:
@@ -22,20 +21,19 @@ rule import_weights:
 
 rule train_denoiser:
     input:
-        data=get_training_data,
+        get_files(JOBS.train_denoiser),
     output:
         weights=f"{RESULTS}/weights/{{denoiser}}.safetensors",
         curve=f"{RESULTS}/weights/{{denoiser}}.csv",
         provenance=f"{RESULTS}/weights/{{denoiser}}.json",
     wildcard_constraints:
-        denoiser=get_names("train"),
+        denoiser=any_of(JOBS.trained),
     log:
         f"{RESULTS}/logs/weights/{{denoiser}}.log",
     params:
-        entry=lambda wildcards: ENTRIES[wildcards.denoiser],
-        subset=lambda wildcards: get_training_subset(wildcards),
-        code=get_training_code,
-    threads: 1 if SMALL else 8
+        settings=get_settings(JOBS.train_denoiser),
+        code=get_code(JOBS.train_denoiser),
+    threads: get_threads(8)
     conda:
         "../../envs/suite.yaml"
     script:

@@ -1,26 +1,24 @@
 # The paper's Figure 2: one learning curve for each supervision, and the three in one picture.
 
-from usaid.segmentation.convergence import SUPERVISIONS
+from usaid.segmentation.supervisions import SUPERVISIONS
 
 
-if "convergence" in config:
+if JOBS.figures:
 
     rule train_convergence:
         input:
-            data=f"{RESULTS}/data/voc2012.json",
-            encoder=get_encoder(config["convergence"]),
+            get_files(JOBS.train_convergence),
         output:
             curve=f"{RESULTS}/figures/convergence_{{supervision}}.csv",
             provenance=f"{RESULTS}/figures/convergence_{{supervision}}.json",
         wildcard_constraints:
-            supervision="|".join(SUPERVISIONS),
+            supervision=any_of(SUPERVISIONS),
         log:
             f"{RESULTS}/logs/figures/convergence_{{supervision}}.log",
         params:
-            settings=config["convergence"],
-            subset=config["subsets"].get("voc2012/train"),
-            code=hash_of_sources("usaid.segmentation.convergence"),
-        threads: 1 if SMALL else 8
+            settings=get_settings(JOBS.train_convergence),
+            code=get_code(JOBS.train_convergence),
+        threads: get_threads(8)
         conda:
             "../../envs/suite.yaml"
         script:
@@ -28,8 +26,7 @@ if "convergence" in config:
 
     rule figure_2_files:
         input:
-            curves=[f"{RESULTS}/figures/convergence_{name}.csv" for name in SUPERVISIONS],
-            provenance=[f"{RESULTS}/figures/convergence_{name}.json" for name in SUPERVISIONS],
+            get_files(JOBS.figure_2_files),
         output:
             csv=f"{RESULTS}/figures/figure_2.csv",
             png=f"{RESULTS}/figures/figure_2.png",
@@ -38,7 +35,7 @@ if "convergence" in config:
         log:
             f"{RESULTS}/logs/figures/figure_2.log",
         params:
-            code=hash_of_sources("usaid.report.figures.figure_2"),
+            code=get_code(JOBS.figure_2_files),
         conda:
             "../../envs/suite.yaml"
         script:

@@ -3,18 +3,15 @@
 
 rule score:
     input:
-        data=get_data,
-        judge=get_judge_source,
-        weights=get_weights,
+        get_files(JOBS.score),
     output:
         f"{RESULTS}/scores/{{benchmark}}/{{denoiser}}.parquet",
     log:
         f"{RESULTS}/logs/scores/{{benchmark}}/{{denoiser}}.log",
     params:
-        judge=get_judge_path,
-        settings=get_score_settings,
-        code=get_score_code,
-    threads: 1 if SMALL else 2
+        settings=get_settings(JOBS.score),
+        code=get_code(JOBS.score),
+    threads: get_threads(2)
     resources:
         mem_mb=4000,
     conda:

@@ -3,7 +3,7 @@
 
 rule table:
     input:
-        scores=lambda wildcards: get_scores_of(int(wildcards.table)),
+        get_files(JOBS.table),
     output:
         csv=f"{RESULTS}/tables/table_{{table}}.csv",
         tex=f"{RESULTS}/tables/table_{{table}}.tex",
@@ -11,9 +11,8 @@ rule table:
     log:
         f"{RESULTS}/logs/tables/table_{{table}}.log",
     params:
-        own_methods=lambda wildcards: get_own_methods() if wildcards.table == "3" else {},
-        published=hash_of_published(),
-        code=hash_of_sources("usaid.report.tables.files"),
+        settings=get_settings(JOBS.table),
+        code=get_code(JOBS.table),
     conda:
         "../../envs/suite.yaml"
     script:
@@ -22,14 +21,14 @@ rule table:
 
 rule seeds:
     input:
-        scores=get_scores_of_seeds(),
+        get_files(JOBS.seeds),
     output:
         csv=f"{RESULTS}/tables/seeds.csv",
         md=f"{RESULTS}/tables/seeds.md",
     log:
         f"{RESULTS}/logs/tables/seeds.log",
     params:
-        code=hash_of_sources("usaid.report.statistics.seeds"),
+        code=get_code(JOBS.seeds),
     conda:
         "../../envs/suite.yaml"
     script:
@@ -38,14 +37,14 @@ rule seeds:
 
 rule classes:
     input:
-        scores=get_scores_of_classes(),
+        get_files(JOBS.classes),
     output:
         csv=f"{RESULTS}/tables/classes.csv",
         md=f"{RESULTS}/tables/classes.md",
     log:
         f"{RESULTS}/logs/tables/classes.log",
     params:
-        code=hash_of_sources("usaid.report.tables.classes"),
+        code=get_code(JOBS.classes),
     conda:
         "../../envs/suite.yaml"
     script:
@@ -54,16 +53,14 @@ rule classes:
 
 rule index:
     input:
-        tables=get_tables(),
-        pages=get_further_pages(),
-        scores=[path for table in BENCHMARKS_OF_TABLES for path in get_scores_of(table)],
+        get_files(JOBS.index),
     output:
         index=f"{RESULTS}/tables/index.md",
         provenance=f"{RESULTS}/tables/provenance.json",
     log:
         f"{RESULTS}/logs/tables/index.log",
     params:
-        code=hash_of_sources("usaid.report.tables.files"),
+        code=get_code(JOBS.index),
     conda:
         "../../envs/suite.yaml"
     script:
@@ -75,46 +72,11 @@ rule all_tables:
         f"{RESULTS}/tables/index.md",
 
 
-rule table_1:
-    input:
-        f"{RESULTS}/tables/table_1.csv",
+# One target a table: table_1, table_2, ..., and table_<benchmark> for one that the paper does not have.
+for name in JOBS.specs:
 
-
-rule table_2:
-    input:
-        f"{RESULTS}/tables/table_2.csv",
-
-
-rule table_3:
-    input:
-        f"{RESULTS}/tables/table_3.csv",
-
-
-rule table_4:
-    input:
-        f"{RESULTS}/tables/table_4.csv",
-
-
-rule table_5:
-    input:
-        f"{RESULTS}/tables/table_5.csv",
-
-
-rule table_6:
-    input:
-        f"{RESULTS}/tables/table_6.csv",
-
-
-rule table_7:
-    input:
-        f"{RESULTS}/tables/table_7.csv",
-
-
-rule table_8:
-    input:
-        f"{RESULTS}/tables/table_8.csv",
-
-
-rule table_9:
-    input:
-        f"{RESULTS}/tables/table_9.csv",
+    rule:
+        name:
+            f"table_{name}"
+        input:
+            f"{RESULTS}/tables/table_{name}.csv",

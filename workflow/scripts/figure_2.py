@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from usaid.report.figures.figure_2 import write_figure_2
 from usaid.jobs import job
-from usaid.segmentation.convergence import SUPERVISIONS
+from usaid.report.figures.figure_2 import write_figure_2
+from usaid.segmentation.supervisions import SUPERVISIONS
 
 with job(snakemake.log[0]):
     curves = dict(zip(SUPERVISIONS, map(Path, snakemake.input.curves), strict=True))

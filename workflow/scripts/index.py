@@ -6,4 +6,4 @@ from usaid.report.tables.files import write_index, write_provenance
 with job(snakemake.log[0]):
     pages = snakemake.input.get("pages", [])
     write_index(snakemake.output.index, snakemake.input.tables, snakemake.config["experiment"], pages)
-    write_provenance(snakemake.output.provenance, snakemake.input.scores)
+    write_provenance(snakemake.output.provenance, snakemake.input.get("scores", []))

@@ -7,8 +7,8 @@ from usaid.report.tables.files import write_table
 
 with job(snakemake.log[0]):
     write_table(
-        int(snakemake.wildcards.table),
+        snakemake.wildcards.table,
         snakemake.input.get("scores", []),
         Path(snakemake.output.csv).parent,
-        snakemake.params.own_methods,
+        snakemake.params.settings.get("own_methods"),
     )

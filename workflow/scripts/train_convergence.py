@@ -2,19 +2,23 @@
 
 from pathlib import Path
 
-from usaid import datasets
+from usaid.datasets.loading import load_images
 from usaid.devices import pick_device
+from usaid.experiment.reading import checked_experiment
 from usaid.jobs import job
-from usaid.segmentation.convergence import Convergence, train_convergence
+from usaid.segmentation.convergence import train_convergence
+from usaid.training.loop import Run
 
 with job(snakemake.log[0], snakemake.threads):
-    train_convergence(
-        datasets.load_for(snakemake.config, "voc2012", "train"),
-        snakemake.wildcards.supervision,
-        Convergence(**snakemake.params.settings),
-        Path(snakemake.output.curve),
-        snakemake.config["data_root"],
-        pick_device(snakemake.config["device"]),
-        data_source=snakemake.config["data_source"],
-        subset=snakemake.params.subset,
+    experiment, settings = checked_experiment(snakemake.config), snakemake.params.settings
+    supervision = snakemake.wildcards.supervision
+    run = Run(
+        Path(snakemake.output.curve).with_suffix(".safetensors"),  # never written: only the curve is kept
+        pick_device(experiment.device),
+        title=f"convergence, {supervision}",
+        name="convergence",
+        data_root=experiment.data_root,
+        code_hash=snakemake.params.code,
     )
+    origin = {"data_source": experiment.data_source, "subset": settings["subset"]}
+    train_convergence(load_images(experiment, settings["images"]), supervision, experiment.convergence, run, origin)

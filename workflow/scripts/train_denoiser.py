@@ -2,27 +2,22 @@
 
 from pathlib import Path
 
-from usaid import datasets
+from usaid.datasets.loading import load_images
+from usaid.denoisers.weights import train_denoiser
 from usaid.devices import pick_device
+from usaid.experiment.reading import checked_experiment
 from usaid.jobs import job
-from usaid.denoisers.dncnn.training import train_denoiser
-from usaid.denoisers.mlp.training import train_mlp
-from usaid.denoisers.dncnn.recipe import MLPRecipe, recipe_from
+from usaid.training.loop import Run
 
 with job(snakemake.log[0], snakemake.threads):
-    entry, config = snakemake.params.entry, snakemake.config
-    weights, log, device = Path(snakemake.output.weights), Path(snakemake.output.curve), pick_device(config["device"])
-    samples = datasets.load_for(config, *entry["train"]["images"].split("/"))
-    if entry["method"] == "mlp":
-        train_mlp(samples, MLPRecipe(**entry["train"]), weights, device, log)
-    else:
-        train_denoiser(
-            samples,
-            entry["method"],
-            recipe_from(**entry["train"]),
-            weights,
-            config["data_root"],
-            device,
-            log,
-            title=snakemake.wildcards.denoiser,
-        )
+    experiment, name = checked_experiment(snakemake.config), snakemake.wildcards.denoiser
+    entry = experiment.entries[name]
+    run = Run(
+        Path(snakemake.output.weights),
+        pick_device(experiment.device),
+        title=name,
+        name=entry.method,
+        data_root=experiment.data_root,
+        code_hash=snakemake.params.code,
+    )
+    train_denoiser(entry, load_images(experiment, entry.train.images), run)

@@ -3,7 +3,13 @@
 from pathlib import Path
 
 from evaluators.judge_training import train_judge
+from usaid.experiment.reading import checked_experiment
 from usaid.jobs import job
 
 with job(snakemake.log[0], snakemake.threads):
-    train_judge(snakemake.config, snakemake.wildcards.benchmark, Path(snakemake.output.weights))
+    train_judge(
+        checked_experiment(snakemake.config),
+        snakemake.wildcards.benchmark,
+        Path(snakemake.output.weights),
+        snakemake.params.code,
+    )

@@ -3,14 +3,14 @@
 
 rule fit_niqe:
     input:
-        data=f"{RESULTS}/data/voc2012.json",
+        get_files(JOBS.fit_niqe),
     output:
         f"{RESULTS}/weights/niqe_fitted.npz",
     log:
         f"{RESULTS}/logs/weights/niqe_fitted.log",
     params:
-        subsets=get_subset("voc2012"),
-        code=hash_of_sources("evaluators.metrics.niqe"),
+        settings=get_settings(JOBS.fit_niqe),
+        code=get_code(JOBS.fit_niqe),
     conda:
         "../../envs/suite.yaml"
     script:
@@ -19,7 +19,7 @@ rule fit_niqe:
 
 rule train_judge:
     input:
-        get_judge_training_data,
+        get_files(JOBS.train_judge),
     output:
         weights=f"{RESULTS}/weights/{{benchmark}}.safetensors",
         curve=f"{RESULTS}/weights/{{benchmark}}.csv",
@@ -27,11 +27,9 @@ rule train_judge:
     log:
         f"{RESULTS}/logs/weights/{{benchmark}}.log",
     params:
-        network=lambda wildcards: get_network(wildcards.benchmark),
-        longest_side=lambda wildcards: config["benchmarks"][wildcards.benchmark].get("longest_side"),
-        subset=lambda wildcards: get_subset(BENCHMARKS[wildcards.benchmark].dataset),
-        code=get_judge_training_code,
-    threads: 1 if SMALL else 8
+        settings=get_settings(JOBS.train_judge),
+        code=get_code(JOBS.train_judge),
+    threads: get_threads(8)
     conda:
         "../../envs/suite.yaml"
     script:

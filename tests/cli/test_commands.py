@@ -1,0 +1,103 @@
+"""The `usaid` command: quick help, one-line errors, and what scores and tables it writes."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+import usaid_cli
+from evaluators.dag import Dag
+from usaid.datasets.miniature.writer import write_miniature
+from usaid.experiment.reading import read_experiment
+from usaid.scores.files import read_scores
+
+EXPERIMENT = {
+    "experiment": "tiny",
+    "data_root": "data",
+    "subsets": {"kodak/all": "one.txt"},
+    "niqe": "niqe_fitted",
+    "denoisers": {"noisy": {"method": "noisy"}, "clean": {"method": "clean"}},
+    "benchmarks": {"kodak_quality": {"sigmas": [25]}},
+}
+
+FILES = ("--judge-file", "judge.npz", "--output", "scores.parquet")
+
+
+@pytest.fixture(scope="module")
+def data_root(tmp_path_factory) -> Path:
+    root = tmp_path_factory.mktemp("miniature")
+    write_miniature(root)
+    (root / "one.txt").write_text("kodim01\n")
+    return root
+
+
+@pytest.fixture
+def folder(tmp_path, data_root, monkeypatch) -> Path:
+    """A working folder with an experiment."""
+    (tmp_path / "data").symlink_to(data_root)
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(EXPERIMENT, sort_keys=False))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_help_imports_nothing_of_ours_but_errors():
+    code = "import sys, usaid_cli; usaid_cli.build_parser(); print(*(n for n in sys.modules if n.startswith('usaid')))"
+    start = time.perf_counter()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert set(done.stdout.split()) == {"usaid", "usaid.errors", "usaid_cli"}
+    assert time.perf_counter() - start < 5, "0.1 s on an idle machine"
+
+
+def test_scores_and_table(folder):
+    from evaluators.metrics.niqe import fit_pristine_model, save_pristine_model
+    from usaid.datasets.loading import load
+    from usaid.tensors import to_unit_range
+
+    images = load("voc2012", "data", "train")
+    save_pristine_model("niqe.npz", fit_pristine_model(to_unit_range(sample.image)[0] for sample in images))
+    score = ["score", "tiny.yaml", "--benchmark", "kodak_quality", "--judge-file", "niqe.npz"]
+    for denoiser in ("noisy", "clean"):
+        usaid_cli.main([*score, "--denoiser", denoiser, "--output", f"{denoiser}.parquet"])
+    provenance = read_scores("noisy.parquet").provenance
+    of_the_workflow = Dag(read_experiment("tiny.yaml")).score("kodak_quality", "noisy").code
+    assert provenance["code_hash"] == of_the_workflow, "the workflow goes on with the journal of the command line"
+    usaid_cli.main(["table", "6", "noisy.parquet", "clean.parquet", "--output", "tables"])
+    assert "6,25,noisy,psnr,20." in (folder / "tables/table_6.csv").read_text()
+
+
+def test_config(capsys):
+    usaid_cli.main(["config", "schema"])
+    assert "kodak_quality" in json.loads(capsys.readouterr().out)["properties"]["benchmarks"]["properties"]
+    usaid_cli.main(["config", "keys"])
+    assert "`told_sigmas`" in capsys.readouterr().out
+
+
+def test_data_status(folder, capsys):
+    usaid_cli.main(["data", "status"])
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.split()[:4] == ["kodak", "all", "6", "24"] for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["score", "tiny.yaml", "--benchmark", "kodak", "--denoiser", "noisy", *FILES],
+         "^error: 'kodak' is not among the experiment's benchmarks: kodak_quality$"),
+        (["score", "tiny.yaml", "--benchmark", "kodak_quality", "--denoiser", "x", *FILES],
+         "^error: 'x' is not among the experiment's denoisers: noisy, clean$"),
+        (["train-judge", "tiny.yaml", "--benchmark", "voc_quality"], "^error: 'voc_quality' is not among"),
+        (["train-judge", "tiny.yaml", "--benchmark", "kodak_quality"], "^error: benchmarks.kodak_quality: has no"),
+        (["train-judge", "absent.yaml", "--benchmark", "kodak_quality"], "^error: absent.yaml: no such"),
+        (["data", "fetch", "imagenet"], "^error: imagenet: nothing of this name can be fetched"),
+        (["table", "11", "--output", "tables"], "^error: table 11: the paper has tables 1 to 10; others are"),
+        (["denoise", "in.png", "out.png", "--method", "bm3d"], "^error: method 'bm3d': must be one of noisy, clean, "),
+    ],
+)  # fmt: skip
+def test_bad_input_is_one_line(folder, arguments, message):
+    with pytest.raises(SystemExit, match=message) as error:
+        usaid_cli.main(arguments)
+    assert "\n" not in str(error.value)

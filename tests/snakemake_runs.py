@@ -1,0 +1,81 @@
+"""Runs of the workflow in folders of their own, and what the tests of the DAG share."""
+
+import fcntl
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+REPOSITORY = Path(__file__).parents[1]
+
+ENCODER = "efficientnet_lite0"
+
+
+def write_experiment(folder: Path, experiment: Mapping[str, Any]) -> None:
+    """Write ``experiment.yaml``, which :func:`run` runs."""
+    (folder / "experiment.yaml").write_text(yaml.safe_dump(dict(experiment), sort_keys=False), encoding="utf-8")
+
+
+def command(*arguments: str, repository: Path = REPOSITORY, configs: Sequence[str] = ("experiment.yaml",)) -> list[str]:
+    """Snakemake on ``experiment.yaml`` of the working folder, or on several files."""
+    snakemake = [sys.executable, "-m", "snakemake", "--cores", "2", "--snakefile", str(repository / "Snakefile")]
+    return [*snakemake, *arguments, "--configfile", *configs]
+
+
+def environment(*folders: Path) -> dict[str, str]:
+    """Of a process that finds modules in some folders, the repository among them."""
+    return os.environ | {"PYTHONPATH": ":".join(map(str, folders)), "OMP_NUM_THREADS": "1"}
+
+
+def run(folder: Path, *arguments: str, repository: Path = REPOSITORY, **options: Any) -> str:
+    """Run the workflow in a folder; what it prints. Options are those of :func:`command`."""
+    done = subprocess.run(
+        command(*arguments, repository=repository, **options),
+        cwd=folder, env=environment(repository, folder), capture_output=True, text=True,
+    )  # fmt: skip
+    output = done.stdout + done.stderr
+    assert done.returncode == 0, output
+    return output
+
+
+def planned(folder: Path, *targets: str, **options: Any) -> set[str]:
+    """The jobs that a dry run would make: rule and wildcards, ``"score kodak_quality/noisy"``."""
+    return jobs_in(run(folder, "--dry-run", *targets, **options))
+
+
+def jobs_in(output: str) -> set[str]:
+    """The jobs that Snakemake printed, targets aside."""
+    blocks = re.findall(r"^(?:local)?rule (\w+):\n((?:    .*\n)+)", output, flags=re.MULTILINE)
+    jobs = {(rule, *re.findall(r"^    wildcards: (.*)", block, flags=re.MULTILINE)) for rule, block in blocks}
+    names = {" ".join([rule, *("/".join(re.findall(r"=([^,]+)", text)) for text in texts)]) for rule, *texts in jobs}
+    return {
+        name for name in names if name not in ("all", "all_tables") and not re.fullmatch(r"table_\d|figure_2", name)
+    }
+
+
+def made_once(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """A folder that is made once for all processes of a test run; they only read it, or copy it."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    folder = shared / name
+    with _locked(shared / f"{name}.lock"):
+        if not (folder / ".made").exists():
+            folder.mkdir()
+            make(folder)
+            (folder / ".made").touch()
+    return folder
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with open(path, "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,303 @@
+"""Every edit reruns the jobs that depend on what was edited, and no others: the set is written beside each edit."""
+
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+import pytest
+import yaml
+from snakemake_runs import REPOSITORY, made_once, planned, run, write_experiment
+
+from usaid.scores.files import Scores, write_scores
+
+OWN_DENOISER = """
+from own_helper import scaled
+from usaid.cards import Facts
+from usaid.denoisers.base import Denoiser
+
+class Scaled(Denoiser):
+    facts = Facts("Scaled", True, False, False, False, "MIT", "none")
+    def __init__(self, table):
+        self.table = table
+    def __call__(self, noisy, told_sigma=None):
+        return scaled(noisy)
+"""
+
+PROVENANCE = {
+    "experiment": "all_kinds", "benchmark": "kodak_quality", "denoiser": "noisy", "title": "Noisy",
+    "entry": {"method": "noisy"}, "metrics": [], "deviations": [], "judge": {},
+    "dataset": {"name": "kodak", "split": "all", "n": 2, "n_official": 24, "subset": None, "ids_sha256": "0"},
+    "weights_sha256": None, "code_hash": "0", "config_sha256": "0", "noise_version": 1,
+    "git": {"commit": None, "dirty": None}, "packages": {}, "python": "3", "platform": "p", "device": "cpu",
+    "precision": "float32", "seconds": {}, "pixels": 0, "pixels_per_second": None, "failure": None,
+}  # fmt: skip
+
+
+def experiment() -> dict:
+    """The demo's, on data of the user's, with all kinds of jobs: also an own denoiser, an import and two seeds."""
+    everything = yaml.safe_load((REPOSITORY / "config/smoke.yaml").read_text(encoding="utf-8"))
+    del everything["data_source"]
+    everything |= {"experiment": "all_kinds", "data_root": "data", "subsets": {"kodak/all": "kodak.txt"}}
+    everything["denoisers"] |= {
+        "own": {"method": "own_denoiser:Scaled", "benchmarks": ["kodak_quality"], "options": {"table": "table.json"}},
+        "released": {"method": "cdncnn_b", "benchmarks": ["kodak_quality"], "weights": "released.pth"},
+        "cdncnn_b_1": {
+            **everything["denoisers"]["cdncnn_b"],
+            "train": {**everything["denoisers"]["cdncnn_b"]["train"], "seed": 1},
+        },
+    }
+    return everything
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the tree beside an experiment whose jobs have all been run, by rules that only make their files."""
+    return made_once(tmp_path_factory, "all_kinds", finish)
+
+
+def finish(folder: Path) -> None:
+    ignored = shutil.ignore_patterns(".git", ".venv", "results", ".snakemake", "*.egg-info", "__pycache__", "tests")
+    shutil.copytree(REPOSITORY, folder / "repository", ignore=ignored)
+    (folder / "data").mkdir()
+    for name in ("data/kodak.txt", "data/released.pth", "data/table.json"):
+        (folder / name).write_text("kodim01\n")
+    (folder / "own_denoiser.py").write_text(OWN_DENOISER)
+    (folder / "own_helper.py").write_text("def scaled(noisy):\n    return noisy / 2\n")
+    write_experiment(folder, experiment())
+    write_scores(folder / "scores.parquet", Scores(pd.DataFrame({"image_id": []}), PROVENANCE))
+    for rules in (folder / "repository/workflow/rules").iterdir():
+        stub = "shell:\n{indent}'for file in {output}; do cp scores.parquet $file; done'"
+        rules.write_text(re.sub(r"script:\n( +)\"[^\"]+\"", stub.replace("{indent}", r"\1"), rules.read_text()))
+    run(folder, "--scheduler", "greedy", "all", repository=folder / "repository")
+
+
+@pytest.fixture(scope="module")
+def folder(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy that the tests of one process edit."""
+    copy = tmp_path_factory.mktemp("edited") / "all_kinds"
+    shutil.copytree(finished, copy)
+    return copy
+
+
+@pytest.fixture(scope="module")
+def jobs(folder: Path) -> set[str]:
+    """All jobs of the experiment."""
+    return planned(folder, "--forceall", "all", repository=folder / "repository")
+
+
+Change = Callable[[str], str]
+
+
+class Edit(NamedTuple):
+    """A change of files, and the jobs that it reruns.
+
+    Attributes:
+        what: is changed.
+        changes: file below the working folder -> old text to new text.
+        reruns: patterns of jobs.
+    """
+
+    what: str
+    changes: Mapping[str, Change]
+    reruns: tuple[str, ...] = ()
+
+
+def with_more(code: str) -> str:
+    return f"{code}\nEDITED = 1\n"
+
+
+def with_a_remark(code: str) -> str:
+    return f"{code}\n# edited\n"
+
+
+def replaced(pattern: str, text: str) -> Change:
+    def change(code: str) -> str:
+        changed, count = re.subn(pattern, text, code, count=1)
+        assert count == 1, f"{pattern} is not in the file"
+        return changed
+
+    return change
+
+
+NEW_CARD = """
+from usaid.cards import Facts, Method
+
+FACTS = Facts("Novel", True, True, False, False, "MIT", "none")
+CARDS = (Method("novel", FACTS, "usaid.denoisers.novel.denoiser:Novel"),)
+"""
+
+PAGES = ("seeds", "index")
+"""What follows from any score."""
+
+WITH_U_SAID = ("table [12456789]", "classes", *PAGES)
+"""What follows from scores of U-SAID: it is in all tables that are made from scores."""
+
+OF_THE_THREE = ("cdncnn_b", "cdncnn_b_1", "s_said", "u_said", "u_said_k10", "u_said_k40")
+"""The denoisers that one training makes."""
+
+EDITS = [
+    # ------------------------------------------------------------------------------------ trainings
+    Edit(
+        "a constant of the detector's training",
+        {"repository/evaluators/detection/training.py": with_more},
+        ("train_judge coco_detection", "score coco_detection/*", "table 9", "classes", *PAGES),
+    ),
+    Edit(
+        "a constant of the classifier's training",
+        {"repository/evaluators/classification/training.py": with_more},
+        ("train_judge cifar100_classification", "score cifar100_classification/*", "table 8", *PAGES),
+    ),
+    Edit(
+        "the training of the three denoisers",
+        {"repository/usaid/denoisers/dncnn/training.py": with_more},
+        (*(f"{job}{name}" for name in OF_THE_THREE for job in ("train_denoiser ", "score */")), *WITH_U_SAID),
+    ),
+    Edit(
+        "a default of MLP's recipe, which the experiment sets itself",
+        {"repository/usaid/denoisers/mlp/recipe.py": replaced(r"steps: Count = [0-9_]+", "steps: Count = 7")},
+    ),
+    Edit("the code of recipes", {"repository/usaid/denoisers/dncnn/recipe.py": with_more}),
+    Edit(
+        "the loop",
+        {"repository/usaid/training/loop.py": with_more},
+        (
+            *("train_denoiser *", "train_judge *", "train_convergence *", "figure_2_files"),
+            *(f"score */{name}" for name in (*OF_THE_THREE, "mlp")),
+            *("score *_segmentation/*", "score cifar100_classification/*", "score coco_detection/*", *WITH_U_SAID),
+        ),
+    ),
+    # ------------------------------------------------------------------------------------ scores
+    Edit(
+        "the denoiser of the three, not their training",
+        {"repository/usaid/denoisers/dncnn/denoiser.py": with_more},
+        (*(f"score */{name}" for name in (*OF_THE_THREE, "released")), *WITH_U_SAID),
+    ),
+    Edit(
+        "a baseline",
+        {"repository/usaid/denoisers/mc_wnnm/denoiser.py": with_more},
+        ("score kodak_quality/mc_wnnm", "table 4", *PAGES),
+    ),
+    Edit(
+        "a method's citation",
+        {"repository/usaid/denoisers/cbm3d/__init__.py": replaced('citation="Dabov', 'citation="K. Dabov')},
+        ("score kodak_quality/cbm3d", "table 3", "table 4", *PAGES),
+    ),
+    Edit(
+        "a reader",
+        {"repository/usaid/datasets/kodak.py": with_more},
+        ("score kodak_quality/*", "table 4", "table 6", *PAGES),
+    ),
+    Edit(
+        "NIQE",
+        {"repository/evaluators/metrics/niqe.py": with_more},
+        ("fit_niqe", "score *_quality/*", "table [1246]", *PAGES),
+    ),
+    Edit(
+        "a judge",
+        {"repository/evaluators/segmentation/judge.py": with_more},
+        ("score *_segmentation/*", "table 5", "table 7", "classes", *PAGES),
+    ),
+    Edit("the noise", {"repository/usaid/noise.py": with_more}, ("score *", *WITH_U_SAID)),
+    # ------------------------------------------------------------------------------------ data that code reads
+    Edit(
+        "a network's cfg",
+        {"repository/evaluators/detection/darknet/miniature.cfg": with_a_remark},
+        ("train_judge coco_detection", "score coco_detection/*", "table 9", "classes", *PAGES),
+    ),
+    Edit(
+        "a list of training images that the suite brings",
+        {"repository/usaid/datasets/deepglobe_split/train.txt": replaced("^", "1\n")},
+        ("train_judge deepglobe_segmentation", "score deepglobe_segmentation/*", "table 7", "classes", *PAGES),
+    ),
+    Edit(
+        "a list of ids of the user's",
+        {"data/kodak.txt": replaced("$", "kodim02\n")},
+        ("score kodak_quality/*", "table 4", "table 6", *PAGES),
+    ),
+    Edit("how data are fetched", {"repository/usaid/datasets/fetch.py": with_more}),
+    Edit("where data are fetched from", {"repository/usaid/datasets/sources/kodak.yaml": with_a_remark}),
+    # ------------------------------------------------------------------------------------ code of the user's
+    Edit(
+        "a helper of an own denoiser",
+        {"own_helper.py": with_more},
+        ("score kodak_quality/own", "table 3", "table 4", "table 6", *PAGES),
+    ),
+    Edit(
+        "a file that an own denoiser's options name",
+        {"data/table.json": with_a_remark},
+        ("score kodak_quality/own", "table 4", "table 6", *PAGES),
+    ),
+    Edit(
+        "a checkpoint",
+        {"data/released.pth": with_a_remark},
+        ("import_weights released", "score kodak_quality/released", "table 4", "table 6", *PAGES),
+    ),
+    Edit(
+        "a title in the experiment",
+        {"experiment.yaml": replaced("method: mc_wnnm", "method: mc_wnnm\n    title: Mine")},
+        ("score kodak_quality/mc_wnnm", "table 4", *PAGES),
+    ),
+    # ------------------------------------------------------------------------------------ tables
+    Edit("a printed number", {"repository/usaid/paper/published.yaml": with_a_remark}, ("table *", "index")),
+    Edit(
+        "a metric's title",
+        {"repository/evaluators/metrics/__init__.py": replaced('"SSIM"', '"Similarity"')},
+        ("table [1689]", "classes", *PAGES),
+    ),
+    Edit("a renderer", {"repository/usaid/report/tables/render_tex.py": with_more}, ("table *", "index")),
+    Edit(
+        "a score of a whole data set",
+        {"repository/usaid/scores/confusion.py": with_more},
+        ("table *", "classes", "seeds", "index"),
+    ),
+    Edit("statistics over seeds", {"repository/usaid/report/statistics/seeds.py": with_more}, ("seeds", "index")),
+    Edit("a figure", {"repository/usaid/report/figures/figure_2.py": with_more}, ("figure_2_files",)),
+    # ------------------------------------------------------------------------------------ nothing
+    Edit(
+        "a new method in the registry",
+        {
+            "repository/usaid/denoisers/novel/__init__.py": lambda _: NEW_CARD,
+            "repository/usaid/registries.py": replaced(
+                r'"usaid\.denoisers\.cbm3d",', '"usaid.denoisers.cbm3d",\n        "usaid.denoisers.novel",'
+            ),
+        },
+    ),
+    Edit("how experiments are checked", {"repository/usaid/experiment/model.py": with_more}),
+    Edit("a comment", {"repository/usaid/noise.py": with_a_remark}),
+]
+
+
+@contextmanager
+def edited(folder: Path, changes: Mapping[str, Change]) -> Iterator[None]:
+    before = {folder / name: (folder / name).read_bytes() if (folder / name).exists() else None for name in changes}
+    times = {path: path.stat() for path, content in before.items() if content is not None}
+    try:
+        for (path, content), change in zip(before.items(), changes.values(), strict=True):
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(change((content or b"").decode()), encoding="utf-8")
+        yield
+    finally:
+        for path, content in before.items():
+            if content is None:
+                shutil.rmtree(path.parent)
+            else:
+                path.write_bytes(content)
+                os.utime(path, ns=(times[path].st_atime_ns, times[path].st_mtime_ns))
+
+
+def test_without_an_edit_there_is_nothing_to_do(folder):
+    assert "Nothing to be done" in run(folder, "--dry-run", "all", repository=folder / "repository")
+
+
+@pytest.mark.parametrize("edit", EDITS, ids=[edit.what for edit in EDITS])
+def test_an_edit_reruns_what_depends_on_it_and_nothing_else(folder, jobs, edit):
+    expected = {job for job in jobs if any(fnmatchcase(job, pattern) for pattern in edit.reruns)}
+    assert [pattern for pattern in edit.reruns if not any(fnmatchcase(job, pattern) for job in jobs)] == []
+    with edited(folder, edit.changes):
+        assert planned(folder, "all", repository=folder / "repository") == expected
