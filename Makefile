@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 CORES ?= all
 
-.PHONY: demo test check reference subset clean
+.PHONY: demo test check lock reference subset clean
 
 demo: .venv/installed
 	$(BIN)/snakemake --cores $(CORES) --configfile config/smoke.yaml
@@ -16,7 +16,12 @@ check: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 	$(BIN)/snakemake --lint --configfile config/smoke.yaml
+
+# Renew the pinned packages after a change of pyproject.toml; needs uv (pip install uv). Versions change only where they have to.
+lock:
+	uv pip compile pyproject.toml --all-extras --universal --generate-hashes --no-header --python-version 3.11 --quiet --output-file envs/requirements.lock
 
 # The reference run on real images: make reference DATA=/folder/with/the/data. Its committed results would count as done,
 # hence --forceall; a killed run still goes on where it was, since scored images are kept in journals.

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from torchvision.models import resnet101
 
-from usaid.denoisers.dncnn.denoiser import DnCNN
+from usaid.denoisers.dncnn.network import DnCNN
 from usaid.segmentation.encoders import default_weights
 
 torch.set_num_threads(1)
