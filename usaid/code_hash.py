@@ -12,8 +12,12 @@ from pathlib import Path
 from typing import Any
 
 _OURS = ("usaid", "evaluators")
-_DATA = ("usaid.registries", "usaid.cards")
-"""Not followed: what a job takes from registries it is given as cards, and a card counts by its values."""
+_DATA = ("usaid.registries", "usaid.cards", "usaid.provenance", "usaid.datasets.sources")
+"""Not followed: what a job takes from registries it is given as cards, and a card counts by its values. Provenance and
+sources say where things come from, not what they are."""
+
+_SETTINGS = ("usaid.experiment", "usaid.paper")
+"""Not followed from a user's own modules: settings are values, and values are parameters of a job."""
 
 _STANDARD_LIBRARY = tuple(Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib"))
 _MISSING = "missing"
@@ -26,10 +30,11 @@ def hash_of_code(
     """Hash modules and all that they import, cards, and the content of files.
 
     Snakemake does not see the modules that a script imports; this hash, given as a rule's parameter, makes an edit
-    rerun exactly the jobs that depend on it. Comments, docstrings and layout do not count. Of our own modules, the
-    imports that run when a file is imported are followed; the registries are not: what a job takes from a registry, it
-    names on its cards. Of a user's own modules, all imports are followed that lead to code of theirs. Imports for type
-    checkers do not count, nor do installed packages: provenance records their versions. Nothing is imported.
+    rerun exactly the jobs that depend on it. Comments, docstrings, layout and cards do not count. Of our own
+    modules, the imports that run when a file is imported are followed; the registries are not: what a job takes
+    from a registry, it names on its cards. Of a user's own modules, all imports are followed that lead to code of
+    theirs. Imports for type checkers do not count, nor do installed packages: provenance records their versions.
+    Nothing is imported.
 
     Args:
         names: modules, or ``"module:name"`` as cards have it. One that is not there counts as missing.
@@ -75,7 +80,8 @@ def _closure(modules: tuple[str, ...]) -> frozenset[str]:
         name = pending.pop()
         if name not in reached and name not in _DATA and _path(name) is not None:
             reached.add(name)
-            pending |= _read(name)[1]
+            imports = _read(name)[1]
+            pending |= imports if _is_ours(name) else {each for each in imports if not each.startswith(_SETTINGS)}
     return frozenset(reached)
 
 
@@ -204,10 +210,17 @@ def _package_file(name: str) -> Path | None:
 
 
 def _without_docstrings(tree: ast.Module) -> ast.Module:
+    """What a module's code does: without docstrings, and without its cards, which count by their values."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             node.body = [statement for statement in node.body if not _is_docstring(statement)]
+    tree.body = [statement for statement in tree.body if not _is_of_cards(statement)]
     return tree
+
+
+def _is_of_cards(statement: ast.stmt) -> bool:
+    targets = statement.targets if isinstance(statement, ast.Assign) else []
+    return any(isinstance(target, ast.Name) and target.id in ("CARD", "CARDS") for target in targets)
 
 
 def _is_docstring(statement: ast.stmt) -> bool:

@@ -8,14 +8,18 @@ job but those of the new thing.
 import importlib
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from functools import cached_property, reduce
 from importlib.metadata import entry_points
+from types import MappingProxyType
 from typing import Any, Generic, Protocol, TypeVar
 
 from usaid.cards import Benchmark, DataSet, Method, Metric
 from usaid.errors import UsaidError
 
 _NAME = "[a-z][a-z0-9_]*"
+_CODE = ("denoiser", "recipe", "training", "importer", "reader", "judge", "settings")
+"""Fields of cards that name code."""
 
 
 class Card(Protocol):
@@ -43,9 +47,10 @@ class Registry(Mapping[str, AnyCard], Generic[AnyCard]):
         self.kind, self.group, self.modules = kind, group, modules
 
     @cached_property
-    def own(self) -> dict[str, AnyCard]:
+    def own(self) -> Mapping[str, AnyCard]:
         """The suite's own cards."""
-        return {card.name: card for module in self.modules for card in _cards_in(importlib.import_module(module))}
+        cards = (card for module in self.modules for card in _cards_in(importlib.import_module(module)))
+        return MappingProxyType({card.name: card for card in cards})
 
     @cached_property
     def all(self) -> dict[str, AnyCard]:
@@ -59,7 +64,7 @@ class Registry(Mapping[str, AnyCard], Generic[AnyCard]):
             place = f"entry point {entry.name!r} of {self.group} ({entry.value})"
             try:
                 offered = _cards_in(entry.load())
-            except Exception as error:  # a stranger's module raises anything
+            except (Exception, SystemExit) as error:  # a stranger's module raises anything
                 reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
                 raise UsaidError(f"{place}: cannot be read ({reason}); mend it or uninstall it") from error
             for card in offered:
@@ -76,6 +81,10 @@ class Registry(Mapping[str, AnyCard], Generic[AnyCard]):
         """
         if not isinstance(card, self.kind):
             raise UsaidError(f"{place}: offers {card!r}; it must be a usaid.cards.{self.kind.__name__}")
+        for field in fields(card):  # type: ignore[arg-type]
+            if field.name in _CODE and not _names_code(getattr(card, field.name), may_lack=field.default is None):
+                value = getattr(card, field.name)
+                raise UsaidError(f"{place}: {card.name!r} has {field.name} = {value!r}; it must be like 'module:name'")
         if not re.fullmatch(_NAME, str(card.name)):
             raise UsaidError(f"{place}: the name {card.name!r} must be like {_NAME}; choose another")
         if getattr(card, "given_clean", False):
@@ -155,6 +164,13 @@ def load_object(name: str) -> Any:
     except (Exception, SystemExit) as error:  # a user's own module raises anything
         kind = "" if isinstance(error, ImportError | AttributeError) else f"{type(error).__name__}: "
         raise UsaidError(f"{name} cannot be imported ({kind}{' '.join(str(error).split())})") from error
+
+
+def _names_code(value: Any, may_lack: bool) -> bool:
+    """Whether a card's field names code, or names none where it may."""
+    return (value is None and may_lack) or (
+        isinstance(value, str) and re.fullmatch(r"[\w.]+:[\w.]+", value) is not None
+    )
 
 
 def _cards_in(module: Any) -> tuple[Any, ...]:

@@ -295,7 +295,7 @@ def rooms(*names: str) -> set[str]:
 def test_a_judge_and_its_training_depend_on_no_other_judge(card: Benchmark):
     room = card.judge.split(".")[1]
     names = [name for name in (card.judge, card.training) if name is not None]
-    others = {"quality", "segmentation", "classification", "detection"} - {room}
+    others = {other.judge.split(".")[1] for other in BENCHMARKS.own.values()} - {room}
     assert not others & rooms(*names)
     assert not any(name.startswith("usaid.experiment") for name in modules_behind(*names))
 
@@ -303,8 +303,7 @@ def test_a_judge_and_its_training_depend_on_no_other_judge(card: Benchmark):
 def test_trainings_have_hashes_of_their_own():
     cards = [*METHODS.own.values(), *BENCHMARKS.own.values()]
     trainings = {card.training for card in cards if card.training is not None}
-    assert len(trainings) == 5
-    assert len({hash_of_code(training) for training in trainings}) == 5
+    assert len({hash_of_code(training) for training in trainings}) == len(trainings) >= 5
 
 
 def test_a_reader_depends_on_no_other_reader():
@@ -323,3 +322,12 @@ def test_each_file_is_read_once(monkeypatch):
             if name is not None:
                 hash_of_code("evaluators.scoring", name)
     assert len(read) == len(set(read)) > 20
+
+
+def test_a_card_in_a_file_of_code_counts_by_its_values_alone(ours):
+    before = fresh_hash("ours.room.judge")
+    judge = ours / "room/judge.py"
+    judge.write_text(judge.read_text() + "\nCARD = DataSet('a', 'A')\nCARDS = (CARD,)\n")
+    assert fresh_hash("ours.room.judge") == before
+    judge.write_text(judge.read_text() + "\nNUMBER = 3\n")
+    assert fresh_hash("ours.room.judge") != before
