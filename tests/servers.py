@@ -4,7 +4,8 @@ import hashlib
 import random
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -26,6 +27,10 @@ class Server(ThreadingHTTPServer):
         self.script: dict[str, list[Answer]] = {}
         self.requests: list[tuple[str, str | None]] = []
         self.released = threading.Event()
+        self.sent = 0
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Clients hang up on what this server does: no traceback."""
 
     def url(self, path: str, *answers: Answer) -> str:
         self.script[path] = list(answers)
@@ -124,6 +129,74 @@ def status(code: int) -> Answer:
 
 def web_page(request: Handler) -> None:
     request.reply(200, b"<html>log in</html>", Content_Type="text/html; charset=utf-8")
+
+
+def typed(body: bytes, content_type: str) -> Answer:
+    return lambda request: request.reply(200, body, Content_Type=content_type)
+
+
+def raw(answered: bytes) -> Answer:
+    """Answer with these bytes, head and all, and hang up."""
+
+    def answer(request: Handler) -> None:
+        request.wfile.write(answered)
+        request.close_connection = True
+
+    return answer
+
+
+def head(*lines: str, code: str = "200 OK") -> bytes:
+    return "\r\n".join([f"HTTP/1.1 {code}", *lines, "", ""]).encode()
+
+
+def redirect(location: str, code: int = 302) -> Answer:
+    return raw(head(f"Location: {location}", "Content-Length: 0", code=f"{code} Elsewhere"))
+
+
+def ask_to_wait(retry_after: str, code: int = 503) -> Answer:
+    return lambda request: request.reply(code, b"later", Retry_After=retry_after)
+
+
+def in_chunks(*chunks: bytes, ended: bool = True) -> Answer:
+    """Send a body of unknown length in chunks, with or without the mark of its end."""
+    body = b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in chunks)
+    return raw(head("Transfer-Encoding: chunked") + body + (b"0\r\n\r\n" if ended else b""))
+
+
+def with_range(told: str, body: bytes, code: str = "206 Partial Content") -> Answer:
+    """Answer every request with this range."""
+    return raw(head(f"Content-Range: {told}", f"Content-Length: {len(body)}", code=code) + body)
+
+
+def versions(*bodies: tuple[str, bytes, int]) -> list[Answer]:
+    """Each answer is of a version of the file, (its ETag, all its bytes, how many are sent before the end)."""
+
+    def answer(tag: str, body: bytes, after: int, request: Handler) -> None:
+        rest, end = body[request.offset :], len(body) - 1
+        headers = {"Content_Range": f"bytes {request.offset}-{end}/{len(body)}"} if request.offset else {}
+        headers |= {"ETag": tag} if tag else {}
+        request.reply(206 if request.offset else 200, rest[:after], Content_Length=str(len(rest)), **headers)
+
+    return [partial(answer, *version) for version in bodies]
+
+
+def repeated(start: bytes, again: bytes, pause: float = 0.0) -> Answer:
+    """Send ``start``, then ``again`` without end (until the client hangs up), after a pause each."""
+
+    def answer(request: Handler) -> None:
+        request.close_connection = True
+        with suppress(OSError):
+            request.wfile.write(start)
+            while not request.server.released.wait(pause):
+                request.wfile.write(again)
+                request.server.sent += len(again)
+
+    return answer
+
+
+def silent(request: Handler) -> None:
+    """Take the request and say nothing."""
+    request.server.released.wait(10)
 
 
 @contextmanager

@@ -1,7 +1,9 @@
 """Fetches data sets and weights from where their sources say, and puts them into their official places."""
 
+import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from usaid.datasets.archives import unpack
 from usaid.datasets.mirrors import download
@@ -19,7 +21,8 @@ def fetchable_names() -> list[str]:
 def fetch(name: str, data_root: str | Path) -> list[Path]:
     """Download what is missing of a data set or of a set of weights and put it into its official place.
 
-    Archives stay in ``data_root/downloads``; nothing is deleted. What is on disk in full is not fetched again.
+    Archives stay in ``data_root/downloads``; nothing is deleted, and no file that is there is written over. What is on
+    disk in full is not fetched again.
 
     Args:
         name: one of :func:`fetchable_names`.
@@ -30,7 +33,7 @@ def fetch(name: str, data_root: str | Path) -> list[Path]:
 
     Raises:
         UsaidError: unknown name, a data set that needs an account, no mirror that gives the right file, a damaged
-            archive, or a disk that cannot be written.
+            archive, other files in the place of its files, or a disk that cannot be written.
     """
     root = Path(data_root)
     if name not in (*DATASETS, *source_names()):
@@ -75,10 +78,15 @@ def is_complete(name: str, data_root: Path) -> bool:
 
 
 def _fetch_archive(entry: dict[str, Any], root: Path) -> Path:
-    archive = _download_entry(entry, root / "downloads" / entry["urls"][0].rpartition("/")[2])
-    unpack(archive, root / entry["unpack_to"], entry.get("only"))
+    name = urlsplit(entry["urls"][0]).path.rpartition("/")[2]
+    if not re.fullmatch(r"[\w+-][\w.+-]*", name):
+        raise UsaidError(
+            f"{entry['urls'][0]}: the address must end in the archive's file name; name another in its source"
+        )
+    archive = _download_entry(entry, root / "downloads" / name)
+    unpack(archive, root / entry["unpack_to"], entry.get("only"), entry.get("unpacked_at_most"))
     return archive
 
 
 def _download_entry(entry: dict[str, Any], destination: Path) -> Path:
-    return download(entry["urls"], destination, entry["sha256"], entry["size"])
+    return download(entry["urls"], destination, entry["sha256"], entry["size"], entry.get("at_most"))

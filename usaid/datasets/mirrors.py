@@ -1,17 +1,18 @@
 """Downloads a file from one of its mirrors: tried again, resumed, and checked against its SHA-256."""
 
-import http.client
+import hashlib
+import itertools
 import logging
 import os
 import re
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from io import FileIO
 from pathlib import Path
 
-from tqdm import tqdm
-
+from usaid.datasets.file_kinds import why_not_of_its_kind
+from usaid.datasets.locks import held_file
+from usaid.datasets.transfers import TransferError, Wanted, path_of, plain, transfer, version_note
 from usaid.errors import UsaidError
 from usaid.files import sha256_of_file, written_atomically
 
@@ -21,95 +22,83 @@ TRIES = 4
 BACKOFF = 1.0
 """Seconds before the second request to a mirror; doubled before each further one."""
 
-TIMEOUT = 30.0
-"""Seconds without a byte after which a connection counts as dead."""
+LONGEST_WAIT = 120.0
+"""Seconds that a server may ask us to wait; one that asks for more is passed over."""
 
-_CHUNK = 1 << 16
-_RETRIED_STATUS = {408, 425, 429, 500, 502, 503, 504}
+AT_MOST = 2_000_000_000
+"""Bytes that are taken of a file whose size is not known, unless its source says otherwise."""
+
 _log = logging.getLogger(__name__)
 
 
-class TransferError(Exception):
-    """A mirror did not give the file.
-
-    Attributes:
-        final: asking this mirror again is of no use.
-    """
-
-    def __init__(self, message: str, final: bool = False) -> None:
-        super().__init__(message)
-        self.final = final
-
-
-def download(urls: Sequence[str], destination: str | Path, sha256: str | None, size: int | None = None) -> Path:
+def download(
+    urls: Sequence[str],
+    destination: str | Path,
+    sha256: str | None,
+    size: int | None = None,
+    at_most: int | None = None,
+) -> Path:
     """Fetch a file, or find that it is there already.
 
     The bytes gather in ``<destination>.part``, which a later call continues, and get the file's name once their hash
-    is right. Mirrors are tried in order, each up to ``TRIES`` times.
+    is right. Mirrors are tried in order, each up to ``TRIES`` times. Of two processes that want the same file one
+    waits, and finds it there.
 
     Args:
         urls: http(s) addresses of the same bytes.
-        destination: path of the file; a file there is kept if its hash is right, and replaced only by one that is.
+        destination: path of the file; a file there is kept if its hash is right. One that is wrong is kept under
+            another name (``<destination>.replaced``) once the right one is there.
         sha256: hexadecimal digits, all 64 or the first few if the publisher tells no more; None: trust on first use,
             that is, the hash of the first file seen is recorded in ``<destination>.sha256`` and demanded from then on.
+            Then the file must at least be of the kind that its name says.
         size: bytes, if known: a mirror that announces another size is passed over at once.
+        at_most: bytes that are taken where no size is known; None: ``AT_MOST``.
 
     Returns:
         ``destination``.
 
     Raises:
-        UsaidError: no mirror gave the right file, or the disk cannot be written.
+        UsaidError: no mirror gave the right file, the record of its hash is damaged, or the disk cannot be written.
     """
     destination = Path(destination)
-    expected = sha256 or recorded_sha256(destination)
-    part = destination.with_name(f"{destination.name}.part")
-    failures = []
+    sizes = size, AT_MOST if at_most is None else at_most
     try:
-        if destination.is_file():
-            digest = sha256_of_file(destination)
-            if _is_expected(digest, expected):
-                return _accept(destination, digest, sha256)
-            failures.append(f"the file that is there has SHA-256 {digest}")
-        destination.parent.mkdir(parents=True, exist_ok=True)
+        digest, _ = _look_at(destination, _expected(destination, sha256))
+        if digest is None:
+            destination.parent.mkdir(parents=True, exist_ok=True)
+            digest = _fetch(urls, destination, sha256, sizes)
+        if sha256 is None:
+            _record(destination, digest)
+        return destination
+    except OSError as error:
+        part = _part_of(destination)
+        kept = f"{part} is kept and continued next time; " if part.is_file() else ""
+        raise UsaidError(
+            f"{destination}: cannot be written or read ({plain(error)}); {kept}free the disk or name another folder"
+        ) from None
+
+
+def _fetch(urls: Sequence[str], destination: Path, sha256: str | None, sizes: tuple[int | None, int]) -> str:
+    """Bring a file that is not there or not right to its place, alone; return its hash."""
+    with held_file(_part_of(destination)) as part:
+        expected = _expected(destination, sha256)  # asked again: another process may have brought the file meanwhile
+        digest, wrong = _look_at(destination, expected)
+        if digest is not None:
+            return digest
+        failures = [wrong] if wrong else []
         for url in urls:
             try:
-                digest = _from_mirror(url, part, expected, size)
+                digest = _from_mirror(url, part, expected, Wanted(*sizes, is_known=expected is not None))
             except TransferError as error:
-                failures.append(f"{url}: {error}")
+                failures.append(f"{_without_password(url)}: {error}")
                 continue
-            os.replace(part, destination)
-            return _accept(destination, digest, sha256)
-    except OSError as error:
-        raise UsaidError(f"{destination}: cannot be written ({error}); free the disk or name another folder") from None
-    raise UsaidError(_cure(destination, urls, expected, sha256, failures))
-
-
-def recorded_sha256(destination: Path) -> str | None:
-    """The hash that the first download of a file recorded beside it; None if there was none."""
-    record = _record_of(destination)
-    return record.read_text(encoding="utf-8").split()[0] if record.is_file() else None
-
-
-def _is_expected(digest: str, expected: str | None) -> bool:
-    return expected is None or digest.startswith(expected)
-
-
-def _record_of(destination: Path) -> Path:
-    return destination.with_name(f"{destination.name}.sha256")
-
-
-def _accept(destination: Path, digest: str, published: str | None) -> Path:
-    """Record the hash of a file that no published hash vouches for, and say so."""
-    record = _record_of(destination)
-    if published is None and not record.is_file():
-        with written_atomically(record) as temporary:
-            temporary.write_text(f"{digest}  {destination.name}\n", encoding="utf-8")
-        _log.warning(
-            "%s: no published SHA-256 is known, so this copy is trusted; its hash %s is recorded in %s and checked "
-            "from now on",
-            *(destination, digest, record.name),
-        )
-    return destination
+            if sha256 is None:
+                _record(destination, digest)  # before anybody can see the file
+            _put_into_place(part, destination)
+            return digest
+        if not part.seek(0, os.SEEK_END):
+            version_note(path_of(part)).unlink(missing_ok=True)
+        raise UsaidError(_cure(destination, urls, expected, sha256, failures))
 
 
 def _cure(
@@ -121,100 +110,123 @@ def _cure(
         demand += f" (of the first download; delete {_record_of(destination)} if the publisher changed the file)"
     return (
         f"{destination}: no mirror gave this file{demand}: {'; '.join(failures)}; "
-        f"download it from {urls[0]} and place the file here: {destination}"
+        f"download it from {_without_password(urls[0])} and place the file here: {destination}"
     )
 
 
-def _from_mirror(url: str, part: Path, expected: str | None, size: int | None) -> str:
+def _without_password(url: str) -> str:
+    return plain(re.sub(r"//[^/?#]*@", "//", url))
+
+
+def _part_of(destination: Path) -> Path:
+    return destination.with_name(f"{destination.name}.part")
+
+
+def _expected(destination: Path, published: str | None) -> str | None:
+    return published.lower() if published else recorded_sha256(destination)
+
+
+def recorded_sha256(destination: Path) -> str | None:
+    """The hash that the first download of a file recorded beside it; None if there was none.
+
+    Raises:
+        UsaidError: there is a record, but no hash in it.
+    """
+    record = _record_of(destination)
+    if not os.path.lexists(record):
+        return None
+    text = ""
+    if record.is_file():
+        with open(record, "rb") as file:
+            text = file.read(1000).decode("utf-8-sig", errors="replace")
+    match = re.match(r"\\?([0-9a-fA-F]{64})(?:\s|\Z)", text)
+    if match is None:
+        raise UsaidError(
+            f"{record}: holds no SHA-256 (64 hexadecimal digits) of {destination.name}; write its publisher's hash "
+            f"there, or delete it to have the hash of {destination.name} recorded anew"
+        )
+    return match[1].lower()
+
+
+def _record_of(destination: Path) -> Path:
+    return destination.with_name(f"{destination.name}.sha256")
+
+
+def _look_at(destination: Path, expected: str | None) -> tuple[str | None, str]:
+    """The hash of a file that is there and right; else None, and what is wrong with it if one is there."""
+    if not os.path.lexists(destination):
+        return None, ""
+    if not destination.is_file():
+        raise UsaidError(f"{destination}: is a folder, a device or a link that leads nowhere, not a file; move it away")
+    digest = sha256_of_file(destination)
+    if expected is not None:
+        return (digest, "") if digest.startswith(expected) else (None, f"the file that is there has SHA-256 {digest}")
+    reason = why_not_of_its_kind(destination, destination.name)
+    return (None, f"the file that is there {reason}") if reason else (digest, "")
+
+
+def _put_into_place(file: FileIO, destination: Path) -> None:
+    """Give a whole file its name; a wrong one that has the name is kept under another."""
+    os.fsync(file.fileno())
+    if destination.is_symlink() or (destination.exists() and destination.stat().st_size):
+        names = (f"{destination.name}.replaced{number or ''}" for number in itertools.count())
+        other = next(path for path in map(destination.with_name, names) if not os.path.lexists(path))
+        os.rename(destination, other)
+        _log.warning("%s: was not the right file; it is replaced, and kept as %s", destination, other.name)
+    part = path_of(file)
+    os.replace(part, destination)
+    version_note(part).unlink(missing_ok=True)
+
+
+def _record(destination: Path, digest: str) -> None:
+    """Record the hash of a file that no published hash vouches for, and say so."""
+    record = _record_of(destination)
+    if record.is_file():
+        return
+    with written_atomically(record) as temporary:
+        temporary.write_text(f"{digest}  {destination.name}\n", encoding="utf-8")
+    _log.warning(
+        "%s: no published SHA-256 is known, so this copy is trusted; its hash %s is recorded in %s and checked "
+        "from now on",
+        *(destination, digest, record.name),
+    )
+
+
+def _from_mirror(url: str, part: FileIO, expected: str | None, wanted: Wanted) -> str:
     """Fetch into ``part`` from one mirror, in several requests if need be; return the SHA-256 of the whole file."""
     failure = TransferError("was not asked")
     for attempt in range(TRIES):
         if attempt:
-            time.sleep(BACKOFF * 2 ** (attempt - 1))
-        resumed = part.is_file()
+            time.sleep(max(BACKOFF * 2 ** (attempt - 1), failure.wait))
+        resumed = part.seek(0, os.SEEK_END) > 0
         try:
-            _transfer(url, part, size)
+            transfer(url, part, wanted)
         except TransferError as error:
+            if error.wait > LONGEST_WAIT:
+                raise TransferError(f"{error}, asks to come back in {error.wait:.0f} s only", final=True) from None
             if error.final:
                 raise
             failure = error
             continue
-        digest = sha256_of_file(part)
-        if _is_expected(digest, expected):
-            return digest
-        part.unlink()
-        failure = TransferError(f"SHA-256 is {digest}, expected {expected}")
+        wrong = _why_wrong(part, expected)
+        if not wrong:
+            return _digest_of(part)
+        part.truncate(0)
+        failure = TransferError(wrong)
         if not resumed:  # else the fault may lie in what an earlier request left: begin again
             break
     raise failure
 
 
-def _transfer(url: str, part: Path, size: int | None) -> None:
-    """Bring ``part`` to its full length with one request, continuing after the bytes it holds."""
-    offset = part.stat().st_size if part.is_file() else 0
-    if size is not None and offset > size:
-        part.unlink()
-        offset = 0
-    if size is not None and offset == size:
-        return
-    with _request(url, part, offset) as response:
-        offset, total = _extent(response, part, offset)
-        if size is not None and total not in (None, size):
-            raise TransferError(f"has {total} bytes, expected {size}", final=True)
-        total = size if total is None else total
-        _write_body(response, part, offset, total)
-    received = part.stat().st_size
-    if total is not None and received != total:
-        raise TransferError(f"connection ended after {received} of {total} bytes")
+def _why_wrong(part: FileIO, expected: str | None) -> str:
+    """What is wrong with a whole file; empty if nothing is."""
+    if expected is None:
+        path = path_of(part)
+        return why_not_of_its_kind(path, path.stem)
+    digest = _digest_of(part)
+    return "" if digest.startswith(expected) else f"SHA-256 is {digest}, expected {expected}"
 
 
-def _request(url: str, part: Path, offset: int) -> http.client.HTTPResponse:
-    """Ask for a file from ``offset`` on."""
-    headers = {"User-Agent": "usaid"} | ({"Range": f"bytes={offset}-"} if offset else {})
-    try:
-        response: http.client.HTTPResponse = urllib.request.urlopen(
-            urllib.request.Request(url, headers=headers), timeout=TIMEOUT
-        )
-        return response
-    except urllib.error.HTTPError as error:
-        if error.code == 416:  # the server's file ends before our part does, so the part is of something else
-            part.unlink(missing_ok=True)
-        raise TransferError(f"HTTP {error.code} {error.reason}", error.code not in _RETRIED_STATUS | {416}) from None
-    except (OSError, http.client.HTTPException) as error:
-        raise TransferError(f"no answer ({error})") from None
-
-
-def _extent(response: http.client.HTTPResponse, part: Path, offset: int) -> tuple[int, int | None]:
-    """Where the answer's body begins in the file, and the length of the whole file if the server tells it."""
-    if response.headers.get_content_type() == "text/html":
-        raise TransferError("answered with a web page instead of the file", final=True)
-    if response.status != 206:  # the server ignores Range: the whole file comes again
-        length = response.headers.get("Content-Length", "")
-        return 0, int(length) if length.isdecimal() else None
-    content_range = response.headers.get("Content-Range", "")
-    match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", content_range)
-    if match is None or int(match[1]) != offset:
-        part.unlink(missing_ok=True)
-        raise TransferError(f"answered with range {content_range!r} to a request for the bytes from {offset}")
-    return offset, None if match[2] == "*" else int(match[2])
-
-
-def _write_body(response: http.client.HTTPResponse, part: Path, offset: int, total: int | None) -> None:
-    """Write the answer's body into ``part`` from ``offset`` on, with a progress bar on a terminal."""
-    bar = tqdm(desc=part.stem, initial=offset, total=total, unit="B", unit_scale=True, disable=None)
-    with bar, open(part, "ab" if offset else "wb") as file:
-        for chunk in _read_body(response):
-            file.write(chunk)
-            bar.update(len(chunk))
-
-
-def _read_body(response: http.client.HTTPResponse) -> Iterator[bytes]:
-    """The chunks of an answer's body; a TransferError where the connection breaks or stalls."""
-    while True:
-        try:
-            chunk = response.read(_CHUNK)
-        except (OSError, http.client.HTTPException) as error:
-            raise TransferError(f"connection broke ({error})") from None
-        if not chunk:
-            return
-        yield chunk
+def _digest_of(part: FileIO) -> str:
+    part.seek(0)
+    return hashlib.file_digest(part, "sha256").hexdigest()

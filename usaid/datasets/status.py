@@ -62,6 +62,8 @@ def split_status(card: DataSet, data_root: Path, split: str) -> SplitStatus:
             found = len(reader(data_root, split).ids_on_disk())
     except UsaidError as error:
         problem = str(error)
+    except OSError as error:
+        problem = f"{folder}: cannot be read ({error.strerror or error}); look at its permissions"
     cure = "" if found == official else cure_for(card.name, data_root, split)
     return SplitStatus(card.name, split, folder, found, official, problem, cure)
 

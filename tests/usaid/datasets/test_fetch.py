@@ -123,3 +123,43 @@ def test_weights_are_fetched_once(server: Server, sources: dict[str, Any], tmp_p
 def test_what_needs_an_account_and_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(UsaidError, match="deepglobe: needs an account"):
         find_or_fetch("deepglobe", tmp_path)
+
+
+@pytest.mark.parametrize("path", ["/", "/a/", "/..", "/a%2Fb.zip", "/?file=a.zip"])
+def test_an_archive_needs_a_name(server: Server, sources: dict[str, Any], tmp_path: Path, path: str) -> None:
+    sources["coco"] = {"archives": [archive_entry(server.url(path, good()), BODY)]}
+    with pytest.raises(UsaidError, match="must end in the archive's file name"):
+        fetch("coco", tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_comes_after_the_path_is_no_part_of_the_name(
+    server: Server, sources: dict[str, Any], tmp_path: Path
+) -> None:
+    body = zip_bytes({"a": b"a"})
+    sources["coco"] = {"archives": [archive_entry(server.url("/a.zip?raw=1", good(body)), body)]}
+    assert fetch("coco", tmp_path) == [tmp_path / "downloads/a.zip"]
+
+
+def test_limits_of_a_source_are_kept(server: Server, sources: dict[str, Any], tmp_path: Path) -> None:
+    body = zip_bytes({"a": bytes(1000)})
+    entry = archive_entry(server.url("/a.zip", good(body)), body, unpacked_at_most=999)
+    sources["coco"] = {"archives": [entry]}
+    with pytest.raises(UsaidError, match=r"a\.zip: unpacks to more than 999 bytes"):
+        fetch("coco", tmp_path)
+    entry = {"urls": [server.url("/file.bin", good())], "sha256": None, "size": None, "place_at": "released/file.bin"}
+    sources["released"] = {"files": [entry | {"at_most": len(BODY) - 1}]}
+    with pytest.raises(UsaidError, match=f"more than the {len(BODY) - 1} that are taken of it"):
+        fetch("released", tmp_path)
+    sources["released"] = {"files": [entry | {"at_most": len(BODY)}]}
+    assert fetch("released", tmp_path) == [tmp_path / "released/file.bin"]
+
+
+def test_labels_of_the_users_own_stay(server: Server, sources: dict[str, Any], tmp_path: Path) -> None:
+    body = zip_bytes({"val.json": b"{}", "more.json": b"[]"})
+    sources["coco"] = {"archives": [archive_entry(server.url("/a.zip", good(body)), body, unpack_to="coco")]}
+    (tmp_path / "coco").mkdir()
+    (tmp_path / "coco/val.json").write_bytes(b"mine")
+    with pytest.raises(UsaidError, match=r"coco/val\.json: not what .*a\.zip holds under this name"):
+        fetch("coco", tmp_path)
+    assert files_below(tmp_path / "coco") == {"val.json": b"mine"}

@@ -2,6 +2,10 @@
 
 import hashlib
 import logging
+import subprocess
+import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -11,6 +15,7 @@ from servers import (
     SHA256,
     WRONG,
     Answer,
+    Handler,
     Server,
     bare_range,
     drop,
@@ -23,7 +28,7 @@ from servers import (
     without_length,
 )
 
-from usaid.datasets import mirrors
+from usaid.datasets import mirrors, transfers
 from usaid.datasets.mirrors import download
 from usaid.errors import UsaidError
 
@@ -88,11 +93,17 @@ def test_a_file_that_is_there_is_not_fetched_again(server: Server, destination: 
     assert len(server.requests) == 1
 
 
-def test_a_wrong_file_that_is_there_is_replaced(server: Server, destination: Path) -> None:
+def test_a_wrong_file_that_is_there_is_replaced_and_kept_under_another_name(server: Server, destination: Path) -> None:
     destination.parent.mkdir()
     destination.write_bytes(b"half a file")
     download([server.url("/file", good())], destination, SHA256)
     assert_arrived(destination)
+    assert (destination.parent / "file.bin.replaced").read_bytes() == b"half a file"
+    destination.write_bytes(b"another")
+    download([server.url("/file", good())], destination, SHA256)
+    assert_arrived(destination)
+    assert (destination.parent / "file.bin.replaced").read_bytes() == b"half a file"
+    assert (destination.parent / "file.bin.replaced1").read_bytes() == b"another"
 
 
 def test_a_wrong_file_that_is_there_stays_if_no_mirror_has_the_right_one(server: Server, destination: Path) -> None:
@@ -162,7 +173,7 @@ def test_a_server_in_trouble_is_asked_again(server: Server, destination: Path, c
 def test_a_stalled_connection_is_given_up_and_continued(
     server: Server, destination: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mirrors, "TIMEOUT", 0.3)
+    monkeypatch.setattr(transfers, "TIMEOUT", 0.3)
     download([server.url("/file", stall(HALF), good())], destination, SHA256)
     assert_arrived(destination)
     resumed = server.ranges()[1]
@@ -259,3 +270,152 @@ def test_a_file_placed_by_hand_is_recorded(server: Server, destination: Path) ->
     download([server.url("/file", status(404))], destination, None)
     assert (destination.parent / "file.bin.sha256").read_text(encoding="utf-8").startswith(SHA256)
     assert server.requests == []
+
+
+def record_of(destination: Path) -> Path:
+    return destination.with_name(f"{destination.name}.sha256")
+
+
+DAMAGED = {
+    "empty": b"",
+    "blank": b"\n\n",
+    "half a hash": SHA256[:40].encode(),
+    "more than a hash": f"{SHA256}00".encode(),
+    "a dump": b"00000000: 6162 63                                  abc\n",
+    "utf-16": f"{SHA256}  file.bin\n".encode("utf-16"),
+    "bytes": bytes(range(256)),
+    "zeros": bytes(1_000_000),
+}
+
+
+@pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_damaged_record_is_one_line_with_a_cure(
+    server: Server, destination: Path, content: bytes, is_there: bool
+) -> None:
+    destination.parent.mkdir()
+    record_of(destination).write_bytes(content)
+    if is_there:
+        destination.write_bytes(BODY)
+    with pytest.raises(UsaidError) as caught:
+        download([server.url("/file", good())], destination, None)
+    message = str(caught.value)
+    assert message.startswith(f"{record_of(destination)}: holds no SHA-256 (64 hexadecimal digits) of file.bin; ")
+    assert "delete it" in message
+    assert len(message.splitlines()) == 1
+    assert record_of(destination).read_bytes() == content
+    assert server.requests == []
+    record_of(destination).unlink()
+    download([server.url("/file", good())], destination, None)
+    assert record_of(destination).read_text(encoding="utf-8") == f"{SHA256}  file.bin\n"
+
+
+def test_a_record_that_is_no_file(server: Server, destination: Path) -> None:
+    destination.parent.mkdir()
+    record_of(destination).mkdir()
+    with pytest.raises(UsaidError, match="holds no SHA-256"):
+        download([server.url("/file", good())], destination, None)
+    record_of(destination).rmdir()
+    record_of(destination).symlink_to("/dev/zero")
+    with pytest.raises(UsaidError, match="holds no SHA-256"):
+        download([server.url("/file", good())], destination, None)
+
+
+@pytest.mark.parametrize("text", [f"{SHA256.upper()}\r\n", f"\ufeff{SHA256} *file.bin", f"\\{SHA256}  file.bin\n"])
+def test_records_that_other_programs_write_are_read(server: Server, destination: Path, text: str) -> None:
+    destination.parent.mkdir()
+    record_of(destination).write_text(text, encoding="utf-8")
+    download([server.url("/file", good())], destination, None)
+    destination.unlink()
+    with pytest.raises(UsaidError, match=f"expected {SHA256}"):
+        download([server.url("/wrong", good(WRONG))], destination, None)
+
+
+@pytest.mark.parametrize("name", ["file.zip", "file.pth", "file.tar.gz", "file.png", "file.mat", "file.npz"])
+def test_what_is_not_what_it_is_called_is_not_trusted(server: Server, tmp_path: Path, name: str) -> None:
+    place = tmp_path / name
+    for answer in (good(b"{}"), good(b"PK" + b"x" * 500), ignore_range(b"<html>no</html>"), good(b"")):
+        with pytest.raises(UsaidError, match=r"is no \.\w+ file|is a web page|an empty file") as caught:
+            download([server.url("/file", answer)], place, None)
+        assert len(str(caught.value).splitlines()) == 1
+        assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>", b"text"])
+def test_a_file_placed_by_hand_is_not_trusted_for_its_name(server: Server, tmp_path: Path, content: bytes) -> None:
+    place = tmp_path / "file.zip"
+    place.write_bytes(content)
+    with pytest.raises(UsaidError, match=r"the file that is there is (empty|a web page|no \.zip file)"):
+        download([server.url("/file", status(404))], place, None)
+    assert place.read_bytes() == content
+    assert [path.name for path in tmp_path.iterdir()] == ["file.zip"]
+
+
+def test_a_part_that_is_a_link_is_not_followed(server: Server, destination: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine").write_bytes(b"mine")
+    destination.parent.mkdir()
+    part_of(destination).symlink_to(tmp_path / "mine")
+    with pytest.raises(UsaidError, match=r"file\.bin\.part: is a link, a folder or a device, not a file; move it away"):
+        download([server.url("/file", good())], destination, SHA256)
+    assert (tmp_path / "mine").read_bytes() == b"mine"
+    assert server.requests == []
+
+
+def test_a_link_in_the_files_place_is_read_but_never_written_through(
+    server: Server, destination: Path, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_bytes(BODY)
+    destination.parent.mkdir()
+    destination.symlink_to(elsewhere)
+    download([server.url("/file", good())], destination, SHA256)
+    assert destination.is_symlink()
+    assert server.requests == []
+    elsewhere.write_bytes(b"mine")
+    download([server.url("/file", good())], destination, SHA256)
+    assert elsewhere.read_bytes() == b"mine"
+    assert not destination.is_symlink()
+    assert_arrived(destination)
+
+
+@pytest.mark.parametrize("kind", ["folder", "dangling link", "link to a device"])
+def test_what_is_in_the_files_place_but_no_file_stays(server: Server, destination: Path, kind: str) -> None:
+    destination.parent.mkdir()
+    if kind == "folder":
+        destination.mkdir()
+    else:
+        destination.symlink_to("/dev/zero" if "device" in kind else "nowhere")
+    with pytest.raises(UsaidError, match="is a folder, a device or a link that leads nowhere, not a file"):
+        download([server.url("/file", good())], destination, SHA256)
+    assert [path.name for path in destination.parent.iterdir()] == ["file.bin"]
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("sha256", [SHA256, None])
+def test_of_two_that_want_a_file_one_waits_and_finds_it(server: Server, destination: Path, sha256: str | None) -> None:
+    def slow(request: Handler) -> None:
+        time.sleep(0.3)
+        request.reply(200, BODY)
+
+    url = server.url("/file", slow)
+    threads = [threading.Thread(target=download, args=([url], destination, sha256)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert_arrived(destination)
+    assert len(server.requests) == 1
+
+
+def test_a_killed_process_leaves_a_part_that_is_continued_and_no_lock(server: Server, destination: Path) -> None:
+    url = server.url("/file", stall(HALF), good())
+    code = f"from usaid.datasets.mirrors import download; download([{url!r}], {str(destination)!r}, {SHA256!r})"
+    with subprocess.Popen([sys.executable, "-c", code]) as process:
+        deadline = time.monotonic() + 30
+        while not (part_of(destination).exists() and part_of(destination).stat().st_size == HALF):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        process.kill()
+    download([url], destination, SHA256)
+    assert_arrived(destination)
+    assert server.ranges() == [None, f"bytes={HALF}-"]

@@ -13,10 +13,15 @@ Of each archive and file:
   name); null: we know of no published hash, so the hash of the first download is recorded beside the file
   (``<file>.sha256``) and checked from then on: trust on first use.
 * ``size``: in bytes; null: unknown.
+* ``at_most``, if need be: bytes that are taken of a file of unknown size (else ``mirrors.AT_MOST``).
+* ``unpacked_at_most``, if need be: bytes that an archive's files may have in all (else what
+  :func:`usaid.datasets.archives.unpack` allows).
 """
 
+import re
 from functools import cache
 from importlib import resources
+from pathlib import PurePath
 from typing import Any
 
 import yaml
@@ -51,7 +56,33 @@ def source_of(name: str) -> dict[str, Any]:
         raise UsaidError(f"{place}: cannot be read ({reason}); it must say where to get {name}") from None
     if not isinstance(content, dict):
         raise UsaidError(f"{place}: holds no keys; it must say where to get {name}")
+    for key, where in (("archives", "unpack_to"), ("files", "place_at")):
+        entries = content.get(key, [])
+        for entry in entries if isinstance(entries, list) else [entries]:
+            if wrong := _what_is_wrong(entry, where):
+                raise UsaidError(f"{place}: {key}: {wrong}; usaid/datasets/sources/__init__.py explains the keys")
     return content
+
+
+def _what_is_wrong(entry: Any, where: str) -> str:
+    """What is wrong with an archive or a file of a source; empty if nothing is."""
+    if not isinstance(entry, dict) or not {"urls", "sha256", "size", where} <= entry.keys():
+        return f"an entry needs the keys urls, sha256, size and {where}"
+    urls, sha256, path = entry["urls"], entry["sha256"], entry[where]
+    if not isinstance(urls, list) or not urls or not all(_is_address(url) for url in urls):
+        return f"urls must be a list of http(s) addresses, not {urls!r}"
+    if sha256 is not None and not (isinstance(sha256, str) and re.fullmatch("[0-9a-fA-F]{6,64}", sha256)):
+        return f"sha256 must be hexadecimal digits in quotes or null, not {sha256!r}"
+    for key in ("size", "at_most", "unpacked_at_most"):
+        if entry.get(key) is not None and (type(entry[key]) is not int or entry[key] <= 0):
+            return f"{key} must be a number of bytes, not {entry[key]!r}"
+    if not isinstance(path, str) or PurePath(path).is_absolute() or ".." in PurePath(path).parts:
+        return f"{where} must be a path below the data root, not {path!r}"
+    return ""
+
+
+def _is_address(url: Any) -> bool:
+    return isinstance(url, str) and url.startswith(("http://", "https://"))
 
 
 def files_of(name: str) -> tuple[str, ...]:
