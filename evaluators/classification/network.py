@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from usaid.checkpoints import check_state, load_state, stored_record
+from usaid.checkpoints import check_state, load_state, stored_normalisation, stored_record
 from usaid.errors import UsaidError
 
 
@@ -149,7 +149,7 @@ def load_classifier(
         UsaidError: wrong depth, missing or unreadable file, other hash, a key or shape that does not fit (names the
             first), or no mean and std.
     """
-    state = {key.removeprefix("module."): value for key, value in load_state(checkpoint, sha256).items()}
+    state = load_state(checkpoint, sha256)
     last = state.get("fc.weight")
     network = cifar_resnet(depth, classes=len(last) if last is not None and last.ndim == 2 else 100)
     complaint = f"{checkpoint}: not a checkpoint of ResNet-{depth}"
@@ -164,4 +164,4 @@ def _stored_normalisation(checkpoint: Path) -> tuple[Sequence[float], Sequence[f
     record = stored_record(checkpoint)
     if not {"mean", "std"} <= record.keys():
         raise UsaidError(f"{checkpoint}: does not say how images are normalised; give 'mean' and 'std'")
-    return record["mean"], record["std"]
+    return stored_normalisation(record, checkpoint)

@@ -7,15 +7,16 @@ from pydantic import model_validator
 from usaid.experiment.benchmark import BenchmarkSettings
 from usaid.experiment.model import (
     Count,
+    FilePath,
     Milestones,
     NotNegative,
     Optimizer,
     Positive,
     Rgb,
+    RgbDeviation,
     Seed,
     Settings,
     Sha256,
-    Text,
     never,
     refuse,
 )
@@ -47,10 +48,6 @@ class ClassifierRecipe(Settings):
     seed: Seed = 0
     """Of initialisation, order and augmentation."""
 
-    def steps_per_epoch(self, images: int) -> int:
-        """Steps that see each of so many images once; the last one takes those that are left."""
-        return -(-images // self.batch)
-
 
 class ClassifierSettings(Settings):
     """Which network classifies: a `checkpoint` with `mean` and `std`, or `train`."""
@@ -59,13 +56,13 @@ class ClassifierSettings(Settings):
 
     network: Literal["resnet8", "resnet20", "resnet32", "resnet44", "resnet56", "resnet110"]
     """The CIFAR ResNet family, BasicBlock; the paper's is `resnet110`."""
-    checkpoint: Text | None = None
+    checkpoint: FilePath | None = None
     """Its weights, below `data_root`; needs `mean` and `std`."""
     sha256: Sha256 | None = None
     """Expected hash of the checkpoint."""
     mean: Rgb | None = None
     """Mean of R, G and B that the network was trained with, on the [0, 1] scale; subtracted after denoising."""
-    std: Rgb | None = None
+    std: RgbDeviation | None = None
     """Standard deviation of R, G and B, likewise."""
     train: ClassifierRecipe | None = None
     """Train it on the clean CIFAR-100 training set instead."""

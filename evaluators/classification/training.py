@@ -51,6 +51,11 @@ class LabelledImages(NamedTuple):
     labels: Tensor
 
 
+def steps_per_epoch(recipe: "ClassifierRecipe", images: int) -> int:
+    """Steps that see each of so many images once; the last one takes those that are left."""
+    return -(-images // recipe.batch)
+
+
 def augmented_batch(padded: PatchSampler, labels: Tensor, recipe: "ClassifierRecipe", step: int) -> LabelledImages:
     """The batch of a step: a function of recipe, images and device type alone.
 
@@ -63,7 +68,7 @@ def augmented_batch(padded: PatchSampler, labels: Tensor, recipe: "ClassifierRec
         step: from 1.
     """
     device = labels.device
-    epoch, number = divmod(step - 1, recipe.steps_per_epoch(len(labels)))
+    epoch, number = divmod(step - 1, steps_per_epoch(recipe, len(labels)))
     order = torch.randperm(len(labels), generator=generator_for(device, recipe.seed, epoch, 1), device=device)
     chosen = order[number * recipe.batch : (number + 1) * recipe.batch]
     generator = generator_for(device, recipe.seed, step)
@@ -125,7 +130,7 @@ def train_classifier(samples: LabelledDataSet, settings: "ClassificationSettings
         top1 = (logits.argmax(dim=1) == batch.labels).float().mean()
         return F.cross_entropy(logits, batch.labels), {"top1": top1}
 
-    steps = recipe.epochs * recipe.steps_per_epoch(len(labels))
+    steps = recipe.epochs * steps_per_epoch(recipe, len(labels))
     task = Task(
         network,
         lambda step: augmented_batch(padded, targets, recipe, step),

@@ -16,6 +16,7 @@ from usaid.experiment.model import (
     Seed,
     Settings,
     Sha256,
+    expanded,
     never,
     refuse,
 )
@@ -76,12 +77,14 @@ class DetectorSettings(Settings):
     def _one_of_two(self) -> "DetectorSettings":
         if (self.network == "yolov3u" or "," in self.network) != (self.train is None):
             raise refuse("give either 'yolov3u' or 'darknet:<cfg>,<weights>', or 'darknet:<cfg>' with 'train'")
+        for path in self.network.removeprefix("darknet:").split(","):
+            expanded(path)
         return self
 
     @property
     def weights(self) -> str:
         """The weights that ``network`` names, below ``data_root``."""
-        return "weights/yolov3u.pt" if self.network == "yolov3u" else self.network.partition(",")[2]
+        return "weights/yolov3u.pt" if self.network == "yolov3u" else expanded(self.network.partition(",")[2])
 
     @property
     def shipped_cfg(self) -> str | None:
@@ -91,7 +94,7 @@ class DetectorSettings(Settings):
 
     def cfg(self, data_root: str | Path) -> str | Path:
         """The cfg: a file below ``data_root``, or the name of one of ours."""
-        return self.shipped_cfg or Path(data_root) / self.network.removeprefix("darknet:").partition(",")[0]
+        return self.shipped_cfg or Path(data_root, expanded(self.network.removeprefix("darknet:").partition(",")[0]))
 
     @property
     def name(self) -> str:
@@ -112,6 +115,11 @@ class DetectionSettings(BenchmarkSettings):
     @property
     def is_trained(self) -> bool:
         return self.detector.train is not None
+
+    @property
+    def user_files(self) -> tuple[str, ...]:
+        is_darknet = self.detector.network != "yolov3u"
+        return (str(self.detector.cfg("")),) if is_darknet and self.detector.shipped_cfg is None else ()
 
     @property
     def package_data(self) -> tuple[str, ...]:

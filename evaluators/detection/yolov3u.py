@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torchvision.ops import batched_nms, box_convert
 
 from evaluators.detection.detector import Detections
-from usaid.checkpoints import first_line, require_weights
+from usaid.checkpoints import check_kind, first_line, read_pickled, require_finite, require_weights
 from usaid.errors import UsaidError
 
 _SIDE, _STRIDE, _GREY = 640, 32, 114 / 255
@@ -137,9 +137,14 @@ def load_yolov3u(weights: Path, sha256: str | None = None, device: torch.device 
         model = vars(content.get("ema") or content["model"])
         state = dict(_tensors_of(model))
         kinds, classes = _kinds_of_layers(model["yaml"]), int(model["yaml"]["nc"])
-    except Exception as error:  # unpickling raises anything; their common base is Exception
-        reason = textwrap.shorten(f"{type(error).__name__}: {error}", 200)
-        raise UsaidError(f"{weights}: not a checkpoint of an ultralytics model ({reason})") from None
+    except UsaidError as error:
+        reason = str(error).removeprefix(f"{weights}: ").removeprefix("not a readable weights file: ").split(";")[0]
+        raise UsaidError(f"{weights}: not a checkpoint of an ultralytics model ({reason}); {_CURE}") from None
+    except Exception as error:  # what is not laid out as such a model raises anything; the common base is Exception
+        reason = textwrap.shorten(f"{type(error).__name__}: {error}", 100)
+        raise UsaidError(f"{weights}: not a checkpoint of an ultralytics model ({reason}); {_CURE}") from None
+    for key, value in state.items():
+        require_finite(value, key, weights)
     files = sorted(ultralytics.descriptions.glob("*.yaml"))
     descriptions = [yaml.safe_load(file.read_text(encoding="utf-8")) for file in files]
     fitting = [description for description in descriptions if _kinds_of_layers(description) == kinds]
@@ -156,6 +161,9 @@ def load_yolov3u(weights: Path, sha256: str | None = None, device: torch.device 
     return Yolov3u(network.float().eval().fuse(verbose=False), classes, torch.device(device))
 
 
+_CURE = "give the .pt file as ultralytics publishes it"
+
+
 class _Blank:
     """Stands in a pickle for whatever class or function it names: takes what it is given and does nothing."""
 
@@ -165,9 +173,13 @@ class _Blank:
 
 def _read_blank(path: Path) -> Any:
     """The content of a checkpoint with every object that is no tensor, container or number as a :class:`_Blank`."""
-    blanks: list[Any] = [(_Blank, name) for name in torch.serialization.get_unsafe_globals_in_checkpoint(path)]
+    check_kind(path)
+    try:
+        blanks: list[Any] = [(_Blank, name) for name in torch.serialization.get_unsafe_globals_in_checkpoint(path)]
+    except Exception:  # a damaged file raises anything; their common base is Exception
+        blanks = []
     with torch.serialization.safe_globals(blanks):
-        return torch.load(path, map_location="cpu", weights_only=True)
+        return read_pickled(path)
 
 
 def _tensors_of(module: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Tensor]]:

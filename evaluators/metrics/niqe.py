@@ -141,7 +141,10 @@ def load_pristine_model(name: str, path: str | Path) -> PristineModel:
     fitted = name == "niqe_fitted"
     cure = "fit it to clean images first (fit_pristine_model)" if fitted else f"run: usaid data fetch {name}"
     if not path.is_file():
-        raise UsaidError(f"{path}: the parameters of {name} are missing; {cure}")
+        what = "are missing" if not path.exists() else "are no file but a folder or device"
+        raise UsaidError(f"{path}: the parameters of {name} {what}; {cure}")
+    if path.stat().st_size > _MOST_BYTES:
+        raise UsaidError(f"{path}: is too long for the parameters of {name}; {cure}")
     try:
         arrays = _READERS[name](path)
     except Exception as error:  # damaged files raise anything; their common base is Exception
@@ -149,9 +152,12 @@ def load_pristine_model(name: str, path: str | Path) -> PristineModel:
     return _model_from_arrays(name, path, arrays, *_KEYS[name])
 
 
+_MOST_BYTES = 1 << 18  # the parameters are 1,332 numbers; a packed file of this size expands to 300 MB at most
+
+
 def _read_npz(path: Path) -> dict[str, np.ndarray]:
     with np.load(path, allow_pickle=False) as arrays:
-        return dict(arrays)
+        return {key: arrays[key] for key in _KEYS["niqe_live"] if key in arrays}
 
 
 def _read_mat(path: Path) -> dict[str, np.ndarray]:
@@ -177,6 +183,8 @@ def _model_from_arrays(
     for key in (mean_key, covariance_key):
         if key not in arrays:
             raise UsaidError(f"{path}: holds no {key}; these are no parameters of {name}, fetch or fit them again")
+        if not isinstance(arrays[key], np.ndarray) or arrays[key].dtype.kind not in "fiu":
+            raise UsaidError(f"{path}: {key} holds no real numbers; fetch or fit the parameters of {name} again")
     mean, covariance = np.squeeze(arrays[mean_key]), arrays[covariance_key]
     if mean.shape != (FEATURES,) or covariance.shape != (FEATURES, FEATURES):
         raise UsaidError(
@@ -185,6 +193,8 @@ def _model_from_arrays(
         )
     if not (np.isfinite(mean).all() and np.isfinite(covariance).all()):
         raise UsaidError(f"{path}: holds values that are not finite; fetch or fit the parameters again")
+    if not np.allclose(covariance, covariance.T):
+        raise UsaidError(f"{path}: {covariance_key} is not symmetric, so no covariance; fetch or fit them again")
     return PristineModel(
         name, torch.from_numpy(mean.astype(np.float64)), torch.from_numpy(covariance.astype(np.float64))
     )

@@ -25,7 +25,7 @@ def psnr_rgb_float(denoised: Tensor, clean: Tensor) -> Tensor:
     Raises:
         UsaidError: the two shapes differ.
     """
-    _require_same_shape(denoised, clean)
+    require_same_shape(denoised, clean)
     error = (denoised.clamp(0, 1) - clean).flatten(1)
     root_mean_square = torch.linalg.vector_norm(error, dim=1, dtype=torch.float64) / error.shape[1] ** 0.5
     return -20 * root_mean_square.log10()
@@ -50,7 +50,7 @@ def ssim_skimage7(denoised: Tensor, clean: Tensor) -> Tensor:
     Raises:
         UsaidError: the two shapes differ, or a side is shorter than the window.
     """
-    _require_same_shape(denoised, clean)
+    require_same_shape(denoised, clean)
     if min(clean.shape[2:]) < _SSIM_WINDOW:
         raise UsaidError(f"ssim_skimage7: images of {tuple(clean.shape[2:])} pixels are smaller than its 7x7 window")
     first, second = denoised.flatten(0, 1), clean.flatten(0, 1)
@@ -64,7 +64,12 @@ def ssim_skimage7(denoised: Tensor, clean: Tensor) -> Tensor:
     return total.unflatten(0, clean.shape[:2]).mean(dim=1) / (windows_down * windows_across)
 
 
-def _require_same_shape(denoised: Tensor, clean: Tensor) -> None:
+def require_same_shape(denoised: Tensor, clean: Tensor) -> None:
+    """See that a metric compares images of one shape.
+
+    Raises:
+        UsaidError: the two shapes differ.
+    """
     if denoised.shape != clean.shape:
         raise UsaidError(
             f"denoised images have shape {tuple(denoised.shape)}, clean ones {tuple(clean.shape)}; "

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from usaid.checkpoints import check_state, load_state, stored_record
+from usaid.checkpoints import check_state, load_state, stored_normalisation, stored_record
 from usaid.errors import UsaidError
 from usaid.segmentation.encoders import find_weights, load_imagenet_weights
 from usaid.tensors import Normalisation
@@ -15,6 +15,9 @@ from usaid.tensors import Normalisation
 ARCHITECTURES = ("fpn", "pspnet")
 ENCODERS = {"resnet101": "resnet101", "efficientnet_lite0": "tu-tf_efficientnet_lite0"}
 """What segmentation-models-pytorch calls each encoder; ``tu-``: timm's."""
+
+MOST_CLASSES = 255
+"""Label maps are uint8, and 255 is void."""
 
 
 def build_segmenter(
@@ -130,7 +133,10 @@ def load_segmenter(weights: Path, sha256: str | None = None, device: torch.devic
     for key, known in (("architecture", ARCHITECTURES), ("encoder", tuple(ENCODERS))):
         if record[key] not in known:
             raise UsaidError(f"{weights}: its {key!r} is {record[key]!r}, none of {', '.join(known)}; {cure}")
+    if type(classes) is not int or not 1 <= classes <= MOST_CLASSES:
+        raise UsaidError(f"{weights}: its 'classes' is {classes!r}, no number from 1 to {MOST_CLASSES}; {cure}")
+    mean, std = stored_normalisation(record, weights)
     network = _network(architecture, encoder, classes)
     complaint = f"{weights}: not the weights of {architecture} with {encoder}, train it again"
     network.load_state_dict(check_state(state, network.state_dict(), complaint))
-    return Segmenter(network, classes, record["mean"], record["std"], torch.device(device))
+    return Segmenter(network, classes, mean, std, torch.device(device))

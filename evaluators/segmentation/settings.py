@@ -8,6 +8,7 @@ from usaid.experiment.benchmark import BenchmarkSettings
 from usaid.experiment.model import (
     Count,
     EncoderSettings,
+    FilePath,
     Flag,
     Fraction,
     Integer,
@@ -15,10 +16,10 @@ from usaid.experiment.model import (
     Optimizer,
     Positive,
     Precision,
+    ScaleRange,
     Seed,
     Settings,
     Sha256,
-    Text,
     never,
     refuse,
 )
@@ -50,7 +51,7 @@ class SegmenterRecipe(Settings):
     """Of SGD."""
     weight_decay: NotNegative = 1e-4
     """Of all parameters."""
-    scale_range: tuple[Positive, Positive] = (0.5, 2.0)
+    scale_range: ScaleRange = (0.5, 2.0)
     """How much an image is enlarged, at random."""
     flip: Flag = True
     """Mirror half of the crops left to right."""
@@ -70,7 +71,7 @@ class SegmenterSettings(EncoderSettings):
     network: Literal["fpn", "pspnet"] | None = None
     """`fpn` (the paper's for VOC; levels concatenated) or `pspnet` (the paper's for ISIC and DeepGlobe; depth 5, output
     stride 8), of segmentation-models-pytorch."""
-    checkpoint: Text | None = None
+    checkpoint: FilePath | None = None
     """Trained weights, below `data_root` (`.safetensors`, which name their network and normalisation)."""
     sha256: Sha256 | None = None
     """Expected hash of the checkpoint."""

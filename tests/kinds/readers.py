@@ -228,7 +228,7 @@ def check_source(source: Mapping[str, Any], hash_digits: int = 64) -> None:
     assert source.keys() <= {"archives", "files", "by_hand", "splits", "other_splits"}
     for key, place in (("archives", "unpack_to"), ("files", "place_at")):
         for entry in source.get(key, ()):
-            assert set(entry) - {"only"} == {"urls", "sha256", "size", place}
+            assert set(entry) - {"only", "at_most", "unpacked_at_most"} == {"urls", "sha256", "size", place}
             assert "only" not in entry or key == "archives"
             assert entry["urls"]
             assert all(url.startswith(("http://", "https://")) for url in entry["urls"])

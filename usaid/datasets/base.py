@@ -1,7 +1,7 @@
 """What every data set reader offers: ids in order, and (id, image, target) for each."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -11,6 +11,7 @@ from PIL import Image
 
 from usaid.cards import DataSet
 from usaid.errors import UsaidError
+from usaid.files import text_of_file
 from usaid.images import open_image, read_rgb
 
 _CURE = "see `usaid data status`, or name a subset list of the ids that are on disk"
@@ -38,12 +39,14 @@ class Dataset(ABC):
         card: name, title, official splits and classes.
         folders: where each split's images lie, below ``data_root``.
         longest_side: larger images are made smaller, until their longer side has so many pixels; None: as stored.
+        official_sizes: (width, height) of the official images, in pixels; empty: they have many.
     """
 
     card: ClassVar[DataSet]
     folders: ClassVar[dict[str, str]]
 
     longest_side: int | None = None
+    official_sizes: ClassVar[tuple[tuple[int, int], ...]] = ()
 
     def __init__(self, data_root: str | Path, split: str, subset: str | Path | None = None) -> None:
         """Find the ids of a split.
@@ -152,20 +155,29 @@ def shrunk(sample: Sample, longest_side: int) -> Sample:
 
 
 def read_id_list(path: Path) -> list[str]:
-    """Ids of a text file with one id a line; blank lines are skipped.
+    """Ids of a text file with one id a line, in UTF-8 or with a byte order mark; blank lines are skipped.
 
     Raises:
-        UsaidError: the list is missing, empty or no text.
+        UsaidError: the list is missing, empty, no text, in another encoding, or names an id twice.
     """
     try:
-        ids = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        text = text_of_file(path)
     except FileNotFoundError:
         raise UsaidError(f"{path}: list of ids is missing; put it there or correct the key that names it") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsaidError(f"{path}: list of ids cannot be read ({error}); it must be text, one id a line") from None
-    if not ids:
+    except UsaidError as error:
+        reason = str(error).removeprefix(f"{path}: ")
+        raise UsaidError(f"{path}: list of ids cannot be read: {reason}") from None
+    if "\0" in text:
+        raise UsaidError(f"{path}: list of ids cannot be read: it holds NUL characters; save it as UTF-8")
+    lines: dict[str, int] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        image_id = line.strip()
+        first = lines.setdefault(image_id, number) if image_id else number
+        if first != number:
+            raise UsaidError(f"{path}: line {number} repeats id {image_id!r} of line {first}; remove one of the two")
+    if not lines:
         raise UsaidError(f"{path}: list of ids is empty; put one id a line there")
-    return ids
+    return list(lines)
 
 
 def read_image(path: Path) -> np.ndarray:
@@ -178,30 +190,63 @@ def read_image(path: Path) -> np.ndarray:
     return read_rgb(path)
 
 
-def read_mask(path: Path, image: np.ndarray, modes: Collection[str]) -> np.ndarray:
+def read_mask(
+    path: Path, image: np.ndarray, modes: Collection[str], colours: Mapping[int, tuple[int, int, int]] | None = None
+) -> np.ndarray:
     """Decode the mask of an image without converting its values: palette indices stay indices.
 
     Args:
         path: mask file.
         image: (H, W, 3), the image that the mask labels.
         modes: Pillow modes that the data set's masks are stored in, e.g. ``("P", "L")``.
+        colours: official colour of each value of a palette mask. Programs that save images anew may put the palette in
+            another order, and the indices with it: such a mask is read by its colours. None: the indices count.
 
     Returns:
         uint8 (H, W), or (H, W, 3) for mode ``"RGB"``.
 
     Raises:
-        UsaidError: missing or undecodable file, another mode, or another size than the image.
+        UsaidError: missing or undecodable file, another mode or depth, a colour that is not official, or another size
+            than the image.
     """
     require_file(path, _CURE)
     mask = open_image(path)
     if mask.mode not in modes:
         raise UsaidError(f"{path}: mask has mode {mask.mode}, not {' or '.join(modes)}; copy the official mask again")
+    if mask.mode != "P" and (bits := _png_bits(path)) not in (None, 8):
+        raise UsaidError(f"{path}: mask has {bits} bits a channel, not 8; copy the official mask again")
     height, width = image.shape[:2]
     if mask.size != (width, height):
         raise UsaidError(
             f"{path}: mask is {mask.width}x{mask.height} pixels, its image {width}x{height}; copy both from one release"
         )
-    return np.array(mask)
+    values = np.array(mask)
+    return values if mask.mode != "P" or colours is None else _by_colour(path, values, mask.getpalette() or [], colours)
+
+
+def _by_colour(
+    path: Path, indices: np.ndarray, palette: list[int], colours: Mapping[int, tuple[int, int, int]]
+) -> np.ndarray:
+    """Palette indices as the official values of their colours; as they are where the palette is the official one."""
+    value_of = {colour: value for value, colour in colours.items()}
+    table = np.arange(256, dtype=np.uint8)
+    for index in np.flatnonzero(np.bincount(indices.ravel(), minlength=256)).tolist():
+        colour = tuple(palette[3 * index : 3 * index + 3])
+        if colours.get(index) == colour:
+            continue
+        if colour not in value_of:
+            shown = f"colour {colour}" if len(colour) == 3 else "no colour"
+            reason = f"mask value {index} has {shown} in its palette, which is no class's"
+            raise UsaidError(f"{path}: {reason}; copy the official mask again")
+        table[index] = value_of[colour]
+    return table[indices]
+
+
+def _png_bits(path: Path) -> int | None:
+    """Bits a channel of a PNG file: Pillow scales what is not 8 without a word. None: another format."""
+    with open(path, "rb") as file:
+        header = file.read(25)
+    return header[24] if header.startswith(b"\x89PNG") else None
 
 
 def require_file(path: Path, cure: str) -> None:

@@ -1,8 +1,8 @@
 """MS COCO 2017: photographs with boxes of 80 kinds of objects; its 5,000 for validation are judged (Table IX)."""
 
 import json
-import math
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -59,17 +59,20 @@ class COCO(Dataset):
     def find_ids(self) -> Sequence[str]:
         self.annotation_file = self.data_root / "coco" / "annotations" / f"instances_{self.split}2017.json"
         content = _read_json(self.annotation_file)
-        try:
-            self.categories: dict[int, str] = {entry["id"]: entry["name"] for entry in content["categories"]}
-            self._sizes = {str(entry["id"]): (entry["width"], entry["height"]) for entry in content["images"]}
-            self._instances: dict[str, list[Instance]] = {image_id: [] for image_id in self._sizes}
-            for annotation in content["annotations"]:
-                self._add(annotation)
-            return sorted(self._sizes, key=int)
-        except (KeyError, TypeError, ValueError) as error:
-            raise UsaidError(
-                f"{self.annotation_file}: not a COCO instances file ({error!r}); fetch coco again"
-            ) from None
+        self.categories: dict[int, str] = {}
+        for entry in self._entries(content, "categories"):
+            self.categories[entry.new_id(self.categories)] = entry.text("name")
+        self._sizes: dict[str, tuple[int, int]] = {}
+        numbers: set[int] = set()
+        for entry in self._entries(content, "images"):
+            numbers.add(number := entry.new_id(numbers))
+            self._sizes[str(number)] = entry.integer("width", least=1), entry.integer("height", least=1)
+        self._instances: dict[str, list[Instance]] = {image_id: [] for image_id in self._sizes}
+        seen: set[int] = set()
+        for entry in self._entries(content, "annotations"):
+            seen.add(entry.new_id(seen))
+            self._add(entry)
+        return [str(number) for number in sorted(numbers)]
 
     def files(self, image_id: str) -> tuple[Path, ...]:
         return (self.folder / f"{int(image_id):012d}.jpg",)
@@ -87,25 +90,109 @@ class COCO(Dataset):
             )
         return Sample(image_id, image, list(self._instances[image_id]))
 
-    def _add(self, annotation: dict[str, Any]) -> None:
+    def _entries(self, content: Any, key: str) -> "Iterator[_Entry]":
+        """The entries of one of the file's lists, each with its name for errors."""
+        entries = content.get(key) if isinstance(content, dict) else None
+        if not isinstance(entries, list):
+            raise UsaidError(f"{self.annotation_file}: holds no list {key!r}; {_CURE}")
+        return (_Entry(f"{self.annotation_file}: {key}[{number}]", entry) for number, entry in enumerate(entries))
+
+    def _add(self, annotation: "_Entry") -> None:
         """Check one annotation of the file and keep what detection needs of it."""
-        where = f"{self.annotation_file}: annotation {annotation['id']}"
-        image_id, category_id = str(annotation["image_id"]), annotation["category_id"]
-        x, y, width, height = (float(value) for value in annotation["bbox"])
+        image_id, category_id = str(annotation.integer("image_id")), annotation.integer("category_id")
         if image_id not in self._instances:
-            raise UsaidError(f"{where} names image {image_id}, which the file does not list; fetch coco again")
+            raise annotation.error("image_id", "which the file does not list among its images")
         if category_id not in self.categories:
-            raise UsaidError(f"{where} names category {category_id}, which the file does not list; fetch coco again")
-        if not all(map(math.isfinite, (x, y, width, height))) or width < 0 or height < 0:
-            raise UsaidError(f"{where} has the impossible box {annotation['bbox']}; fetch coco again")
-        instance = Instance(category_id, (x, y, width, height), bool(annotation["iscrowd"]), float(annotation["area"]))
-        self._instances[image_id].append(instance)
+            raise annotation.error("category_id", "which the file does not list among its categories")
+        crowd, area = annotation.integer("iscrowd", least=0), annotation.number("area")
+        if crowd > 1:
+            raise annotation.error("iscrowd", "neither 0 nor 1")
+        if area < 0:
+            raise annotation.error("area", "no area")
+        box = annotation.box(*self._sizes[image_id])
+        self._instances[image_id].append(Instance(category_id, box, crowd == 1, area))
+
+
+_CURE = "fetch coco again, or correct the file"
+
+
+class _Entry:
+    """One entry of a list of the annotation file. A number that is written as text, say, would match no other."""
+
+    def __init__(self, where: str, content: Any) -> None:
+        if not isinstance(content, dict):
+            raise UsaidError(f"{where}: is {_shown(content)}, no object with keys; {_CURE}")
+        self.where, self.content = where, content
+
+    def error(self, key: str, complaint: str) -> UsaidError:
+        """The error to raise about one key."""
+        return UsaidError(f"{self.where}: {key} is {_shown(self.content[key])}, {complaint}; {_CURE}")
+
+    def value(self, key: str) -> Any:
+        if key not in self.content:
+            raise UsaidError(f"{self.where}: has no {key!r}; {_CURE}")
+        return self.content[key]
+
+    def integer(self, key: str, least: int | None = None) -> int:
+        """A whole number: no text, no 1.0, no true."""
+        value = self.value(key)
+        if type(value) is not int or (least is not None and value < least):
+            raise self.error(key, "not an integer" + ("" if least is None else f" from {least} on"))
+        return value
+
+    def new_id(self, known: Container[int]) -> int:
+        """The entry's own number, which no entry before it has."""
+        if (number := self.integer("id", least=0)) in known:
+            raise self.error("id", "which an entry before it has, too")
+        return number
+
+    def text(self, key: str) -> str:
+        if not isinstance(value := self.value(key), str):
+            raise self.error(key, "not text")
+        return value
+
+    def number(self, key: str) -> float:
+        if (number := _as_number(self.value(key))) is None:
+            raise self.error(key, "not a finite number")
+        return number
+
+    def box(self, width: int, height: int) -> tuple[float, float, float, float]:
+        """The entry's box, which has to lie in an image of this size, at least with a part of it."""
+        value = self.value("bbox")
+        numbers = [_as_number(number) for number in value] if isinstance(value, list) else []
+        if len(numbers) != 4 or None in numbers:
+            raise self.error("bbox", "not four finite numbers (x, y, width, height)")
+        left, top, across, down = (number or 0.0 for number in numbers)
+        if across < 0 or down < 0:
+            raise self.error("bbox", "an impossible box: its width or height is negative")
+        if left > width or top > height or left + across < 0 or top + down < 0:
+            raise self.error("bbox", f"an impossible box: it lies outside of its image of {width}x{height} pixels")
+        return left, top, across, down
+
+
+def _as_number(value: Any) -> float | None:
+    """A finite number as such; None for anything else (true is no number here)."""
+    if type(value) not in (int, float) or not abs(value) < 1e300:
+        return None
+    return float(value)
+
+
+def _shown(value: Any) -> str:
+    return textwrap.shorten(json.dumps(value), 60, placeholder=" ...") or "..."
 
 
 def _read_json(path: Path) -> Any:
-    """Parse a JSON file; a UsaidError where it is missing or damaged."""
+    """Parse a JSON file, in UTF-8, UTF-16 or UTF-32, with or without a byte order mark.
+
+    Raises:
+        UsaidError: it is missing or damaged.
+    """
     require_file(path, "`usaid data status` says how to get it")
     try:
         return json.loads(path.read_bytes())
-    except ValueError as error:
+    except OSError as error:
+        raise UsaidError(f"{path}: cannot be read ({error.strerror}); make it a readable file") from None
+    except UnicodeDecodeError as error:
+        raise UsaidError(f"{path}: is not JSON in UTF-8 (byte {error.start}); save it as UTF-8") from None
+    except (ValueError, RecursionError) as error:
         raise UsaidError(f"{path}: is not JSON ({error}); fetch coco again") from None

@@ -61,10 +61,12 @@ class DeepGlobe(Dataset):
     folders: ClassVar[dict[str, str]] = dict.fromkeys(("train", "val", "test"), "deepglobe/land-train")
 
     def find_ids(self) -> Sequence[str]:
+        images = (path for path in self.folder.glob("*_sat.*") if path.suffix.lower() == ".jpg")
+        self._images = {path.stem.removesuffix("_sat"): path for path in images if not path.name.startswith("._")}
         own_list = self.folder.parent / f"{self.split}.txt"
         if own_list.is_file():
             return read_id_list(own_list)
-        on_disk = sorted(path.name.removesuffix("_sat.jpg") for path in self.folder.glob("*_sat.jpg"))
+        on_disk = sorted(self._images)
         published = {split: read_id_list(path) for split, path in SPLIT_LISTS.items()}
         named = {image_id for ids in published.values() for image_id in ids}
         if not named <= set(on_disk):
@@ -72,7 +74,8 @@ class DeepGlobe(Dataset):
         return published.get(self.split) or [image_id for image_id in on_disk if image_id not in named]
 
     def files(self, image_id: str) -> tuple[Path, ...]:
-        return self.folder / f"{image_id}_sat.jpg", self.folder / f"{image_id}_mask.png"
+        image = self._images.get(image_id, self.folder / f"{image_id}_sat.jpg")
+        return image, self.folder / f"{image_id}_mask.png"
 
     def read(self, image_id: str) -> Sample:
         image_path, mask_path = self.files(image_id)

@@ -24,8 +24,8 @@ CARDS = (CARD,)
 class ISIC2018(Dataset):
     """Reads the four folders of ``isic2018`` as the challenge's archives unpack them.
 
-    The ids are those of the JPEG files on disk, sorted. ``Sample.target`` is the uint8 (H, W) mask, 1 on the lesion
-    and 0 elsewhere (stored as 255 and 0).
+    The ids are those of the JPEG files on disk (``.jpg`` or ``.JPG``), sorted. ``Sample.target`` is the uint8
+    (H, W) mask, 1 on the lesion and 0 elsewhere (stored as 255 and 0).
 
     Source: Codella et al., "Skin Lesion Analysis Toward Melanoma Detection 2018", challenge.isic-archive.com.
     """
@@ -41,11 +41,12 @@ class ISIC2018(Dataset):
     }
 
     def find_ids(self) -> Sequence[str]:
-        return sorted(path.stem for path in self.folder.glob("ISIC_*.jpg"))
+        self._images = {path.stem: path for path in sorted(self.folder.glob("ISIC_*")) if path.suffix.lower() == ".jpg"}
+        return sorted(self._images)
 
     def files(self, image_id: str) -> tuple[Path, ...]:
         masks = self.data_root / self.mask_folders[self.split]
-        return self.folder / f"{image_id}.jpg", masks / f"{image_id}_segmentation.png"
+        return self._images.get(image_id, self.folder / f"{image_id}.jpg"), masks / f"{image_id}_segmentation.png"
 
     def read(self, image_id: str) -> Sample:
         image_path, mask_path = self.files(image_id)

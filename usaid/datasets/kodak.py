@@ -28,6 +28,7 @@ class Kodak(Dataset):
 
     card = CARD
     folders: ClassVar[dict[str, str]] = {"all": "kodak"}
+    official_sizes = ((768, 512), (512, 768))
 
     def find_ids(self) -> Sequence[str]:
         ids = [f"kodim{number:02d}" for number in range(1, self.n_official + 1)]

@@ -44,12 +44,25 @@ CARD = DataSet(
 CARDS = (CARD,)
 
 
+def _colour(value: int) -> tuple[int, int, int]:
+    """The release's colour of a mask value: its bits, spread from the top over R, G, B, R, ..."""
+    channels = [0, 0, 0]
+    for bit in range(8):
+        channels[bit % 3] |= (value >> bit & 1) << (7 - bit // 3)
+    return channels[0], channels[1], channels[2]
+
+
+COLOURS = {value: _colour(value) for value in (*range(len(CARD.classes)), VOID)}
+"""Of the classes and of void, in the masks' palette."""
+
+
 class VOC2012(Dataset):
     """Reads ``VOCdevkit/VOC2012`` as the release unpacks it.
 
     The ids are those of the official list ``ImageSets/Segmentation/<split>.txt``, whether or not all images are on
     disk: an experiment on part of the images names a subset list. ``Sample.target`` is the uint8 (H, W) mask of
-    palette indices, 0-20 in the order of the card's ``classes`` and 255 for void.
+    palette indices, 0-20 in the order of the card's ``classes`` and 255 for void. A mask whose palette is in another
+    order is read by its colours.
 
     Source: Everingham et al., "The PASCAL Visual Object Classes Challenge 2012", VOCtrainval_11-May-2012.tar.
     """
@@ -67,7 +80,7 @@ class VOC2012(Dataset):
     def read(self, image_id: str) -> Sample:
         image_path, mask_path = self.files(image_id)
         image = read_image(image_path)
-        mask = read_mask(mask_path, image, modes=("P", "L"))
+        mask = read_mask(mask_path, image, modes=("P", "L"), colours=COLOURS)
         unknown = mask[(mask >= len(self.card.classes)) & (mask != VOID)]
         if unknown.size:
             raise UsaidError(

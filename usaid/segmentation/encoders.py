@@ -198,6 +198,9 @@ def _in_timms_words(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -
 
 def _load(network: nn.Module, state: dict[str, Any], path: Path) -> None:
     """Put weights into a network: all of them, and of the right shapes."""
+    for key, value in state.items():
+        if not value.is_floating_point() and not key.endswith("num_batches_tracked"):
+            raise UsaidError(f"{path}: not the weights of this encoder (key {key!r} holds whole numbers)")
     try:  # as nn.Module does it: the encoders of segmentation-models-pytorch do not say what is missing
         missing, unknown = nn.Module.load_state_dict(network, state, strict=False)
     except RuntimeError as error:

@@ -1,5 +1,7 @@
 """Darknet's network descriptions (``.cfg``): sections of ``key = value`` lines, each known by the line it begins on."""
 
+import codecs
+import math
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from importlib import resources
@@ -9,6 +11,29 @@ from typing import TypeVar
 from usaid.errors import UsaidError
 
 Value = TypeVar("Value")
+
+
+_TRAINING_KEYS = (
+    "burnin_update clip dont_update dontsave dropblock dropblock_size_abs dropblock_size_rel grad_centr keep_delta_gpu "
+    "learning_rate onlyforward smooth stopbackward train_only_bn truth"
+)
+"""Keys of any layer that only a training reads (``parse_network_cfg`` of both Darknets)."""
+
+_OFF = {
+    "0": (
+        "antialiasing assisted_excitation bin_output binary coordconv dontload dontloadscales dot flipped "
+        "maxpool_depth numload reverse rotate stretch stretch_sway sway xnor"
+    ),
+    "1": "alpha beta dilation scale",
+    "none": "weights_type",
+}
+"""Keys that change what a layer computes, by the value that switches them off, which is Darknet's default."""
+
+_PASSING = {
+    **dict.fromkeys(_TRAINING_KEYS.split()),
+    **{key: value for value, keys in _OFF.items() for key in keys.split()},
+}
+"""Value with which each of both passes; None: any."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +57,14 @@ class Section:
         return UsaidError(f"{self.cfg}, line {self.line}: [{self.kind}] {complaint}")
 
     def allow(self, known: Collection[str]) -> None:
-        """Refuse a key that is not ``known``: it may change what the layer computes."""
-        if unknown := [key for key in self.options if key not in known]:
-            raise self.error(f"has the unknown key {unknown[0]!r}; known are {', '.join(sorted(known))}")
+        """Refuse a key that is not ``known`` and may change what the layer computes.
+
+        What only a training reads passes, and so does a key of another kind of layer with the value that switches it
+        off.
+        """
+        for key, value in self.options.items():
+            if key not in known and _PASSING.get(key, "") not in (None, value):
+                raise self.error(f"has the unknown key {key!r}; known are {', '.join(sorted(known))}")
 
     def text(self, key: str, default: str) -> str:
         """The value of a key as it stands."""
@@ -71,7 +101,9 @@ class Section:
         words = self.options[key].removesuffix(",").split(",")
         try:
             values = tuple(convert(word) for word in words)
-        except ValueError:
+        except (ValueError, OverflowError):
+            values = ()
+        if any(isinstance(value, float) and not math.isfinite(value) for value in values):
             values = ()
         if not values or (count and len(values) != count):
             raise self.error(f"{key} = {self.options[key]} is not {what}; correct it")
@@ -93,13 +125,15 @@ def read_cfg(cfg: str | Path) -> list[Section]:
     """
     name, content = _content(cfg)
     sections: list[Section] = []
-    for number, line in enumerate(content.splitlines(), start=1):
-        line = "".join(line.split("#")[0].split(";")[0].split())
+    for number, raw in enumerate(content.splitlines(), start=1):
+        # Comments are bytes, in whatever encoding; options are ASCII.
+        option = raw.split(b"#")[0].split(b";")[0]
+        line = "".join(option.decode("ascii", "backslashreplace").split())
         key, equals, value = line.partition("=")
         if line.startswith("[") and line.endswith("]"):
             sections.append(Section(line[1:-1], {}, name, number))
         elif line and not (equals and sections):
-            raise UsaidError(f"{name}, line {number}: {line!r} is neither [section] nor key = value; correct it")
+            raise UsaidError(f"{name}, line {number}: {line!r:.80} is neither [section] nor key = value; correct it")
         elif line:
             sections[-1].options.setdefault(key, value)
     if not sections or sections[0].kind not in ("net", "network"):
@@ -107,18 +141,29 @@ def read_cfg(cfg: str | Path) -> list[Section]:
     return sections
 
 
-def _content(cfg: str | Path) -> tuple[str, str]:
-    """Name and text of a network description."""
+def _content(cfg: str | Path) -> tuple[str, bytes]:
+    """Name and bytes of a network description; UTF-16, which says so, as UTF-8."""
     if isinstance(cfg, str) and "\n" in cfg:
-        return "cfg", cfg
+        return "cfg", cfg.encode()
     folder = resources.files("evaluators.detection.darknet")
     shipped = {Path(entry.name).stem: entry for entry in folder.iterdir() if entry.name.endswith(".cfg")}
+    if str(cfg) in shipped:
+        return f"{cfg}.cfg", shipped[str(cfg)].read_bytes()
+    path = Path(cfg)
     try:
-        if str(cfg) in shipped:
-            return f"{cfg}.cfg", shipped[str(cfg)].read_text(encoding="utf-8")
-        return str(cfg), Path(cfg).read_text(encoding="utf-8")
+        if path.exists() and not path.is_file():
+            raise UsaidError(f"{cfg}: not a readable .cfg file (a folder or device); give Darknet's description")
+        if path.stat().st_size > _MOST_BYTES:
+            raise UsaidError(f"{cfg}: not a readable .cfg file (too long); give Darknet's description")
+        content = path.read_bytes()
+        if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            content = content.decode("utf-16").encode()
     except FileNotFoundError:
         names = ", ".join(sorted(shipped))
         raise UsaidError(f"{cfg}: no such .cfg file; place it there, or name one of the suite: {names}") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeError, ValueError) as error:
         raise UsaidError(f"{cfg}: not a readable .cfg file ({error}); give Darknet's description") from None
+    return str(cfg), content.removeprefix(codecs.BOM_UTF8)
+
+
+_MOST_BYTES = 1 << 20  # yolov3.cfg has 8 kB

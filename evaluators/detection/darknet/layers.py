@@ -1,5 +1,6 @@
 """Darknet's layers: the module that each section of a ``.cfg`` stands for, and the shapes that they pass on."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -23,6 +24,12 @@ class Head:
     anchors: tuple[tuple[float, float], ...]
     classes: int
     scale_x_y: float
+
+
+MOST_VALUES = 1 << 28
+"""Of one layer's weights, or features of one image (1 GB in float32): a hundred times those of YOLOv3."""
+
+_LARGEST_WINDOW = 1024
 
 
 class Shape(NamedTuple):
@@ -105,7 +112,11 @@ def build_layer(section: Section, index: int, shapes: Mapping[int, Shape]) -> La
     """
     if section.kind not in _BUILDERS:
         raise section.error(f"is no layer that is known here; known are {', '.join(_BUILDERS)}")
-    return _BUILDERS[section.kind](section, index, shapes)
+    layer = _BUILDERS[section.kind](section, index, shapes)
+    if math.prod(layer.shape) > MOST_VALUES:
+        size = "x".join(map(str, layer.shape))
+        raise section.error(f"makes features of {size} of one image, more than {MOST_VALUES:,} values; correct it")
+    return layer
 
 
 def _convolutional(section: Section, index: int, shapes: Mapping[int, Shape]) -> Layer:
@@ -116,6 +127,8 @@ def _convolutional(section: Section, index: int, shapes: Mapping[int, Shape]) ->
     if shape.channels % groups or filters % groups:
         raise section.error(f"groups = {groups} does not divide {shape.channels} channels into {filters}; correct it")
     normalise = bool(section.integer("batch_normalize", 0))
+    if (values := shape.channels // groups * filters * size**2) > MOST_VALUES:
+        raise section.error(f"has {values:,} weights, more than {MOST_VALUES:,}; correct 'filters' or 'size'")
     convolution = nn.Conv2d(shape.channels, filters, size, stride, padding, groups=groups, bias=not normalise)
     module = Convolution(convolution, normalise, _activation(section, "logistic"))
     return Layer(module, (index - 1,), Shape(filters, *_windows(section, shape, size, stride, 2 * padding)))
@@ -127,6 +140,8 @@ def _maxpool(section: Section, index: int, shapes: Mapping[int, Shape]) -> Layer
     shape, stride = shapes[index - 1], section.integer("stride", 1, 1)
     size = section.integer("size", stride, 1)
     padding = section.integer("padding", size - 1, 0)
+    if max(size, padding) > _LARGEST_WINDOW:
+        raise section.error(f"has a window of {size} with {padding} around it; at most {_LARGEST_WINDOW} make sense")
     before, after = padding // 2, padding - padding // 2
     border = nn.ConstantPad2d((before, after, before, after), -torch.inf)
     module = nn.Sequential(border, nn.MaxPool2d(size, stride))
@@ -172,6 +187,11 @@ def _dropout(section: Section, index: int, shapes: Mapping[int, Shape]) -> Layer
     return Layer(nn.Dropout(probability), (index - 1,), shapes[index - 1])
 
 
+def _cost(section: Section, index: int, shapes: Mapping[int, Shape]) -> Layer:
+    """The loss of a training, which passes its input on."""
+    return Layer(nn.Identity(), (index - 1,), shapes[index - 1])
+
+
 def _yolo(section: Section, index: int, shapes: Mapping[int, Shape]) -> Layer:
     """Most keys of ``[yolo]`` are for training only, and pass."""
     if section.integer("new_coords", 0):
@@ -195,6 +215,7 @@ _BUILDERS: dict[str, Callable[[Section, int, Mapping[int, Shape]], Layer]] = {
     "shortcut": _shortcut,
     "upsample": _upsample,
     "dropout": _dropout,
+    "cost": _cost,
     "yolo": _yolo,
 }
 

@@ -1,6 +1,7 @@
 """YOLOv3 and its relatives from Darknet's ``.cfg`` and ``.weights`` files: the detectors that judge (Table IX)."""
 
 import copy
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -13,9 +14,9 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision import ops
 
 from evaluators.detection.darknet.cfg import Section, read_cfg
-from evaluators.detection.darknet.layers import Convolution, Head, Layer, Shape, Yolo, build_layer
+from evaluators.detection.darknet.layers import MOST_VALUES, Convolution, Head, Layer, Shape, Yolo, build_layer
 from evaluators.detection.detector import Detections
-from usaid.checkpoints import check_state, load_state, require_weights
+from usaid.checkpoints import check_state, load_state, require_finite, require_weights
 from usaid.errors import UsaidError
 from usaid.files import written_atomically
 
@@ -49,6 +50,8 @@ class Darknet(nn.Module):
         if net.integer("channels", 3) != 3:
             raise net.error("channels has to be 3: images are RGB")
         shapes = {-1: Shape(3, self.height, self.width)}
+        if math.prod(shapes[-1]) > MOST_VALUES:
+            raise net.error(f"has an input of {self.width}x{self.height} pixels; correct 'width' and 'height'")
         layers: list[Layer] = []
         for index, section in enumerate(descriptions):
             layers.append(build_layer(section, index, shapes))
@@ -95,22 +98,28 @@ def read_weights(network: Darknet, path: Path) -> None:
     running mean and running variance, else the convolution's bias; then the kernels.
 
     Raises:
-        UsaidError: the file is missing, or longer or shorter than the network needs.
+        UsaidError: the file is missing, longer or shorter than the network needs, or holds NaN or infinity.
     """
+    tensors = _tensors_in_file(network)
+    needed = 4 * sum(tensor.numel() for tensor in tensors)
     try:
-        content = path.read_bytes()
+        if path.exists() and not path.is_file():
+            raise UsaidError(f"{path}: is a folder or device, no file of weights; correct the key")
+        size = path.stat().st_size
+        with open(path, "rb") as file:
+            content = file.read(needed + _LONGEST_HEADER)  # of a file that is much too long, no more than this
     except OSError as error:
         raise UsaidError(f"{path}: weights cannot be read ({error.strerror}); fetch them or correct the key") from None
-    tensors = _tensors_in_file(network)
     header = _header_bytes(content)
-    expected = header + 4 * sum(tensor.numel() for tensor in tensors)
-    if len(content) != expected:
+    if size != header + needed:
         raise UsaidError(
-            f"{path}: has {len(content):,} bytes, {network.cfg} needs {expected:,}; fetch it again or give its own .cfg"
+            f"{path}: has {size:,} bytes, {network.cfg} needs {header + needed:,}; fetch it again or give its own .cfg"
         )
     values = torch.from_numpy(np.frombuffer(content, "<f4", offset=header).astype(np.float32))
+    names = {id(value): key for key, value in network.state_dict(keep_vars=True).items()}
     with torch.no_grad():
         for tensor, piece in zip(tensors, values.split([tensor.numel() for tensor in tensors]), strict=True):
+            require_finite(piece, names[id(tensor)], path)
             tensor.copy_(piece.view(tensor.shape))
 
 
@@ -120,6 +129,9 @@ def write_darknet_weights(network: Darknet, path: Path) -> None:
         file.write(np.array([0, 2, 5, 0, 0], "<i4").tobytes())
         for tensor in _tensors_in_file(network):
             file.write(tensor.detach().cpu().numpy().astype("<f4").tobytes())
+
+
+_LONGEST_HEADER = 20
 
 
 def _header_bytes(content: bytes) -> int:

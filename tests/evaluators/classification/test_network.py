@@ -6,6 +6,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from evaluators.classification.network import Classifier, cifar_resnet, folded, load_classifier
+from usaid.checkpoints import write_weights
 from usaid.errors import UsaidError
 from usaid.files import sha256_of_file
 
@@ -118,6 +119,9 @@ def test_wrong_checkpoints_name_the_file_and_the_first_wrong_key(tmp_path):
     narrow = {"conv1.weight": torch.zeros(8, 3, 3, 3)}
     assert "'conv1.weight' has shape (8, 3, 3, 3), not (16, 3, 3, 3)" in refusal(changed=narrow)
     assert "key 'fc.bias' is missing" in refusal(changed={"fc.bias": None})
+    assert "'fc.bias' holds weights that are not finite" in refusal(changed={"fc.bias": torch.full((10,), torch.nan)})
+    whole = {"conv1.weight": torch.ones(16, 3, 3, 3, dtype=torch.int8)}
+    assert "'conv1.weight' holds int8, not floating-point numbers" in refusal(changed=whole)
     assert "SHA-256" in refusal(sha256="0" * 64)
     assert "give 'mean' and 'std'" in refusal(mean=None, std=None)
 
@@ -126,3 +130,13 @@ def test_safetensors_without_our_metadata_need_mean_and_std(tmp_path):
     save_file(trained_looking().state_dict(), tmp_path / "net.safetensors")
     with pytest.raises(UsaidError, match=r"net\.safetensors: does not say how images are normalised; give 'mean'"):
         load_classifier(8, tmp_path / "net.safetensors")
+
+
+def test_metadata_with_an_impossible_normalisation_is_refused(tmp_path):
+    for record, key in (
+        ({"mean": list(MEAN), "std": [0.2, 0, 0.2]}, "std"),
+        ({"mean": "grey", "std": list(STD)}, "mean"),
+    ):
+        write_weights(trained_looking(), tmp_path / "net.safetensors", record)
+        with pytest.raises(UsaidError, match=rf"net\.safetensors: its '{key}' is .*, not three finite numbers"):
+            load_classifier(8, tmp_path / "net.safetensors")

@@ -113,6 +113,97 @@ def test_sections_forgive_comments_and_spaces():
     assert yolo.number("scale_x_y", 1.0) == 1.0
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        TINY.encode("utf-8-sig"),
+        TINY.encode("utf-16"),
+        TINY.replace("\n", "\r\n").encode(),
+        *(
+            TINY.replace("stride=2\n", "stride=2 # \u00c5\u2026 Gr\u00f6\u00dfe\n; \u00fc\n", 1).encode(
+                encoding, "replace"
+            )
+            for encoding in ("utf-8", "latin-1", "utf-8-sig", "utf-16", "gb18030")
+        ),
+        TINY.replace("stride=2\n", "stride=2\n#\x85\xe2\x80\xa8\n", 1).encode("latin-1"),
+    ],
+)
+def test_how_a_cfg_is_encoded_and_what_its_comments_are_does_not_matter(tmp_path, content):
+    (tmp_path / "net.cfg").write_bytes(content)
+    sections = [(section.kind, section.options) for section in read_cfg(tmp_path / "net.cfg")]
+    assert sections == [(section.kind, section.options) for section in read_cfg(TINY)]
+
+
+def test_what_only_a_training_reads_is_skipped():
+    training = "stopbackward=1\nonlyforward=1\ndontsave=1\nlearning_rate=0.1\nsmooth=1\nclip=2\ntrain_only_bn=1\n"
+    off = "dilation=1\nxnor=0\nbinary=0\nflipped=0\ndontload=0\ndontloadscales=0\nantialiasing=0\n"
+    text = TINY.replace("[shortcut]\n", f"[shortcut]\nweights_type=none\nalpha=1\n{training}")
+    text = text.replace("filters=4\n", f"filters=4\n{training}{off}").replace("[yolo]\n", f"[yolo]\n{training}")
+    text = text.replace("[upsample]\n", f"[upsample]\nscale=1\n{training}") + "[cost]\ntype=sse\n"
+    images, expected = torch.rand(1, 3, 32, 64), network_of(TINY)
+    for raw, other in zip(expected(images), network_of(text)(images), strict=True):
+        assert torch.equal(raw, other)
+
+
+@pytest.mark.parametrize(
+    ("section", "option"),
+    [
+        ("convolutional", "dontload=1"),
+        ("convolutional", "dontloadscales=1"),
+        ("convolutional", "dilation=2"),
+        ("convolutional", "xnor=1"),
+        ("convolutional", "stride_x=2"),
+        ("convolutional", "fliters=8"),
+        ("maxpool", "maxpool_depth=1"),
+        ("shortcut", "weights_type=per_channel"),
+        ("shortcut", "alpha=2"),
+        ("upsample", "scale=2"),
+        ("route", "stream=1"),
+    ],
+)
+def test_a_key_that_may_change_what_is_computed_is_refused_by_name(section, option):
+    message = refusal(network_of, TINY.replace(f"[{section}]\n", f"[{section}]\n{option}\n", 1))
+    assert f": [{section}] has the unknown key '{option.partition('=')[0]}'" in message
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("[convolutional]\nfilters=1000000000\n", "has 3,000,000,000 weights, more than 268,435,456"),
+        ("[convolutional]\nfilters=4\nsize=1000000\npad=1\n", "has 12,000,000,000,000 weights"),
+        ("[upsample]\nstride=1000000\n", "makes features of 3x32000000x64000000 of one image"),
+        ("[maxpool]\nsize=1000000\nstride=1\n", "has a window of 1000000 with 999999 around it"),
+        ("[yolo]\nanchors=1,nan\nclasses=2\n", "anchors = 1,nan is not a list of numbers"),
+        ("[dropout]\nprobability=inf\n", "probability = inf is not a number"),
+    ],
+)
+def test_numbers_beyond_reason_are_refused(text, complaint):
+    assert complaint in refusal(network_of, NET + text + HEAD)
+
+
+def test_folders_and_devices_are_no_cfg_and_no_weights(tmp_path):
+    network = network_of(TINY)
+    for path in (Path("/dev/zero"), tmp_path):
+        assert f"{path}: not a readable .cfg file" in refusal(read_cfg, path)
+        assert f"{path}: is a folder or device" in refusal(read_weights, network, path)
+    with open(tmp_path / "long.weights", "wb") as file:
+        file.truncate(1 << 40)  # of holes
+    assert "has 1,099,511,627,776 bytes, cfg needs" in refusal(read_weights, network, tmp_path / "long.weights")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_weights_that_are_not_finite_are_refused(tmp_path, value):
+    network, cfg = network_of(TINY), tmp_path / "net.cfg"
+    cfg.write_text(TINY, encoding="utf-8")
+    network.layers[1].norm.running_mean[2] = value
+    write_darknet_weights(network, tmp_path / "net.weights")
+    write_weights(network, tmp_path / "net.safetensors", {})
+    for path in (tmp_path / "net.weights", tmp_path / "net.safetensors"):
+        assert f"{path}: 'layers.1.norm.running_mean' holds weights that are not finite" in refusal(
+            load_darknet, cfg, path
+        )
+
+
 def test_wrong_cfgs_name_file_and_line(tmp_path):
     path = tmp_path / "net.cfg"
 
@@ -127,6 +218,9 @@ def test_wrong_cfgs_name_file_and_line(tmp_path):
     assert "does not begin with [net]" in complaint(HEAD)
     assert "does not begin with [net]" in complaint("")
     assert "not a readable .cfg file" in complaint(b"\xff\xfe[net]")
+    assert ", line 2: 'gr\\\\xf6\\\\xdfe' is neither" in complaint("[net]\ngr\u00f6\u00dfe\n".encode("latin-1"))
+    assert "width = 6\\xb2 is not a whole number" in complaint("[net]\nwidth=6\u00b2\n".encode("latin-1"))
+    assert "has an input of 64x65537000 pixels" in complaint("[net]\nwidth=64\nheight=65537000\n" + HEAD)
     assert "[net] has no 'height'; add it" in complaint("[net]\nwidth=64\n" + HEAD)
     assert "width = 0 is below 1" in complaint("[net]\nwidth=0\nheight=3\n" + HEAD)
     assert "height = tall is not a whole number" in complaint("[net]\nwidth=64\nheight=tall\n" + HEAD)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from kinds.judges import Batch, JudgeTests
+from PIL import Image
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
@@ -26,6 +27,7 @@ from evaluators.detection.judge import (
     write_detections,
 )
 from usaid.checkpoints import write_weights
+from usaid.datasets.coco import COCO as COCOReader
 from usaid.datasets.coco import Instance
 from usaid.errors import UsaidError
 from usaid.experiment.reading import checked_experiment
@@ -179,6 +181,27 @@ def test_precision_from_statistics_is_that_of_a_plain_run(thirty_images, chosen)
     difference = np.where(without_objects, 0, average.precision - expected[:, columns_of_expected])
     assert np.abs(difference).max() < 1e-12
     assert np.abs(np.array([average.ap50_95, average.ap50]) - summary[:2]).max() < 1e-12
+
+
+def test_what_the_annotation_file_says_is_found_perfectly(tmp_path):
+    """From the file over the reader to the number: what a detector finds that knows the file has AP50 1."""
+    boxes = {3: [4, 4, 20, 20], 90: [36, 4, 20, 20]}
+    annotations = [
+        {"id": number, "image_id": 1, "category_id": category_id, "bbox": box, "area": 400, "iscrowd": 0}
+        for number, (category_id, box) in enumerate(boxes.items())
+    ]
+    categories = [{"id": number, "name": str(number)} for number in CATEGORY_IDS]
+    content = {"images": [{"id": 1, "width": 64, "height": 48}], "categories": categories, "annotations": annotations}
+    file = tmp_path / "coco/annotations/instances_val2017.json"
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps(content), encoding="utf-8")
+    (tmp_path / "coco/val2017").mkdir()
+    Image.new("RGB", (64, 48)).save(tmp_path / "coco/val2017/000000000001.jpg")
+    (sample,) = COCOReader(tmp_path, "val")
+    classes = torch.tensor([CATEGORY_IDS.index(category_id) for category_id in boxes])
+    perfect = Detections(torch.tensor(list(boxes.values())).float(), torch.tensor([0.9, 0.8]), classes)
+    columns = judged([perfect], [sample.target])
+    assert average_precision(columns["matches"], columns["objects"]).ap50 == pytest.approx(1, abs=1e-12)
 
 
 def test_the_thirty_images_hold_what_can_go_wrong(thirty_images):

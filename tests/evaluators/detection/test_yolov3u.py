@@ -165,11 +165,15 @@ def test_bad_files_are_refused(tmp_path, model, checkpoint):
     assert "weights are missing" in refusal(tmp_path / "yolov3u.pt")
     assert "expected 0000" in refusal(checkpoint, sha256="0" * 64)
     cut = tmp_path / "cut.pt"
-    for content in (b"", b"not a pickle", checkpoint.read_bytes()[:-1000]):
+    for content in (b"", b"not a pickle", b"<html></html>", b"\x80\x02}.", checkpoint.read_bytes()[:-1000]):
         cut.write_bytes(content)
         assert "not a checkpoint of an ultralytics model" in refusal(cut)
     torch.save(model.state_dict(), tmp_path / "state.pt")
     assert "not a checkpoint of an ultralytics model (KeyError: 'model')" in refusal(tmp_path / "state.pt")
+    sick = deepcopy(model)
+    next(sick.parameters()).data[0] = torch.nan
+    assert "holds weights that are not finite" in refusal(write_checkpoint(tmp_path / "sick.pt", sick))
+    assert "is a folder" in refusal(tmp_path)
     other = write_checkpoint(tmp_path / "yolov8.pt", random_model("yolov8"))
     assert "another model than YOLOv3u, YOLOv3-SPPu and YOLOv3-tinyu" in refusal(other)
     lying = deepcopy(model)

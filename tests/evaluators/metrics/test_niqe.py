@@ -325,8 +325,19 @@ def test_missing_parameters_name_the_file_and_the_cure(tmp_path, name, cure):
     assert str(path) in str(caught.value)
 
 
+def test_cells_and_folders_are_no_parameters(tmp_path):
+    cells = np.empty((1, 2), object)
+    cells[0] = [np.eye(2), "text"]
+    scipy.io.savemat(tmp_path / "cells.mat", {"mu_prisparam": cells, "cov_prisparam": np.eye(36)})
+    with pytest.raises(UsaidError, match=r"cells\.mat: mu_prisparam holds no real numbers"):
+        load_pristine_model("niqe_matlab", tmp_path / "cells.mat")
+    for path in (tmp_path, Path("/dev/zero")):
+        with pytest.raises(UsaidError, match="are no file but a folder or device"):
+            load_pristine_model("niqe_live", path)
+
+
 @pytest.mark.parametrize("name", [*PRISTINE_FILES, "niqe_fitted"])
-@pytest.mark.parametrize("content", [b"PK\x03\x04 then nothing of use", b""])
+@pytest.mark.parametrize("content", [b"<html>", b"\x80\x04}.", b"\x93NUMPY\1\0", b"PK\x03\x04 then nothing", b""])
 def test_damaged_file_is_refused(tmp_path, name, content):
     path = tmp_path / "damaged"
     path.write_bytes(content)
@@ -343,6 +354,12 @@ def test_damaged_file_is_refused(tmp_path, name, content):
             r"has shape \(35,\) and cov_pris_param \(35, 35\)",
         ),
         ({"mu_pris_param": np.zeros(36), "cov_pris_param": np.full((36, 36), np.nan)}, "values that are not finite"),
+        ({"mu_pris_param": np.full(36, -np.inf), "cov_pris_param": np.eye(36)}, "values that are not finite"),
+        ({"mu_pris_param": np.full(36, "0.1"), "cov_pris_param": np.eye(36)}, "mu_pris_param holds no real numbers"),
+        ({"mu_pris_param": np.zeros(36), "cov_pris_param": 1j * np.eye(36)}, "cov_pris_param holds no real numbers"),
+        ({"mu_pris_param": np.zeros(36), "cov_pris_param": np.eye(36, k=1)}, "cov_pris_param is not symmetric"),
+        ({"mu_pris_param": np.array([{}] * 36), "cov_pris_param": np.eye(36)}, "not readable as the parameters"),
+        ({"mu_pris_param": np.zeros(1 << 20), "cov_pris_param": np.eye(36)}, "is too long for the parameters"),
     ],
 )
 def test_wrong_parameters_are_refused(tmp_path, arrays, message):

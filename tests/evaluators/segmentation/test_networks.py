@@ -155,10 +155,17 @@ def test_files_that_do_not_fit_are_refused_in_one_line(tmp_path):
     cure = "give a segmenter that this suite trained"
     assert refusal(architecture="unet") == f"its 'architecture' is 'unet', none of fpn, pspnet; {cure}"
     assert refusal(encoder=["vgg"]) == f"its 'encoder' is ['vgg'], none of resnet101, efficientnet_lite0; {cure}"
+    for classes in (0, "5", 5.0, True, 256, 10**9):
+        assert refusal(classes=classes) == f"its 'classes' is {classes!r}, no number from 1 to 255; {cure}"
+    assert refusal(std=[0.2, 0.2, 0.0]).startswith("its 'std' is [0.2, 0.2, 0.0], not three finite numbers above 0")
+    assert refusal(mean=[0.5, 0.5, float("nan")]).startswith("its 'mean' is [0.5, 0.5, nan], not three finite numbers")
     other = "not the weights of {} with efficientnet_lite0, train it again: "
     assert refusal(architecture="pspnet").startswith(f"{other.format('pspnet')}key 'decoder")
     size = r"'segmentation_head.*' has shape \(5, 512, .*\), not \(6, 512, .*\)$"
     assert re.match(other.format("fpn") + size, refusal(classes=6))
+    with torch.no_grad():
+        network.segmentation_head[0].bias[1] = torch.nan
+    assert refusal().startswith("'segmentation_head.0.bias' holds weights that are not finite")
     with pytest.raises(UsaidError, match=r"none\.safetensors: weights are missing"):
         load_segmenter(tmp_path / "none.safetensors")
     path.write_bytes(path.read_bytes()[:5000])

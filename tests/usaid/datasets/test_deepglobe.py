@@ -1,10 +1,13 @@
 """DeepGlobe: GLNet's splits where all images are on disk, colours as class indices."""
 
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 from kinds.readers import HEIGHT, WIDTH, ReaderTests, picture, refusal, save, save_text
+from PIL import Image
 
 from usaid.datasets.base import read_id_list
 from usaid.datasets.deepglobe import CARD, SPLIT_LISTS, UNKNOWN, DeepGlobe, classes_of_colours
@@ -50,6 +53,27 @@ class TestDeepGlobe(ReaderTests):
     def test_labels_out_of_range_are_named(self, root: Path, pixels: np.ndarray, reason: str) -> None:
         save(root / MASK, pixels)
         assert refusal(lambda: self.open(root)["119"]).startswith(f"{root / MASK}: {reason}")
+
+    def test_masks_that_were_saved_anew_with_16_bits_or_a_palette_are_refused(self, root: Path) -> None:
+        """Pillow keeps the upper 8 of 16 bits: values of 0-255 would all be "unknown"."""
+        with Image.open(root / MASK) as mask:
+            rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in np.asarray(mask))
+            mask.convert("P").save(root / MASK)
+        assert "mask has mode P, not RGB" in refusal(lambda: self.open(root)["119"])
+        header = struct.pack(">IIBBBBB", WIDTH, HEIGHT, 16, 2, 0, 0, 0)
+        chunks = [b"IHDR" + header, b"IDAT" + zlib.compress(rows), b"IEND"]
+        content = b"".join(struct.pack(">I", len(c) - 4) + c + struct.pack(">I", zlib.crc32(c)) for c in chunks)
+        (root / MASK).write_bytes(b"\x89PNG\r\n\x1a\n" + content)
+        assert "mask has 16 bits a channel, not 8" in refusal(lambda: self.open(root)["119"])
+
+    def test_a_suffix_in_capitals_is_the_same_suffix(self, root: Path) -> None:
+        image = root / LAND / "855_sat.jpg"
+        expected = self.open(root)["855"].image
+        image.rename(image.with_suffix(".JPG"))
+        (root / LAND / "._855_sat.jpg").write_bytes(b"Mac OS X")
+        dataset = self.open(root)
+        assert tuple(dataset.ids_on_disk()) == dataset.ids == self.ids
+        assert np.array_equal(dataset["855"].image, expected)
 
     def test_splits_come_from_lists_where_there_are_any(self, root: Path) -> None:
         save_text(root / "deepglobe/val.txt", "855\n")

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from kinds.readers import HEIGHT, WIDTH, ReaderTests, picture, refusal, save, save_text
+from PIL import Image
 
 from usaid.datasets.isic2018 import CARD
 
@@ -36,3 +37,20 @@ class TestISIC2018(ReaderTests):
         save(root / MASK, np.full((HEIGHT, WIDTH), value, np.uint8))
         message = refusal(lambda: self.open(root)["ISIC_0000005"])
         assert message.startswith(f"{root / MASK}: mask value {value} is neither 0 nor 255; ")
+
+    def test_a_suffix_in_capitals_is_the_same_suffix(self, root: Path) -> None:
+        image = root / IMAGES / "ISIC_0000007.jpg"
+        expected = self.open(root)["ISIC_0000007"].image
+        image.rename(image.with_suffix(".JPG"))
+        (root / IMAGES / "._ISIC_0000007.jpg").write_bytes(b"Mac OS X")
+        dataset = self.open(root)
+        assert tuple(dataset.ids_on_disk()) == dataset.ids == self.ids
+        assert np.array_equal(dataset["ISIC_0000007"].image, expected)
+
+    @pytest.mark.parametrize("mode", ["P", "1", "I;16", "RGB", "LA"])
+    def test_masks_that_were_saved_anew_in_another_mode_are_refused(self, root: Path, mode: str) -> None:
+        with Image.open(root / MASK) as mask:
+            other = Image.fromarray(np.asarray(mask).astype(np.uint16) * 257) if mode == "I;16" else mask.convert(mode)
+        other.save(root / MASK)
+        message = refusal(lambda: self.open(root)["ISIC_0000005"])
+        assert message.startswith(f"{root / MASK}: mask has mode {mode}, not L; copy the official mask again")

@@ -290,6 +290,22 @@ def test_wrong_keys_and_shapes(tmp_path, change, message):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (torch.full((16,), torch.nan), "'sigma25.layers.0.bias' holds weights that are not finite"),
+        (torch.tensor([1e300] * 16, dtype=torch.float64), "'sigma25.layers.0.bias' holds weights that are not finite"),
+        (torch.zeros(16, dtype=torch.int8), "'sigma25.layers.0' holds no floating-point numbers"),
+    ],
+)
+def test_weights_that_are_no_finite_floating_point_numbers(tmp_path, value, message):
+    state = {f"sigma25.{key}": value for key, value in small_mlp().state_dict().items()}
+    save_file(state | {"sigma25.layers.0.bias": value}, tmp_path / "bad.safetensors")
+    with pytest.raises(UsaidError, match=rf"bad\.safetensors: {message}"):
+        import_mlp({"": tmp_path / "bad.safetensors"}, tmp_path / "mlp.safetensors")
+    assert not (tmp_path / "mlp.safetensors").exists()
+
+
 def test_file_without_weights(tmp_path):
     save_file({}, tmp_path / "empty.safetensors")
     with pytest.raises(UsaidError, match=r"empty\.safetensors: holds no weights"):
@@ -339,6 +355,9 @@ def without_a_column(matrices: list[np.ndarray]) -> list[np.ndarray]:
         ({"w": cells([np.zeros((4, 5, 6))])}, r"'w\{1\}' is no matrix of numbers"),
         ({"w": cells([random_matrices()[0], "text"])}, r"'w\{2\}' is no matrix of numbers"),
         ({"w_1": np.zeros((4, 5, 6))}, "'w_1' is no matrix of numbers"),
+        ({"w_1": np.full((25, 82), np.nan)}, "'w_1' holds weights that are not finite"),
+        ({"w": cells([np.full((25, 82), 1e300)])}, r"'w\{1\}' holds weights that are not finite"),
+        ({"w_1": np.zeros((25, 82), complex)}, "'w_1' is no matrix of numbers"),
         ({"w": cells(without_a_column(random_matrices()))}, r"'w\{2\}' has 15 inputs, 'w\{1\}' before it 16 outputs"),
         ({"w": cells([np.zeros((25, 81))])}, r"'w\{1\}' has 80 inputs, no square number of pixels"),
         ({"w": cells([np.zeros((24, 82))])}, r"'w\{1\}' has 24 outputs, no square number of pixels"),

@@ -154,7 +154,6 @@ def test_missing_weights_that_an_experiment_names_are_told_with_their_key(tmp_pa
     "state",
     [
         DnCNN(3, 8).state_dict(),
-        {},
         {"conv1.weight": torch.zeros(64, 3, 7, 7)},
         {"conv1.weight": torch.zeros(1, 3, 7, 7), "bn1.weight": torch.zeros(64)},
     ],
@@ -165,6 +164,15 @@ def test_weights_of_another_network_are_refused(tmp_path, name, state):
         build_encoder(name, "mine.pth", tmp_path)
     assert str(error.value).startswith(f"{tmp_path / 'mine.pth'}: not the weights of this encoder (")
     assert "\n" not in str(error.value)
+
+
+def test_weights_that_are_no_finite_floating_point_numbers_are_refused(tmp_path):
+    torch.save({"conv1.weight": torch.full((64, 3, 7, 7), torch.inf)}, tmp_path / "mine.pth")
+    with pytest.raises(UsaidError, match=r"mine\.pth: 'conv1\.weight' holds weights that are not finite"):
+        build_encoder("resnet101", "mine.pth", tmp_path)
+    torch.save({"conv1.weight": torch.zeros(64, 3, 7, 7, dtype=torch.int8)}, tmp_path / "mine.pth")
+    with pytest.raises(UsaidError, match=r"mine\.pth: not the weights .* \(key 'conv1\.weight' holds whole numbers\)"):
+        build_encoder("resnet101", "mine.pth", tmp_path)
 
 
 def test_the_weights_of_one_encoder_are_refused_for_the_other(random_resnet101):

@@ -29,13 +29,13 @@ def folded_convolutions(network: DnCNN) -> list[tuple[Tensor, Tensor]]:
         if not isinstance(layer, nn.Conv2d):
             continue
         weight = layer.weight.detach().double()
-        bias = weight.new_zeros(weight.shape[0])
+        bias = weight.new_zeros(weight.shape[0]) if layer.bias is None else layer.bias.detach().double()
         norm = layers[index + 1] if index + 1 < len(layers) else None
         if isinstance(norm, nn.BatchNorm2d):
             state = {name: value.double() for name, value in norm.state_dict().items()}
             gain = state["weight"] / torch.sqrt(state["running_var"] + norm.eps)
             weight = weight * gain[:, None, None, None]
-            bias = state["bias"] - state["running_mean"] * gain
+            bias = state["bias"] + (bias - state["running_mean"]) * gain
         folded.append((weight.float(), bias.float()))
     return folded
 

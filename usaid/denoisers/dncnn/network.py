@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
+from usaid.checkpoints import check_state
 from usaid.errors import UsaidError
 
 FLOP_PER_PIXEL = 2 * 9 * (3 * 64 + 18 * 64 * 64 + 64 * 3)
@@ -14,19 +15,21 @@ class DnCNN(nn.Module):
     """Residual denoising network (paper section III; PROTOCOL section 1).
 
     ``depth`` convolutions 3x3 without bias, ``features`` channels, ReLU after all but the last, BatchNorm on the inner
-    ones. The default is the 20-layer blind colour model CDnCNN-B with 669,312 parameters.
+    ones. The default is the 20-layer blind colour model CDnCNN-B with 669,312 parameters. With ``merged`` the
+    convolutions have biases and there is no BatchNorm: what a trained network becomes when its BatchNorm is merged into
+    them, as in checkpoints for inference.
     """
 
-    def __init__(self, depth: int = 20, features: int = 64) -> None:
+    def __init__(self, depth: int = 20, features: int = 64, merged: bool = False) -> None:
         super().__init__()
-        layers: list[nn.Module] = [nn.Conv2d(3, features, 3, padding=1, bias=False), nn.ReLU(inplace=True)]
-        for _ in range(depth - 2):
-            layers += [
-                nn.Conv2d(features, features, 3, padding=1, bias=False),
-                nn.BatchNorm2d(features),
-                nn.ReLU(inplace=True),
-            ]
-        layers.append(nn.Conv2d(features, 3, 3, padding=1, bias=False))
+        layers: list[nn.Module] = []
+        for number in range(depth):
+            channels_in, channels = (3 if number == 0 else features), (3 if number == depth - 1 else features)
+            layers.append(nn.Conv2d(channels_in, channels, 3, padding=1, bias=merged))
+            if 0 < number < depth - 1 and not merged:
+                layers.append(nn.BatchNorm2d(features))
+            if number < depth - 1:
+                layers.append(nn.ReLU(inplace=True))
         self.dncnn = nn.Sequential(*layers)
 
     def forward(self, noisy: Tensor) -> Tensor:
@@ -44,31 +47,40 @@ class DnCNN(nn.Module):
 def dncnn_from_state(state: Mapping[str, Tensor], source: str) -> DnCNN:
     """Build the DnCNN whose weights ``state`` holds; depth and width are read off the shapes.
 
-    Accepts the released checkpoints' keys (``module.dncnn.<n>.*``, from ``DataParallel``) and our own
-    (``dncnn.<n>.*``).
+    Accepts the released checkpoints' keys and our own (``dncnn.<n>.*``), and those of KAIR's checkpoints for inference
+    (``model.<n>.weight`` and ``.bias``: BatchNorm merged into the convolutions). A file does not tell the activation;
+    it is taken to be DnCNN's ReLU.
 
     Args:
-        state: name -> tensor.
+        state: name -> tensor, as :func:`usaid.checkpoints.load_state` reads it.
         source: the file, for error messages.
 
     Raises:
         UsaidError: a key is missing, unknown, or of another shape than a DnCNN's.
     """
-    state = {key.removeprefix("module."): value for key, value in state.items()}
-    first, convolutions = state.get("dncnn.0.weight"), [k for k, v in state.items() if v.ndim == 4]
+    of_kair = "model.0.weight" in state and "dncnn.0.weight" not in state
+    if of_kair:
+        state = {f"dncnn.{key.removeprefix('model.')}": value for key, value in state.items()}
+    first = state.get("dncnn.0.weight")
     if first is None or first.ndim != 4:
         raise UsaidError(f"{source}: key 'dncnn.0.weight' is missing; this is no DnCNN checkpoint")
-    network = DnCNN(depth=len(convolutions), features=first.shape[0])
-    expected = network.state_dict()
-    for key in expected:
-        if key.endswith("num_batches_tracked"):
-            state.setdefault(key, expected[key])
-        if key not in state:
-            raise UsaidError(f"{source}: key {key!r} of DnCNN is missing; this is no DnCNN checkpoint")
-        if state[key].shape != expected[key].shape:
-            shapes = f"has shape {tuple(state[key].shape)}, DnCNN needs {tuple(expected[key].shape)}"
-            raise UsaidError(f"{source}: key {key!r} {shapes}")
-    if unknown := sorted(state.keys() - expected.keys()):
-        raise UsaidError(f"{source}: key {unknown[0]!r} does not belong to DnCNN")
-    network.load_state_dict(state)
+    depth = sum(value.ndim == 4 for value in state.values())
+    merged = "dncnn.0.bias" in state
+    _refuse_relatives(state, depth, of_kair, source)
+    network = DnCNN(depth, first.shape[0], merged)
+    network.load_state_dict(check_state(state, network.state_dict(), f"{source}: not the weights of a colour DnCNN"))
     return network.eval()
+
+
+def _refuse_relatives(state: Mapping[str, Tensor], depth: int, of_kair: bool, source: str) -> None:
+    """Refuse networks that look like a DnCNN and compute something else."""
+    if of_kair and depth == _DEPTH_OF_IRCNN:
+        raise UsaidError(f"{source}: has IRCNN's {depth} layers, whose convolutions are dilated; give a DnCNN")
+    biased = any(value.ndim == 4 and f"{key.removesuffix('weight')}bias" in state for key, value in state.items())
+    if (biased or of_kair) and any(key.endswith("running_var") for key in state):
+        reason = "has BatchNorm beside biases (KAIR's training layout), with an epsilon that the file does not tell"
+        raise UsaidError(f"{source}: {reason}; merge BatchNorm into the convolutions (KAIR's merge_bn), save it again")
+
+
+_DEPTH_OF_IRCNN = 7
+"""Its checkpoints (Zhang et al., CVPR 2017) have the very keys and shapes of a DnCNN of that depth."""

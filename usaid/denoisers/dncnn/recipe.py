@@ -10,10 +10,12 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import Field, model_validator
 
+from usaid.errors import UsaidError
 from usaid.experiment.model import (
     Classes,
     Count,
     EncoderSettings,
+    FilePath,
     Flag,
     Images,
     Integer,
@@ -23,12 +25,14 @@ from usaid.experiment.model import (
     Positive,
     Precision,
     Rgb,
+    RgbDeviation,
     Seed,
-    Sigma,
-    Text,
+    SigmaRange,
     TrainingRecipe,
+    expanded,
     refuse,
 )
+from usaid.experiment.yaml_files import read_mapping
 
 
 class Recipe(TrainingRecipe, EncoderSettings):
@@ -37,7 +41,7 @@ class Recipe(TrainingRecipe, EncoderSettings):
     ``recipe`` names where the keys come from that are not given.
     """
 
-    recipe: Text
+    recipe: FilePath
     """`paper` (default), `released_code`, or a YAML file of your own, whose missing keys are the paper's."""
     depth: Annotated[Integer, Field(ge=3)]
     """Convolutions of the DnCNN."""
@@ -55,7 +59,7 @@ class Recipe(TrainingRecipe, EncoderSettings):
     """Anew at `each_step`, or `once` before the first: then an epoch sees each of them once."""
     flip: Flag
     """Mirror half of the patches left to right."""
-    sigma_range: tuple[Sigma, Sigma]
+    sigma_range: SigmaRange
     """Noise level of a patch, uniform, on the 0-255 scale."""
     epochs: Positive
     """Length: so many passes over the patches, each `patches_per_image` of each image."""
@@ -64,7 +68,8 @@ class Recipe(TrainingRecipe, EncoderSettings):
     learning_rate: Positive
     """Adam's, at the start."""
     milestones: Milestones
-    """Epochs after which the learning rate is divided by 10."""
+    """Epochs after which the learning rate is divided by 10; those past the end have no effect (`released_code` has
+    two)."""
     mse_reduction: Literal["half_sum", "mean"]
     """`half_sum`: half the sum of squares of a patch, averaged over the batch; or the `mean` over pixels and
     channels."""
@@ -88,7 +93,7 @@ class Recipe(TrainingRecipe, EncoderSettings):
     """Clamp the denoised patch to [0, 1] before the segmenter."""
     segmenter_mean: Rgb | None
     """Subtracted from it, RGB on the [0, 1] scale; null: what the encoder was trained with."""
-    segmenter_std: Rgb | None
+    segmenter_std: RgbDeviation | None
     """And divided by; null: the same."""
     segmenter_batchnorm: Literal["running", "batch"]
     """The encoder's BatchNorm: ImageNet's statistics, or the batch's."""
@@ -108,7 +113,7 @@ class Recipe(TrainingRecipe, EncoderSettings):
         if not isinstance(keys, Mapping):
             return keys
         name = keys.get("recipe", "paper")
-        base = named_recipe(name) if isinstance(name, str) else named_recipe("paper")  # its type is checked later
+        base = named_recipe(name if isinstance(name, str) and name else "paper")  # what it is is checked later
         return {**base, **keys, "recipe": name}
 
     @classmethod
@@ -139,14 +144,13 @@ def named_recipe(name: str) -> dict[str, Any]:
     """
     if name in _shipped():
         return dict(_shipped()[name])
-    if not Path(name).is_file():
+    path = Path(expanded(name))
+    if not path.exists():
         raise refuse(f"recipe {name!r}: must be one of {', '.join(_shipped())}, or a YAML file of your own")
     try:
-        own = yaml.safe_load(Path(name).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise refuse(f"{name}: not YAML ({' '.join(str(error).split())})") from None
-    if not isinstance(own, dict):
-        raise refuse(f"{name}: must be a mapping of keys to values")
+        own = read_mapping(path, "recipe")
+    except UsaidError as error:
+        raise refuse(str(error)) from None
     if "recipe" in own:
         raise refuse(f"{name}: key 'recipe' belongs into an experiment; what this file leaves out is as in paper")
     for key in own:

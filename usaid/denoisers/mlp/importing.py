@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from scipy.io import loadmat
 
-from usaid.checkpoints import first_line, require_weights, stored_record
+from usaid.checkpoints import first_line, require_finite, require_weights, stored_record
 from usaid.denoisers.base import checked_told_sigma
 from usaid.denoisers.mlp.models import load_models, network_of, write_models
 from usaid.denoisers.mlp.network import MLP
@@ -81,14 +81,16 @@ def read_mat(path: Path) -> MLP:
     for name, matrix in matrices.items():
         if not isinstance(matrix, np.ndarray) or matrix.dtype.kind not in "fiu" or matrix.ndim != 2:
             raise UsaidError(f"{path}: {name!r} is no matrix of numbers; MLP needs one of shape (outputs, inputs + 1)")
-        values = torch.from_numpy(np.array(matrix, np.float32))
+        with np.errstate(over="ignore"):  # what becomes infinite is refused below
+            values = torch.from_numpy(np.array(matrix, np.float32))
+        require_finite(values, name, path)
         layers[name] = (values[:, :-1], values[:, -1:].flatten())
     network = network_of(layers, path)
     return _for_rows(network) if by_column else network
 
 
 def _cells(cells: Any, path: Path) -> dict[str, Any]:
-    if cells.dtype != object or cells.size == 0:
+    if not isinstance(cells, np.ndarray) or cells.dtype != object or cells.size == 0:
         raise UsaidError(f"{path}: 'w' is no cell array of one matrix a layer; fetch the authors' file again")
     return {f"w{{{number}}}": matrix for number, matrix in enumerate(cells.flat, start=1)}
 

@@ -56,7 +56,7 @@ def load_models(weights: str | Path) -> dict[float, MLP]:
 
 def _place_of(key: str, weights: str | Path) -> tuple[float, int]:
     """Sigma and number of the layer that a key belongs to."""
-    match = re.fullmatch(r"sigma(\d+(?:_\d+)?)\.layers\.(\d+)\.(?:weight|bias)", key)
+    match = re.fullmatch(r"sigma(\d{1,20}(?:_\d{1,20})?)\.layers\.(\d{1,20})\.(?:weight|bias)", key)
     if match is None:
         raise UsaidError(f"{weights}: key {key!r} does not belong to MLP; its keys are like 'sigma25.layers.0.weight'")
     return float(match[1].replace("_", ".")), int(match[2])
@@ -73,6 +73,8 @@ def network_of(layers: Mapping[str, tuple[Tensor, Tensor]], source: str | Path) 
         UsaidError: shapes that do not fit together, or patches that are not square or not centred.
     """
     for name, (weight, bias) in layers.items():
+        if not (weight.is_floating_point() and bias.is_floating_point()):
+            raise UsaidError(f"{source}: {name!r} holds no floating-point numbers; write the file again")
         if weight.ndim != 2 or bias.shape != weight.shape[:1]:
             shapes = f"a weight of shape {tuple(weight.shape)} and a bias of shape {tuple(bias.shape)}"
             raise UsaidError(f"{source}: {name!r} has {shapes}; MLP needs (outputs, inputs) and (outputs,)")
