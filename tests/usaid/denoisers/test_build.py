@@ -53,6 +53,27 @@ class NoDenoiser:
         type(self).made += 1
 
 
+class Looks:
+    """Has all that a denoiser has, but is none."""
+
+    facts = FACTS
+
+    def __call__(self, noisy, told_sigma=None):
+        return noisy
+
+
+an_instance = Plain()
+
+
+def a_function(noisy, told_sigma=None):
+    return noisy
+
+
+class Failing(Plain):
+    def __init__(self, error: str = "") -> None:
+        raise {"exit": SystemExit(0), "value": ValueError("first\nsecond"), "ours": UsaidError("mine: wrong")}[error]
+
+
 def own(kind: type) -> str:
     return f"{__name__}:{kind.__name__}"
 
@@ -119,7 +140,13 @@ def test_whatever_an_own_module_raises_is_one_line(content, reason, tmp_path, mo
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("method", ["subprocess:Popen", "subprocess:run", "os:sep", f"{__name__}:NoDenoiser"])
+@pytest.mark.parametrize(
+    "method",
+    [
+        *("subprocess:Popen", "subprocess:run", "os:system", "os:sep", "builtins:eval", "builtins:type", "sys:stdout"),
+        *(f"{__name__}:{name}" for name in ("NoDenoiser", "an_instance", "a_function", "Looks")),
+    ],
+)
 def test_what_is_no_denoiser_is_refused_before_it_is_called(method, monkeypatch):
     monkeypatch.setattr(subprocess.Popen, "__init__", lambda *arguments, **options: pytest.fail("was called"))
     with refused(rf"^method '{method}': is no subclass of usaid\.denoisers\.base\.Denoiser; derive the class from it$"):
@@ -151,3 +178,28 @@ def test_the_class_of_every_method_of_the_suite_is_a_denoiser(method):
 
 def test_the_device_is_handed_over():
     assert build_denoiser("noisy", device="meta").device == torch.device("meta")
+
+
+@pytest.mark.parametrize("option", ["facts", "weights", "device", "precision"])
+@pytest.mark.parametrize("method", ["noisy", own(Trained), own(AnyOption)])
+def test_options_do_not_stand_for_what_the_suite_gives(method, option):
+    with refused(rf"^method '{method}': option '{option}' is not for 'options' to give; the experiment's keys"):
+        build_denoiser(method, options={option: "x"})
+
+
+def test_the_base_class_itself_is_no_method():
+    with refused(r"^method 'usaid.denoisers.base:Denoiser': is abstract; give the class __call__$"):
+        build_denoiser("usaid.denoisers.base:Denoiser")
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        ("exit", r"^method '.*:Failing': cannot be made \(SystemExit: 0\)$"),
+        ("value", r"^method '.*:Failing': cannot be made \(ValueError: first second\)$"),
+        ("ours", "^mine: wrong$"),
+    ],
+)
+def test_whatever_a_constructor_raises_is_one_line(error, message):
+    with refused(message):
+        build_denoiser(own(Failing), options={"error": error})

@@ -89,9 +89,30 @@ def test_too_small_an_image_is_refused_before_the_package_crashes(size):
         build_denoiser("cbm3d")(torch.zeros(1, 3, *size), 25)
 
 
-def test_an_image_of_one_colour_is_refused():
-    with pytest.raises(UsaidError, match="the result is not finite"):
-        build_denoiser("cbm3d")(torch.full((1, 3, 16, 16), 0.5), 25)
+def test_an_image_of_one_colour_stays():
+    image = torch.tensor([0.5, 0.1, 0.9]).view(1, 3, 1, 1).expand(1, 3, 16, 16)
+    torch.testing.assert_close(build_denoiser("cbm3d")(image, 25), image, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("hue", [(0.0, 0.0, 0.0), (0.1, 0.0, -0.1)])
+def test_a_grey_image_loses_its_noise_and_gets_no_colour(hue):
+    clean, noisy = (image[:, :1].repeat(1, 3, 1, 1) for image in noisy_pair())
+    hue = torch.tensor(hue).view(1, 3, 1, 1)
+    denoised = build_denoiser("cbm3d")(noisy + hue, 25)
+    assert psnr(denoised - hue, clean) > psnr(noisy, clean) + 10
+    torch.testing.assert_close((denoised - hue)[:, 0], (denoised - hue)[:, 2], atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("channels", [[1], [0, 2], [0, 1]])
+def test_the_channels_that_vary_lose_their_noise(channels):
+    clean, noisy = noisy_pair()
+    clean, noisy = (
+        image * torch.tensor([float(c in channels) for c in range(3)]).view(3, 1, 1) for image in (clean, noisy)
+    )
+    if channels == [0, 2]:  # red and blue are one channel
+        clean[:, 2], noisy[:, 2] = clean[:, 0], noisy[:, 0]
+    denoised = build_denoiser("cbm3d")(noisy, 25)
+    assert psnr(denoised, clean) > psnr(noisy, clean) + 8
 
 
 def test_smallest_image():

@@ -45,6 +45,7 @@ def with_one_pixel(value):
         (with_one_pixel(float("nan")), "mine: returned values that are not finite (NaN or infinity)"),
         (with_one_pixel(float("inf")), "mine: returned values that are not finite (NaN or infinity)"),
         (with_one_pixel(-float("inf")), "mine: returned values that are not finite (NaN or infinity)"),
+        (lambda noisy: noisy.double() * 1e300, "mine: returned values that are not finite (NaN or infinity)"),
         (lambda noisy: noisy.numpy(), "mine: returned ndarray; a denoiser returns a torch tensor"),
         (lambda noisy: None, "mine: returned NoneType; a denoiser returns a torch tensor"),
         (lambda noisy: (noisy, 25), "mine: returned tuple; a denoiser returns a torch tensor"),
@@ -90,3 +91,19 @@ def test_what_the_denoiser_itself_raises_names_it():
 def test_no_graph_is_kept():
     scale = torch.ones((), requires_grad=True)
     assert not denoised("mine", Own(lambda noisy: noisy * scale), torch.rand(1, 3, 8, 9)).requires_grad
+
+
+def test_a_denoiser_may_change_its_input_and_nobody_sees_it():
+    noisy = torch.rand(1, 3, 8, 9)
+    before = noisy.clone()
+    for change in (lambda images: images.mul_(0), lambda images: torch.from_numpy(images.numpy().__imul__(0))):
+        assert not denoised("mine", Own(change), noisy).any()
+        assert torch.equal(noisy, before)
+
+
+def test_a_denoiser_that_ends_the_process_fails():
+    def leave(noisy):
+        raise SystemExit(0)
+
+    with pytest.raises(UsaidError, match=r"^mine: SystemExit: 0$"):
+        denoised("mine", Own(leave), torch.rand(1, 3, 8, 9))

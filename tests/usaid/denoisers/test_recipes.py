@@ -94,7 +94,7 @@ def test_unknown_recipe_is_one_line_with_those_there_are():
 
 @pytest.mark.parametrize("name", [3, None, ["paper"]])
 def test_a_recipe_is_called_by_a_text(name):
-    with pytest.raises(UsaidError, match=r"^train: recipe = .*: must be of type string$"):
+    with pytest.raises(UsaidError, match=r"^train: recipe = .*: must be of type string"):
         recipe_from(recipe=name)
 
 

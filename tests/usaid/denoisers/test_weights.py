@@ -131,6 +131,17 @@ def test_an_own_class_is_trained_by_its_own_train_and_gets_the_weights_as_a_path
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.csv", "mine.json", "mine.safetensors"]
 
 
+class NoDenoiser:
+    @staticmethod
+    def train(samples, recipe, run):
+        pytest.fail("was called")
+
+
+def test_what_is_no_denoiser_trains_nothing(tmp_path):
+    with pytest.raises(UsaidError, match=r"NoDenoiser': is no subclass of usaid\.denoisers\.base\.Denoiser; derive"):
+        train_denoiser(entry_of(NoDenoiser, train={}), SAMPLES, run_of(tmp_path))
+
+
 @pytest.mark.parametrize("kind", [WithoutTraining, TrainedByAnInstance])
 def test_own_class_that_cannot_be_trained(kind, tmp_path):
     message = (

@@ -10,6 +10,10 @@ from usaid.cards import Facts
 from usaid.denoisers.base import Denoiser, checked_told_sigma
 from usaid.errors import UsaidError
 
+OPPONENT = np.array([[1 / 3, 1 / 3, 1 / 3], [1 / 2, 0, -1 / 2], [1 / 4, -1 / 2, 1 / 4]])
+"""RGB -> luminance and two colour differences, as in the package."""
+CONSTANT = 1e-6
+"""A channel that varies by less, on the [0, 1] scale, is the same everywhere; the package divides by its range."""
 SMALLEST_SIDE = 9
 """In pixels; the package's blocks are 8x8, and it crashes on an image of a single block."""
 
@@ -36,6 +40,9 @@ class CBM3DDenoiser(Denoiser):
     reckon with the correlation between overlapping blocks (Y. Mäkinen, L. Azzari and A. Foi, TIP 2020), which takes
     several times as long. With more than one thread it adds in any order: results differ by about 1e-6 from run to
     run.
+
+    Where a channel of the opponent space is the same everywhere, as in a grey image, the others are denoised and it
+    stays as it is; an image of one colour is returned as it is.
     """
 
     def __init__(self, facts: Facts, variances: Literal["classic", "exact"] = "classic") -> None:
@@ -67,9 +74,34 @@ class CBM3DDenoiser(Denoiser):
             smallest = f"{SMALLEST_SIDE}x{SMALLEST_SIDE}"
             raise UsaidError(f"CBM3D: an image of {width}x{height} pixels is too small; it needs {smallest}")
         images = noisy.permute(0, 2, 3, 1).double().cpu().numpy()
-        with np.errstate(divide="ignore", invalid="ignore"):  # it divides by the range of each channel; see below
-            denoised = [torch.from_numpy(self.package.bm3d_rgb(image, sigma, self.profile)) for image in images]
+        denoised = [torch.from_numpy(self._denoised(image, sigma)) for image in images]
         result = torch.stack(denoised).permute(0, 3, 1, 2).to(noisy)
         if not result.isfinite().all():
-            raise UsaidError("CBM3D: the result is not finite, since brightness or a colour is the same everywhere")
+            raise UsaidError("CBM3D: the result is not finite")
         return result
+
+    def _denoised(self, image: np.ndarray, sigma: float) -> np.ndarray:
+        """Denoise float64 (H, W, 3); all on the [0, 1] scale."""
+        opponent = image @ OPPONENT.T
+        varying = np.flatnonzero(np.ptp(opponent, axis=(0, 1)) > CONSTANT)
+        if len(varying) == 3:
+            return self.package.bm3d_rgb(image, sigma, self.profile)
+        if len(varying) == 0:
+            return image
+        channels = opponent[..., varying]
+        low, extent = channels.min(axis=(0, 1)), np.ptp(channels, axis=(0, 1))
+        deviations = np.sqrt(np.diag(OPPONENT @ _covariance(image) @ OPPONENT.T))[varying] * sigma
+        scaled = self.package.bm3d(np.squeeze((channels - low) / extent), np.squeeze(deviations / extent), self.profile)
+        change = scaled.reshape(channels.shape) * extent + low - channels
+        return image + change @ np.linalg.inv(OPPONENT)[:, varying].T
+
+
+def _covariance(image: np.ndarray) -> np.ndarray:
+    """Covariance (3, 3) of the noise of (H, W, 3), for sigma 1: channels that differ by a constant have the same noise.
+
+    A channel that is the same everywhere has none.
+    """
+    differences = image[..., :, None] - image[..., None, :]
+    same = np.ptp(differences, axis=(0, 1)) <= CONSTANT
+    varying = np.ptp(image, axis=(0, 1)) > CONSTANT
+    return (same & varying[:, None] & varying).astype(float)

@@ -1,0 +1,65 @@
+"""`usaid denoise` at the shell: what it prints, its exit status, and what stays."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import usaid_cli
+
+
+def denoise(*arguments):
+    usaid_cli.main(["denoise", *map(str, arguments), "--method", "noisy", "--device", "cpu"])
+
+
+def test_one_line_says_what_was_written_and_skipped(image_folder, tmp_path, capsys):
+    (image_folder / "._a.png").write_bytes(b"of macOS")
+    denoise(image_folder, tmp_path / "out")
+    assert capsys.readouterr().out == (
+        f"2 images written to {tmp_path / 'out'}, 2 skipped: hidden (._a.png); no image by their suffix (notes.txt)\n"
+    )
+
+
+def test_one_image(image_folder, tmp_path, capsys):
+    denoise(image_folder / "a.png", tmp_path / "out.png")
+    assert capsys.readouterr().out == f"1 image written to {tmp_path / 'out.png'}\n"
+
+
+def test_a_failure_is_exit_status_1_and_the_others_are_written(image_folder, tmp_path):
+    (image_folder / "a.png").write_bytes(b"")
+    arguments = ["denoise", image_folder, tmp_path / "out", "--method", "noisy", "--device", "cpu"]
+    done = subprocess.run([sys.executable, "-m", "usaid_cli", *arguments], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    reason, summary = done.stderr.strip().splitlines()
+    assert reason.startswith(f"failed: {image_folder / 'a.png'}: does not decode")
+    assert summary == (
+        f"error: 1 image written to {tmp_path / 'out'}, 1 skipped: no image by their suffix (notes.txt), "
+        "1 failed: a.png (why is said above)"
+    )
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["b.png"]
+
+
+@pytest.mark.parametrize(("source", "destination"), [("", ""), ("a.png", ""), ("a.png", "a.png")])
+def test_originals_stay(image_folder, source, destination):
+    before = {path.name: path.read_bytes() for path in image_folder.iterdir()}
+    with pytest.raises(SystemExit, match=r"^error: .*is the (input|folder of the inputs).*; give another"):
+        denoise(image_folder / source, image_folder / destination)
+    assert {path.name: path.read_bytes() for path in image_folder.iterdir()} == before
+
+
+def test_a_photograph_of_a_phone_comes_out_upright(tmp_path):
+    exif = Image.Exif()
+    exif[274] = 6
+    Image.fromarray(np.zeros((48, 64, 3), np.uint8)).save(tmp_path / "x.jpg", exif=exif)
+    denoise(tmp_path / "x.jpg", tmp_path / "y.png")
+    assert Image.open(tmp_path / "y.png").size == (48, 64)
+
+
+def test_16_bits_come_out_as_16_bits(tmp_path):
+    ramp = (np.arange(64, dtype=np.uint16) * 1000)[None].repeat(48, 0)
+    Image.fromarray(ramp).save(tmp_path / "x.tif")
+    denoise(tmp_path / "x.tif", tmp_path / "y.png")
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "y.png")), ramp)
