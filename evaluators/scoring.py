@@ -19,6 +19,7 @@ from usaid import noise
 from usaid.checkpoints import require_weights
 from usaid.datasets.base import Dataset, Sample
 from usaid.datasets.loading import load_for
+from usaid.datasets.official import differences_of
 from usaid.denoisers.base import Denoiser
 from usaid.denoisers.build import build_denoiser
 from usaid.denoisers.contract import denoised
@@ -285,12 +286,13 @@ def score_to_file(job: ScoreJob) -> None:
     conditions = conditions_of(denoiser, settings.sigmas, settings.draws, settings.told_sigmas)
     scorer = Scorer(job.denoiser, denoiser, dataset, judge, device, is_given_clean(entry.method))
     identity = _identity(job, judge)
-    journal = Journal(f"{job.output}.rows.jsonl", _fingerprint(identity, job, dataset, device))
+    journal = Journal(f"{job.output}.rows.jsonl", _fingerprint(identity, job, dataset, device), judge.metrics)
     try:
         rows = scorer.rows(conditions, journal)
     finally:
         journal.close()
     provenance = _provenance(job, device) | identity | _speed(scorer, start) | {"dataset": record_of(dataset)}
+    provenance["deviations"] += differences_of(dataset) if experiment.data_source != "miniature" else []
     provenance["deviations"] += trained_on_a_part(job.weights) if job.weights else []
     provenance["deviations"] += [*denoiser.deviations, *judge.deviations]
     judge.write_findings(rows, job.output.with_suffix(""))
@@ -356,12 +358,18 @@ def _identity(job: ScoreJob, judge: Judge) -> dict[str, Any]:
     }
 
 
+_NOT_OF_A_ROW = ("sigmas", "draws", "told_sigmas", "subset", "notes", "benchmarks", "title")
+"""Keys of a benchmark's and a denoiser's entry that say which rows there are, or what they are called."""
+
+
 def _fingerprint(identity: dict[str, Any], job: ScoreJob, dataset: Dataset, device: torch.device) -> dict[str, Any]:
-    """All that rows depend on but the image itself."""
+    """All that rows depend on but the image itself, its noise and what was told: other titles or sigmas keep them."""
+    settings = job.experiment.benchmarks[job.benchmark].model_dump(mode="json")
+    entry = job.entry.as_record()
     return identity | {
         "dataset": dataset.name,
-        "longest_side": dataset.longest_side,
-        "entry": job.entry.as_record(),
+        "judged_by": {key: value for key, value in settings.items() if key not in _NOT_OF_A_ROW},
+        "entry": {key: value for key, value in entry.items() if key not in _NOT_OF_A_ROW},
         "device": device.type,
         "torch": str(torch.__version__),
     }

@@ -57,6 +57,8 @@ def check_comparable(benchmark: str, scores: Mapping[str, ScoresLike], sigma: fl
     for (first_file, first), (second_file, second) in pairwise(judged.items()):
         if difference := _difference(first, second, sigma):
             raise UsaidError(f"{first_file} and {second_file}: {difference}; score both denoisers on the same terms")
+    for file, of_denoiser in judged.items():
+        _check_levels(file, of_denoiser)
 
 
 def _check_whole(file: str, scores: ScoresLike) -> None:
@@ -68,6 +70,15 @@ def _check_whole(file: str, scores: ScoresLike) -> None:
     images, expected = scores.rows["image_id"].nunique(), scores.provenance["dataset"]["n"]
     if images != expected:
         raise UsaidError(f"{file}: has rows of {images} images, its provenance says {expected}; delete it and rerun")
+
+
+def _check_levels(file: str, scores: ScoresLike) -> None:
+    """Check that every noise level and draw, as told, has all images: a lost row would be a mean over fewer."""
+    levels = [name for name in ("sigma", "told_sigma", "draw") if name in scores.rows]
+    images_by_level = scores.rows.groupby(levels, dropna=False)["image_id"].nunique()
+    fewest, expected = images_by_level.min(), scores.provenance["dataset"]["n"]
+    if fewest != expected:
+        raise UsaidError(f"{file}: has {fewest} of its {expected} images at some noise level; delete it and rerun")
 
 
 def _difference(first: ScoresLike, second: ScoresLike, sigma: float | None) -> str | None:

@@ -31,17 +31,31 @@ class Statistic(NamedTuple):
         return float(defined.mean()) if len(defined) else float("nan")
 
 
+def _recorded(judge: Mapping[str, Any], key: str) -> Any:
+    """A key of a judge's record.
+
+    Raises:
+        UsaidError: the record lacks it.
+    """
+    if key not in judge:
+        raise UsaidError(f"the judge's record has no {key!r}, which its score is named by; let the judge record it")
+    return judge[key]
+
+
 def _iou(rows: pd.DataFrame, judge: Mapping[str, Any]) -> dict[str, float]:
     values = class_iou(np.stack([*rows["confusion"]]))
-    named = zip(judge["class_names"], values.tolist(), strict=True)
-    return {name: float("nan") if name in judge["left_out"] else value for name, value in named}
+    names = _recorded(judge, "class_names")
+    if len(names) != len(values):
+        raise UsaidError(f"confusion counts are of {len(values)} classes, the judge records {len(names)} class_names")
+    left_out = judge.get("left_out", ())
+    return {n: float("nan") if n in left_out else v for n, v in zip(names, values.tolist(), strict=True)}
 
 
 def _precision(thresholds: slice) -> Callable[[pd.DataFrame, Mapping[str, Any]], dict[str, float]]:
     def of_classes(rows: pd.DataFrame, judge: Mapping[str, Any]) -> dict[str, float]:
         scores = average_precision([*rows["matches"]], [*rows["objects"]])
         values = scores.precision[thresholds].mean(axis=0).tolist()
-        names = (judge["category_names"][str(category)] for category in scores.category_ids)
+        names = (_recorded(judge, "category_names")[str(category)] for category in scores.category_ids)
         return dict(zip(names, values, strict=True))
 
     return of_classes

@@ -138,6 +138,24 @@ def test_curves_of_different_runs_are_not_drawn_together(curves, tmp_path, key):
     assert not (tmp_path / "figures").exists()
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\xff\xfe\x00",
+        b"step,loss\n",
+        b"step\n2\n",
+        b"step,loss\n2,x\n",
+        b"step,loss\n2,\n",
+        b"a\n1,2,3\n1,2,3,4\n",
+    ],
+)
+def test_damaged_curve_is_named(curves, tmp_path, content):
+    curves["quarters"].write_bytes(content)
+    with pytest.raises(UsaidError, match=r"convergence_quarters\.csv: .*; delete it, and train it again$"):
+        write_figure_2(curves, tmp_path)
+
+
 def test_unfinished_curve_is_refused(curves, tmp_path):
     lines = curves["quarters"].read_text().splitlines(keepends=True)
     curves["quarters"].write_text("".join(lines[:-1]))

@@ -168,6 +168,18 @@ def test_a_failed_or_undefined_seed_leaves_the_others(tmp_path: Path) -> None:
     assert "a_2: evaluator failed: out of memory" in notes
 
 
+def test_a_seed_over_fewer_images_is_left_out_and_said(tmp_path: Path) -> None:
+    files = two_methods(tmp_path)
+    own = read_scores(files[0])
+    rows = own.rows.assign(psnr_rgb_float=own.rows["psnr_rgb_float"].where(own.rows["image_id"] == "a"))
+    write_scores(files[0], Scores(rows, own.provenance))
+    n_seeds = {(line["metric"], line["denoiser"], line["other"]): line["n_seeds"] for line in lines_of(files, tmp_path)}
+    assert (n_seeds["psnr", "a_0", ""], n_seeds["psnr", "b_0", ""], n_seeds["psnr", "a_0", "b_0"]) == ("2", "3", "2")
+    assert n_seeds["ssim", "a_0", "b_0"] == "3"
+    page = (tmp_path / "seeds.md").read_text(encoding="utf-8")
+    assert "psnr of a_0: left out where it is a mean over fewer images than that of others." in page
+
+
 def test_methods_that_share_a_title_are_told_apart(tmp_path: Path) -> None:
     files = [
         score_file(tmp_path, f"{name}_{seed}", 30.0 + seed, {"seed": seed, "classes": classes}, title="U-SAID")

@@ -1,11 +1,14 @@
 """Tables from score files that were worked out by hand, and LaTeX through a real TeX."""
 
+import errno
 import math
+import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -17,7 +20,7 @@ import yaml
 from usaid.cards import Convention, Facts, Metric
 from usaid.errors import UsaidError
 from usaid.paper.layouts import NOT_BUILT, TABLES
-from usaid.registries import METRICS
+from usaid.registries import BENCHMARKS, METRICS
 from usaid.report.tables.build import build_table
 from usaid.report.tables.categories import build_facts_table
 from usaid.report.tables.cells import Table
@@ -207,6 +210,74 @@ def test_undefined_values_are_counted_not_hidden() -> None:
     nothing = build_table(6, {"u_said": scores(quality([30.0] * 2, [0.9] * 2, [math.nan] * 2))})
     lines = csv_lines(nothing)
     assert "6,25,u_said,niqe,,2.6355,,,niqe_live is undefined for every image" in lines
+
+
+# Means over other images than the neighbours'
+
+
+def nan_on_some(second: float = math.nan, **others: Sequence[float]) -> Table:
+    """Table VI of two images, on the second of which one denoiser has no values, though the best on the first."""
+    columns = {name: scores(quality(psnr, [0.9] * 2, [3.0] * 2), name) for name, psnr in others.items()}
+    lucky = scores(quality([40.0, second], [0.99, 0.99], [2.0, math.nan]), "Lucky")
+    return build_table(6, {"lucky": lucky, **columns})
+
+
+def test_a_mean_over_fewer_images_is_not_ranked_and_says_so_beside_the_number() -> None:
+    table = nan_on_some(u_said=(31.0, 29.0), s_said=(30.0, 28.0), clean=(math.inf, math.inf))
+    rank = ranks(table)
+    assert [rank[name, "psnr"] for name in ("lucky", "u_said", "s_said")] == [None, 1, 2]
+    assert [rank[name, "ssim"] for name in ("lucky", "u_said", "s_said")] == [1, 2, 2]
+    assert {cell.place for cell in table.cells if cell.apart} == {("25", "lucky", "psnr"), ("25", "lucky", "niqe")}
+    text = render_markdown(table)
+    assert "| 40.00 (n = 1)<sup>" in text
+    assert "A number with its own n averages fewer images than its neighbours and is not ranked against them." in text
+    tex = render_tex(table)
+    assert r"& 40.00 (n\,=\,1)\textsuperscript" in tex
+    assert "A number with its own n averages" in tex
+    line = next(line for line in csv_lines(table) if line.startswith("6,25,lucky,psnr"))
+    assert line.startswith("6,25,lucky,psnr,40.00,,,1,")
+    assert "n = 1: fewer images than its neighbours, not ranked against them" in line
+
+
+def test_the_best_of_one_is_nothing() -> None:
+    table = nan_on_some(u_said=(31.0, 29.0))
+    assert ranks(table)["u_said", "psnr"] is None
+    assert ranks(table)["lucky", "psnr"] is None
+
+
+def test_as_many_but_other_images_are_not_ranked() -> None:
+    table = nan_on_some(u_said=(math.nan, 29.0))
+    (cell,) = (cell for cell in table.cells if cell.place == ("25", "u_said", "psnr"))
+    assert (cell.n, cell.apart, cell.rank) == (1, True, None)
+    assert ranks(table)["lucky", "psnr"] is None
+
+
+def test_denoisers_with_the_same_images_are_ranked_though_the_clean_image_has_more() -> None:
+    table = nan_on_some(u_said=(31.0, math.nan), clean=(math.inf, math.inf))
+    assert [ranks(table)[name, "psnr"] for name in ("lucky", "u_said")] == [1, 2]
+    assert [cell.apart for cell in table.cells if cell.place.metric == "psnr" and cell.ours] == [True, True, False]
+
+
+def test_where_all_lack_the_same_images_nothing_stands_beside_the_numbers() -> None:
+    table = nan_on_some(u_said=(31.0, math.nan))
+    assert not any(cell.apart for cell in table.cells if cell.place.metric == "psnr")
+    assert [ranks(table)[name, "psnr"] for name in ("lucky", "u_said")] == [1, 2]
+
+
+def test_a_lost_row_is_refused() -> None:
+    rows = pd.DataFrame({"image_id": ["a", "b", "a"], "sigma": [25.0, 25.0, 35.0], "draw": 0, "psnr_rgb_float": 30.0})
+    with pytest.raises(UsaidError, match=r"u_said\.parquet: has 1 of its 2 images at some noise level; delete it"):
+        build_table(6, {"u_said": Scores(rows, provenance_of("U-SAID"))})
+
+
+def test_counts_that_do_not_fit_together_are_refused() -> None:
+    columns = {"confusion": [[1, 2, 3, 4], [1, 2]]}
+    judge = {"class_names": ["a", "b"], "left_out": []}
+    with pytest.raises(
+        UsaidError, match=r"u_said\.parquet: no miou_dataset comes out of its rows \(ValueError"
+    ) as caught:
+        build_table(5, {"u_said": scores(columns, benchmark="voc_segmentation", judge=judge)})
+    assert "\n" not in str(caught.value)
 
 
 def test_metric_that_no_or_only_some_files_have() -> None:
@@ -733,13 +804,39 @@ def test_a_failing_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest
     path.write_text("old")
 
     def full_disk(*_: object, **__: object) -> None:
-        raise OSError("disk is full")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(Path, "write_text", full_disk)
-    with pytest.raises(OSError, match="disk is full"):
+    with pytest.raises(UsaidError, match=r"table_3\.csv: cannot be written \(No space left on device\); make room"):
         write_table(3, [], tmp_path)
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="file size limits are POSIX")
+def test_a_disk_on_which_only_some_files_fit_gets_none(tmp_path: Path) -> None:
+    write_table(3, [], tmp_path / "whole")
+    sizes = {path.suffix: path.stat().st_size for path in (tmp_path / "whole").iterdir()}
+    code = f"""
+import resource
+from usaid.errors import UsaidError
+from usaid.report.tables.files import write_index, write_table
+resource.setrlimit(resource.RLIMIT_FSIZE, ({max(sizes.values()) - 1},) * 2)
+try:
+    write_table(3, [], {str(tmp_path / "t")!r})
+except UsaidError as error:
+    print(error)
+resource.setrlimit(resource.RLIMIT_FSIZE, (40,) * 2)
+try:
+    write_index({str(tmp_path / "t/index.md")!r}, [], "x")
+except UsaidError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, encoding="utf-8")
+    table, index = done.stdout.splitlines()
+    assert re.search(r"table_3\.\w+: cannot be written \(File too large\); make room there", table), done.stderr
+    assert "index.md: cannot be written (File too large); make room there" in index
+    assert list((tmp_path / "t").iterdir()) == []
 
 
 AWKWARD = r"50% _net_ & #1 {σλο=é} ~^\ $x$ <a|b> 网 İ \"q\""
@@ -797,3 +894,48 @@ def awkward_tables() -> dict[str, Table]:
         "classes.tex": build_table(2, ablation()),
         "facts.tex": build_facts_table({"u_said": method, "mine": method}),
     }
+
+
+# Benchmarks that the paper does not have
+
+
+@pytest.fixture
+def brightness(monkeypatch: pytest.MonkeyPatch) -> str:
+    """A benchmark of an installed package: name."""
+    metric = Metric("brightness", "Brightness", "", "higher", digits=3, conventions=(Convention("brightness_mean"),))
+    card = replace(BENCHMARKS["kodak_quality"], name="kodak_brightness", metrics=("brightness",))
+    monkeypatch.setitem(METRICS.all, metric.name, metric)
+    monkeypatch.setitem(BENCHMARKS.all, card.name, card)
+    return card.name
+
+
+def test_a_benchmark_that_the_paper_lacks_has_a_table_of_its_own(brightness):
+    rows = pd.DataFrame({"image_id": [*"abab"], "sigma": [15.0] * 2 + [25.0] * 2, "draw": 0})
+    own = {
+        name: Scores(
+            rows.assign(brightness_mean=[0.1, 0.3, value, value]), provenance_of(title) | {"benchmark": brightness}
+        )
+        for name, title, value in (("clean", "Clean", 0.5), ("mine", "Mine", 0.25), ("other", "Other", 0.75))
+    }
+    table = build_table(brightness, own)
+    assert [line.split(",")[:5] for line in csv_lines(table)[1:4]] == [
+        [brightness, "15", "mine", "brightness", "0.200"],
+        [brightness, "15", "other", "brightness", "0.200"],
+        [brightness, "15", "clean", "brightness", "0.200"],
+    ]
+    assert {(c.place.group, c.place.denoiser): c.rank for c in table.cells}["25", "other"] == 1
+    page, tex = render_markdown(table), render_tex(table)
+    assert page.startswith("**Benchmark kodak_brightness.** Kodak, split all; not in the paper.")
+    assert "made again" not in page
+    assert r"\label{tab:usaid-kodak_brightness}" in tex
+    assert r"\caption{Benchmark kodak\_brightness. Kodak, split all; not in the paper.}" in tex
+
+
+def test_where_nothing_was_scored_the_reasons_stand_below_all_the_same(brightness):
+    table = build_table(brightness, {"mine": failed("no GPU", benchmark=brightness)})
+    assert "evaluator failed: no GPU" in render_markdown(table)
+
+
+def test_a_benchmark_of_the_paper_has_no_second_table():
+    with pytest.raises(UsaidError, match=r"^table kodak_quality: the paper has tables 1 to 10; others are those of"):
+        build_table("kodak_quality", {})

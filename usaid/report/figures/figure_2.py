@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib import style
 from matplotlib.figure import Figure
 
-from usaid.errors import UsaidError
+from usaid.errors import UsaidError, one_line
 from usaid.files import written_atomically
 from usaid.registries import DATASETS
 from usaid.segmentation.supervisions import SUPERVISIONS, read_record, record_beside
@@ -70,11 +70,24 @@ def ordering(curves: pd.DataFrame) -> Ordering:
 
 
 def read_curves(curves: Mapping[str, Path]) -> pd.DataFrame:
-    """Learning curves, supervision -> CSV, as one table: ``supervision``, ``step``, ``loss``."""
-    parts = [
-        pd.read_csv(curves[name])[["step", "loss"]].assign(supervision=name) for name in SUPERVISIONS if name in curves
-    ]
+    """Learning curves, supervision -> CSV, as one table: ``supervision``, ``step``, ``loss``.
+
+    Raises:
+        UsaidError: one is missing or damaged.
+    """
+    parts = [_read_curve(curves[name]).assign(supervision=name) for name in SUPERVISIONS if name in curves]
     return pd.concat(parts, ignore_index=True)[["supervision", "step", "loss"]]
+
+
+def _read_curve(path: Path) -> pd.DataFrame:
+    try:
+        curve = pd.read_csv(path, encoding="utf-8", dtype={"step": int, "loss": float})[["step", "loss"]]
+    except (OSError, LookupError, TypeError, ValueError, OverflowError) as error:
+        reason = one_line(f"{type(error).__name__}: {error}")[:200]
+        raise UsaidError(f"{path}: no learning curve ({reason}); delete it, and train it again") from None
+    if curve.empty or curve.isna().any(axis=None):
+        raise UsaidError(f"{path}: a learning curve without numbers; delete it, and train it again")
+    return curve
 
 
 def write_figure_2(curves: Mapping[str, Path], folder: str | Path) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 from usaid.cards import Metric
 from usaid.errors import UsaidError
 from usaid.experiment.seeds import without_seed
-from usaid.files import written_atomically
 from usaid.registries import BENCHMARKS
 from usaid.report.statistics.estimates import Group, SeedComparison, SeedRow, estimate
 from usaid.report.statistics.render_seeds import render_seeds_csv, render_seeds_markdown
@@ -18,6 +17,7 @@ from usaid.report.tables.footnotes import plain_footnotes
 from usaid.report.tables.means import Means
 from usaid.report.tables.metrics import further_metrics, metrics_of
 from usaid.report.tables.titles import distinct, sigma_name
+from usaid.report.text_files import write_texts
 from usaid.scores.comparable import check_comparable
 from usaid.scores.files import Scores, read_scores
 
@@ -32,10 +32,8 @@ def write_seeds(score_files: Iterable[str | Path], folder: str | Path) -> None:
         UsaidError: as :func:`compare_seeds`.
     """
     comparison = compare_seeds(score_files)
-    renderings = {"seeds.csv": render_seeds_csv(comparison), "seeds.md": render_seeds_markdown(comparison)}
-    for name, text in renderings.items():
-        with written_atomically(Path(folder) / name) as temporary:
-            temporary.write_text(text, encoding="utf-8", newline="")
+    csv, markdown = render_seeds_csv(comparison), render_seeds_markdown(comparison)
+    write_texts({Path(folder) / "seeds.csv": csv, Path(folder) / "seeds.md": markdown})
 
 
 def compare_seeds(score_files: Iterable[str | Path]) -> SeedComparison:
@@ -70,7 +68,7 @@ def compare_seeds(score_files: Iterable[str | Path]) -> SeedComparison:
     return SeedComparison(
         tuple(group._replace(title=titles[group.name]) for group in groups),
         {benchmark: tuple(_rows(benchmark, own, groups)) for benchmark, own in means.items()},
-        {benchmark: tuple(plain_footnotes(own)) for benchmark, own in means.items()},
+        {benchmark: (*plain_footnotes(own), *_left_out(own)) for benchmark, own in means.items()},
         tuple(name for name in names if name not in compared),
     )
 
@@ -124,8 +122,23 @@ def _rows(benchmark: str, means: Means, groups: Sequence[Group]) -> Iterator[See
                     yield SeedRow(*row, name, other, estimate([values[seed] - subtracted[seed] for seed in common]))
 
 
+def _left_out(means: Means) -> Iterator[str]:
+    """What is not averaged over seeds, since it is a mean over fewer images than others."""
+    for metric in means.metrics:
+        of_metric = [place for place in means.values if place.metric == metric and means.is_apart(place)]
+        if names := [*dict.fromkeys(place.denoiser for place in of_metric)]:
+            yield f"{metric} of {', '.join(names)}: left out where it is a mean over fewer images than that of others"
+
+
 def _by_seed(means: Means, group: Group, sigma: float, metric: Metric) -> dict[int, float]:
-    """Training seed -> mean over images; a seed whose evaluator failed or whose mean is not finite is left out."""
+    """Training seed -> mean over images.
+
+    A seed whose evaluator failed, or whose mean is not finite or over fewer images than that of others, is left out.
+    """
     places = {seed: Place(sigma_name(sigma), denoiser, metric.name) for seed, denoiser in group.members.items()}
-    values = {seed: means.values[place].value for seed, place in places.items() if place in means.values}
+    values = {
+        seed: means.values[place].value
+        for seed, place in places.items()
+        if place in means.values and not means.is_apart(place)
+    }
     return {seed: value for seed, value in values.items() if math.isfinite(value)}

@@ -50,7 +50,8 @@ def build_table(table: int | str, *scores: Mapping[str, ScoresLike]) -> Table:
     missing = {place: reason for place in places if (reason := means[place].why_missing(place)) is not None}
     cells = [_cell(spec, place, means[place], missing.get(place)) for place in places]
     footnotes = footnotes_of_means(spec, panels, missing.values(), layout.denoisers)
-    return Table(spec, _caption(spec), tuple(_ranked(cells, metrics)), layout, tuple(footnotes))
+    images = {place: means[place].values[place].images for place in places if place not in missing}
+    return Table(spec, _caption(spec), tuple(_ranked(cells, metrics, images)), layout, tuple(footnotes))
 
 
 def spec_of(table: int | str) -> TableSpec:
@@ -160,15 +161,18 @@ def _cell(spec: TableSpec, place: Place, means: Means, missing: Missing | None) 
         remarks.append(f"n = {dataset['n']} of {dataset['n_official']}")
     if undefined := means.undefined_text(place):
         remarks.append(undefined)
+    if apart := means.is_apart(place):
+        remarks.append(f"n = {mean.n}: fewer images than its neighbours, not ranked against them")
     deviations = means.deviations(place.denoiser, place.metric) + means.deviations(place.denoiser, None)
     note = "; ".join([means.convention_text(place.metric), *remarks, *deviations])
-    return Cell(place, mean.value, paper, mean.n, note)
+    return Cell(place, mean.value, paper, mean.n, note, apart=apart)
 
 
-def _ranked(cells: Sequence[Cell], metrics: Sequence[Metric]) -> list[Cell]:
+def _ranked(cells: Sequence[Cell], metrics: Sequence[Metric], images: Mapping[Place, frozenset[str]]) -> list[Cell]:
     """The cells with best and second best ranked, for each group and metric; equal as printed is equal in rank.
 
-    Noisy and clean do not compete, and nothing is ranked where fewer than two denoisers have a value.
+    Noisy and clean do not compete, nor does a number that averages fewer images than its rivals, and nothing is ranked
+    where fewer than two denoisers have a value.
     """
     by_name = {metric.name: metric for metric in metrics}
     rivals: dict[tuple[str, str], dict[Place, float]] = {}
@@ -178,6 +182,8 @@ def _ranked(cells: Sequence[Cell], metrics: Sequence[Metric]) -> list[Cell]:
             rivals.setdefault((place.group, place.metric), {})[place] = printed
     ranks: dict[Place, int] = {}
     for (_, metric), values in rivals.items():
+        whole = frozenset().union(*(images[place] for place in values))
+        values = {place: value for place, value in values.items() if images[place] == whole}
         order = sorted(set(values.values()), reverse=by_name[metric].better == "higher")
         if len(values) > 1:
             ranks |= {place: order.index(value) + 1 for place, value in values.items() if value in order[:2]}

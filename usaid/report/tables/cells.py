@@ -37,6 +37,8 @@ class Cell:
         ours: our value in the paper's unit, not rounded; None: there is none.
         paper: the paper's value; None: it prints none.
         n: number of images behind ``ours``.
+        apart: these are not all the images behind the other cells of its group and metric: ``n`` stands beside
+            the number.
         note: conventions, reasons for a missing value, deviations; for the CSV file.
         rank: 1 for the best and 2 for the second best of the compared denoisers.
     """
@@ -47,6 +49,11 @@ class Cell:
     n: int | None = None
     note: str = ""
     rank: int | None = None
+    apart: bool = False
+
+
+APART = "A number with its own n averages fewer images than its neighbours and is not ranked against them."
+"""What the legend says of cells that are apart."""
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 from usaid.cards import Metric
 from usaid.errors import UsaidError
-from usaid.files import written_atomically
 from usaid.registries import BENCHMARKS
 from usaid.report.tables.metrics import over_classes
 from usaid.report.tables.render_markdown import DASH, escaped, table_line
 from usaid.report.tables.titles import sigma_name
+from usaid.report.text_files import write_texts
 from usaid.scores.comparable import check_comparable
 from usaid.scores.files import Scores, read_scores, rows_at
 from usaid.scores.whole_set import statistic_of
@@ -57,9 +57,7 @@ def write_classes(score_files: Iterable[str | Path], folder: str | Path) -> None
         check_comparable(benchmark, by_denoiser)
         judged = {name: own for name, own in by_denoiser.items() if own.provenance["failure"] is None}
         rows[benchmark] = [*class_scores(benchmark, judged)]
-    for name, text in (("classes.csv", _csv(rows)), ("classes.md", _markdown(rows))):
-        with written_atomically(Path(folder) / name) as temporary:
-            temporary.write_text(text, encoding="utf-8", newline="")
+    write_texts({Path(folder) / "classes.csv": _csv(rows), Path(folder) / "classes.md": _markdown(rows)})
 
 
 def class_scores(benchmark: str, scores: Mapping[str, Scores]) -> Iterable[ClassScore]:

@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from usaid.errors import UsaidError
-from usaid.files import written_atomically
+from usaid.failures import failure_in
 from usaid.paper.layouts import NOT_BUILT
 from usaid.report.tables.build import build_table, spec_of
 from usaid.report.tables.categories import build_facts_table, facts_of_rows
@@ -13,6 +14,7 @@ from usaid.report.tables.cells import Table
 from usaid.report.tables.render_csv import render_csv
 from usaid.report.tables.render_markdown import render_markdown
 from usaid.report.tables.render_tex import render_tex
+from usaid.report.text_files import write_texts
 from usaid.scores.files import Scores, read_provenance, read_scores
 
 _RENDERERS = {".csv": render_csv, ".tex": render_tex, ".md": render_markdown}
@@ -65,12 +67,14 @@ def write_table(
         UsaidError: as :func:`make_table`.
     """
     made = make_table(table, score_files, own_methods)
-    for suffix, render in _RENDERERS.items():
-        _write(Path(folder) / f"table_{made.spec.name}{suffix}", render(made))
+    stem = f"table_{made.spec.name}"
+    write_texts({Path(folder, f"{stem}{suffix}"): render(made) for suffix, render in _RENDERERS.items()})
 
 
 def write_index(path: str | Path, tables: Sequence[str | Path], experiment: str, pages: Sequence[str] = ()) -> None:
     """Write a Markdown page with an experiment's tables one below the other, and those that are not built yet.
+
+    Of a table or page that failed (:mod:`usaid.failures`) it says why.
 
     Args:
         path: the page.
@@ -80,28 +84,39 @@ def write_index(path: str | Path, tables: Sequence[str | Path], experiment: str,
     """
     sections = [f"# Tables of experiment `{experiment}`"]
     for table in sorted((Path(table).with_suffix(".md") for table in tables), key=_order):
+        if failure := failure_in(table):
+            name = table.stem.removeprefix("table_")
+            sections.append(f"**{spec_of(name).title} failed:** {failure.reason}")
+            continue
         text = table.read_text(encoding="utf-8").strip()
         sections.append(f"{text}\n\n[CSV]({table.stem}.csv) · [LaTeX]({table.stem}.tex)")
     if pages:
-        links = [f"- [{PAGES[name]}]({name}.md) · [CSV]({name}.csv)" for name in (Path(page).stem for page in pages)]
-        sections.append("## Further\n\n" + "\n".join(links))
+        sections.append("## Further\n\n" + "\n".join(_link(Path(page)) for page in pages))
     sections.append("## Not built yet\n\n" + "\n".join(f"- {text}" for text in NOT_BUILT.values()))
-    _write(path, "\n\n".join(sections) + "\n")
+    write_texts({Path(path): "\n\n".join(sections) + "\n"})
 
 
 def write_provenance(path: str | Path, score_files: Iterable[str | Path]) -> None:
-    """Write the provenance of score files as one JSON file: ``<benchmark>/<denoiser>`` -> provenance."""
-    provenances = [read_provenance(score_file) for score_file in score_files]
+    """Write the provenance of score files as one JSON file: ``<benchmark>/<denoiser>`` -> provenance.
+
+    Files that cannot be read are left out; the tables that need them say so.
+    """
+    provenances = []
+    for score_file in score_files:
+        with suppress(UsaidError):
+            provenances.append(read_provenance(score_file))
     collected = {f"{own['benchmark']}/{own['denoiser']}": own for own in provenances}
-    _write(path, json.dumps(collected, indent=1, sort_keys=True) + "\n")
+    write_texts({Path(path): json.dumps(collected, indent=1, sort_keys=True) + "\n"})
+
+
+def _link(page: Path) -> str:
+    """A line about a page beside the tables."""
+    if failure := failure_in(page):
+        return f"- **{PAGES[page.stem]} failed:** {failure.reason}"
+    return f"- [{PAGES[page.stem]}]({page.stem}.md) · [CSV]({page.stem}.csv)"
 
 
 def _order(path: Path) -> tuple[bool, int, str]:
     """The paper's tables by number, then others by name."""
     name = path.stem.removeprefix("table_")
     return (True, 0, name) if not name.isdecimal() else (False, int(name), name)
-
-
-def _write(path: str | Path, text: str) -> None:
-    with written_atomically(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="")

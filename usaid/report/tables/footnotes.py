@@ -29,6 +29,7 @@ def footnotes_of_means(
     shared = _deviations_of_all_panels(panels)
     marked = [(dash.reason, dash.mark) for dash in missing]
     for means in panels:
+        marked += _failures(means)
         marked += [*_conventions(means), *_undefined(means), *_deviations_of_some(means), *_noisy(spec, means)]
         marked += [(text, Mark(group=means.group)) for text in _deviations_of_all(means) if text not in shared]
         marked += [*_told(spec, means), *_further(spec, means)]
@@ -87,6 +88,13 @@ def _sample(means: Means) -> Iterable[str]:
         columns += [f"{', '.join(whole)} of all images together"] * bool(whole)
         sigma = "" if means.sigma is None else f"; sigma {means.sigma:g}"
         yield f"{images}{subset}{sigma}; {draws} noise draw{'s' * (draws != 1)}; {'; '.join(columns)}"
+
+
+def _failures(means: Means) -> Marked:
+    """Denoisers without any number, also where no cell stands for them: nothing was scored at all."""
+    for denoiser in means.scores:
+        if (reason := means.why_failed(denoiser)) is not None:
+            yield from ((reason, means.mark(denoiser, metric)) for metric in means.metrics)
 
 
 def _conventions(means: Means) -> Marked:

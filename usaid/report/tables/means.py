@@ -25,13 +25,18 @@ class Mean(NamedTuple):
 
     Attributes:
         value: in the paper's unit; NaN if no image has a value.
-        n: images that it is over.
+        images: ids of those that it is over.
         n_undefined: images left out because the metric is undefined for them.
     """
 
     value: float
-    n: int
+    images: frozenset[str]
     n_undefined: int
+
+    @property
+    def n(self) -> int:
+        """Number of images that it is over."""
+        return len(self.images)
 
 
 class Shown(NamedTuple):
@@ -113,8 +118,28 @@ class Means:
                 for metric in self.metrics.values():
                     convention = self.conventions[metric.name]
                     if convention is not None and len(rows) and _holds(rows, convention):
-                        mean = _mean(rows, convention, scores.provenance.get("judge", {}))
+                        mean = self._mean(denoiser, rows, convention)
                         yield Place(group, denoiser, metric.name), mean._replace(value=mean.value * metric.scale)
+
+    def _mean(self, denoiser: str, rows: pd.DataFrame, convention: Convention) -> Mean:
+        """As :func:`_mean`, naming the score file whose rows nothing can be made from."""
+        try:
+            return _mean(rows, convention, self.scores[denoiser].provenance.get("judge", {}))
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+            reason = one_line(f"{type(error).__name__}: {error}")[:200]
+            file = f"{self.benchmark}/{denoiser}.parquet"
+            cure = "delete it and its journal (.rows.jsonl), then rerun"
+            raise UsaidError(f"{file}: no {convention.name} comes out of its rows ({reason}); {cure}") from None
+
+    def images_of(self, group: str, metric: str) -> frozenset[str]:
+        """The images behind any of the numbers of a group and metric."""
+        means = (mean for place, mean in self.values.items() if (place.group, place.metric) == (group, metric))
+        return frozenset().union(*(mean.images for mean in means))
+
+    def is_apart(self, place: Place) -> bool:
+        """Whether a number averages fewer images than others of its group and metric."""
+        mean = self.values.get(place)
+        return mean is not None and bool(mean.n) and mean.images != self.images_of(place.group, place.metric)
 
     def why_missing(self, place: Place) -> Missing | None:
         """Why there is no number of ours in a cell, or None if there is one."""
@@ -225,7 +250,7 @@ def _mean(rows: pd.DataFrame, convention: Convention, judge: Mapping[str, Any]) 
     if convention.of_whole_set:
         statistic = statistic_of(convention)
         by_draw = [statistic.of_data_set(draw, judge) for _, draw in rows.groupby("draw")]
-        return Mean(statistics.fmean(by_draw), int(rows["image_id"].nunique()), 0)
+        return Mean(statistics.fmean(by_draw), frozenset(rows["image_id"]), 0)
     undefined = set(rows["image_id"][rows[convention.name].isna()])
     chosen = rows[~rows["image_id"].isin(undefined)]
-    return Mean(float(chosen[convention.name].mean()), int(chosen["image_id"].nunique()), len(undefined))
+    return Mean(float(chosen[convention.name].mean()), frozenset(chosen["image_id"]), len(undefined))

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from usaid.report.tables.cells import Cell, Heading, Row, Table
+from usaid.report.tables.cells import APART, Cell, Heading, Row, Table
 from usaid.report.tables.numbers import printed, printed_difference
 
 DASH = "–"
@@ -49,7 +49,8 @@ def _sup(letters: str) -> str:
 def _cell(table: Table, cell: Cell) -> str:
     digits = table.digits(cell.place)
     ours = DASH if cell.ours is None else _value(cell.ours, digits)
-    ours = {1: f"**{ours}**", 2: f"<u>{ours}</u>"}.get(cell.rank or 0, ours) + _sup(table.letters(cell.place))
+    ours = {1: f"**{ours}**", 2: f"<u>{ours}</u>"}.get(cell.rank or 0, ours)
+    ours += f" (n = {cell.n})" * cell.apart + _sup(table.letters(cell.place))
     if cell.paper is None:
         return ours
     paper = _value(cell.paper, digits)
@@ -74,4 +75,5 @@ def _legend(table: Table) -> str:
     if table.layout.yes_or_no:
         return "Our facts (the paper's)."
     ranks = " **Best** and <u>second best</u> of the compared denoisers." if any(c.rank for c in table.cells) else ""
-    return f"Ours (the paper's, ours minus the paper's).{ranks}"
+    apart = f" {APART}" * any(cell.apart for cell in table.cells)
+    return f"Ours (the paper's, ours minus the paper's).{ranks}{apart}"

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from textwrap import wrap
 
-from usaid.report.tables.cells import Cell, Heading, Table
+from usaid.report.tables.cells import APART, Cell, Heading, Table
 from usaid.report.tables.numbers import printed
 
 PACKAGES = ("amssymb", "booktabs", "graphicx", "xcolor")
@@ -154,7 +154,7 @@ def _cell(table: Table, cell: Cell) -> str:
     digits = table.digits(cell.place)
     ours = DASH if cell.ours is None else _value(cell.ours, digits)
     ours = {1: rf"\usaidbest{{{ours}}}", 2: rf"\usaidsecond{{{ours}}}"}.get(cell.rank or 0, ours)
-    ours += _superscript(table.letters(cell.place))
+    ours += rf" (n\,=\,{cell.n})" * cell.apart + _superscript(table.letters(cell.place))
     return ours if cell.paper is None else rf"{ours} \usaidpaper{{{_value(cell.paper, digits)}}}"
 
 
@@ -175,4 +175,5 @@ def _legend(table: Table) -> str:
     if table.layout.yes_or_no:
         return "Our facts (the paper's)."
     ranks = r" \usaidbest{Best} and \usaidsecond{second best} of the compared denoisers."
-    return "Ours (the paper's)." + (ranks if any(cell.rank for cell in table.cells) else "")
+    apart = f" {APART}" * any(cell.apart for cell in table.cells)
+    return "Ours (the paper's)." + ranks * any(cell.rank for cell in table.cells) + apart
