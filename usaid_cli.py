@@ -2,27 +2,82 @@
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from usaid import __version__
-from usaid.errors import UsaidError
+from usaid.errors import UsaidError, one_line
 
 if TYPE_CHECKING:
     from usaid.experiment.experiment import DenoiserEntry
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line; a :class:`UsaidError` is one line on stderr and exit status 1."""
-    options = build_parser().parse_args(arguments)
+    """Run the command line.
+
+    Whatever ends it early is one line on stderr: exit status 1, or 130 for Ctrl-C. The traceback of what nobody foresaw
+    goes to a file, which the line names. Who stops reading the output, as ``head`` does, is told nothing.
+    """
     try:
-        options.run(options)
+        try:
+            options = build_parser().parse_args(arguments)
+            options.run(options)
+        finally:
+            _flush_output()
     except UsaidError as error:
         sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
     except BrokenPipeError:
+        _drop_output()
         sys.exit(1)
+    except Exception as error:  # a bug, or what no package foresaw
+        _drop_output()
+        sys.exit(_unexpected(error))
+
+
+def _flush_output() -> None:
+    try:
+        print(end="", flush=True)  # unlike stdout.flush(), also where there is no stdout
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _drop_output()
+        raise UsaidError(f"standard output: cannot be written ({error.strerror})") from error
+
+
+def _drop_output() -> None:
+    """Let what stdout still holds go nowhere: Python would complain about it when it ends."""
+    try:
+        print(end="", flush=True)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _unexpected(error: Exception) -> str:
+    """One line about an exception: its type, its text, and the file that gets its traceback."""
+    import tempfile
+    import traceback
+
+    text = one_line(error)
+    text = text if len(text) <= LONGEST_TEXT else f"{text[: LONGEST_TEXT - 3]}..."
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="usaid-traceback-", suffix=".txt", delete=False, encoding="utf-8", errors="backslashreplace"
+        ) as file:
+            file.write("".join(traceback.format_exception(error)))
+        where = f"the traceback is in {file.name}"
+    except OSError as problem:
+        where = f"the traceback could not be written ({problem.strerror})"
+    return f"error: {type(error).__name__}: {text} ({where})"
+
+
+LONGEST_TEXT = 500
+"""Characters of an unforeseen exception that are shown."""
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -41,7 +96,13 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _add_denoise(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = commands.add_parser("denoise", help="denoise an image, or every image of a folder")
+    parser = commands.add_parser(
+        "denoise",
+        help="denoise an image, or every image of a folder",
+        description="Writes PNG: 8 or 16 bits a channel, grey or colour, alpha and colour profile as in the image, "
+        "upright. What only describes an image (date, place) is not kept. Never replaces an input, nor another file "
+        "that it did not write. An image of a folder that fails does not stop the others; the exit status is then 1.",
+    )
     parser.add_argument("input", type=Path, metavar="IN", help="image file or folder of images")
     parser.add_argument("output", type=Path, metavar="OUT", help="PNG file, or folder that gets one PNG an image")
     parser.add_argument(
@@ -64,8 +125,10 @@ def _denoise(options: argparse.Namespace) -> None:
     keep_freed_memory()
     device = pick_device(options.device)
     denoiser = build_denoiser(options.method, options.weights, device, options.precision)
-    written = denoise_files(denoiser, options.input, options.output, options.told_sigma, options.add_noise)
-    print(f"{len(written)} image{'s' if len(written) != 1 else ''} written to {options.output}")
+    outcome = denoise_files(denoiser, options.input, options.output, options.told_sigma, options.add_noise)
+    if outcome.failed:
+        raise UsaidError(str(outcome))
+    print(outcome)
 
 
 def _add_data(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -133,6 +196,7 @@ def _train(options: argparse.Namespace) -> None:
     from usaid.datasets.loading import load
     from usaid.denoisers.weights import train_denoiser
     from usaid.devices import pick_device
+    from usaid.files import written
     from usaid.memory import keep_freed_memory
     from usaid.training.loop import Run
     from usaid.training.tensorboard import tensorboard_watch
@@ -141,10 +205,10 @@ def _train(options: argparse.Namespace) -> None:
     entry = _trained_entry(options)
     assert entry.train is not None
     name = entry.method.rpartition(":")[2]
-    experiment = options.experiment or Path(getattr(entry.train, "recipe", name)).stem
-    weights = Path("results", experiment, "weights", f"{name}.safetensors")
+    weights = Path("results", _experiment_of(options, entry), "weights", f"{name}.safetensors")
     _refuse_trained(weights)
-    weights.parent.mkdir(parents=True, exist_ok=True)
+    with written(weights):
+        weights.parent.mkdir(parents=True, exist_ok=True)
     dataset, split = entry.train.images.split("/")
     run = Run(
         weights,
@@ -159,28 +223,54 @@ def _train(options: argparse.Namespace) -> None:
     print(f"{weights} written")
 
 
+def _experiment_of(options: argparse.Namespace, entry: "DenoiserEntry") -> str:
+    """The folder below ``results`` that a training writes to."""
+    import re
+
+    from usaid.experiment.experiment import EXPERIMENT_NAME
+
+    if options.experiment is None:
+        return Path(getattr(entry.train, "recipe", entry.method.rpartition(":")[2])).stem
+    if not re.fullmatch(EXPERIMENT_NAME, options.experiment):
+        raise UsaidError(f"--experiment {options.experiment!r}: must be like {EXPERIMENT_NAME}")
+    return str(options.experiment)
+
+
 def _trained_entry(options: argparse.Namespace) -> "DenoiserEntry":
     """The entry that an experiment would have for the denoiser to train."""
-    import yaml
+    import re
 
-    from usaid.experiment.experiment import DenoiserEntry
+    from usaid.experiment.experiment import OWN_CLASS, DenoiserEntry
     from usaid.experiment.reading import checked_settings
     from usaid.registries import METHODS, load_object, method_of
 
     method, recipe = options.denoiser, None
-    if ":" in method or method in METHODS:
+    if re.fullmatch(OWN_CLASS, method) or method in METHODS:
         recipe = method_of(method).recipe
     if recipe is None:
         trained = ", ".join(name for name, card in METHODS.items() if card.recipe)
         raise UsaidError(f"--denoiser: {method!r}: must be one of {trained}, or your own as module:Class")
     kind = load_object(recipe)
-    keys = {key: yaml.safe_load(value) for key, _, value in (text.partition("=") for text in options.set)}
+    keys = _keys_of_set(options.set)
     if options.recipe:
         if "recipe" not in kind.model_fields:
             raise UsaidError(f"--recipe: {method} has one recipe; change its keys with --set")
         keys["recipe"] = options.recipe
     train = checked_settings(kind, keys, "--set" if options.set else "--recipe")
     return DenoiserEntry(method=method, train=train)
+
+
+def _keys_of_set(texts: Sequence[str]) -> dict[str, object]:
+    """What ``--set`` says: values as in YAML."""
+    from usaid.experiment.yaml_files import parsed
+
+    keys: dict[str, object] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise UsaidError(f"--set {text!r}: must be KEY=VALUE")
+        keys[key] = parsed(value, f"--set {key}")
+    return keys
 
 
 def _add_train_judge(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -220,7 +310,7 @@ def _add_score(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("experiment", type=Path, nargs="+", metavar="YAML", help="experiment; later files override")
     parser.add_argument("--benchmark", required=True)
     parser.add_argument("--denoiser", required=True)
-    parser.add_argument("--weights", type=Path, help="the denoiser's weights")
+    parser.add_argument("--weights", type=Path, help="the denoiser's weights; default: the experiment's")
     parser.add_argument("--judge-file", type=Path, help="what the judge reads; default: the experiment's")
     parser.add_argument("--output", type=Path, required=True, help="score file (Parquet)")
     parser.set_defaults(run=_score)
@@ -237,9 +327,9 @@ def _score(options: argparse.Namespace) -> None:
     experiment.require("benchmarks", benchmark)
     experiment.require("denoisers", denoiser)
     job = Dag(experiment).score(benchmark, denoiser)
-    named = options.judge_file or job.settings["judge_file"]
-    judge_file = None if named is None else Path(named)
-    score_to_file(ScoreJob(experiment, benchmark, denoiser, options.output, judge_file, options.weights, job.code))
+    files = {"judge_file": options.judge_file, "weights": options.weights}
+    read = {key: file or (Path(job.settings[key]) if job.settings[key] else None) for key, file in files.items()}
+    score_to_file(ScoreJob(experiment, benchmark, denoiser, options.output, code_hash=job.code, **read))
 
 
 def _add_table(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -260,8 +350,23 @@ def _add_config(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     config = commands.add_parser("config", help="what an experiment file can say").add_subparsers(
         required=True, metavar="COMMAND"
     )
+    check = config.add_parser("check", help="see that experiment files are right, before anything else reads them")
+    check.add_argument("experiment", type=Path, nargs="+", metavar="YAML", help="experiment; later files override")
+    check.set_defaults(run=_config_check)
     config.add_parser("schema", help="JSON Schema, for editors").set_defaults(run=_config_schema)
     config.add_parser("keys", help="all keys with their meaning, as Markdown").set_defaults(run=_config_keys)
+
+
+def _config_check(options: argparse.Namespace) -> None:
+    from evaluators.dag import Dag
+    from usaid.experiment.reading import read_experiment
+
+    experiment = read_experiment(*options.experiment)
+    Dag(experiment)
+    for images in experiment.unread_subsets:
+        print(f"subsets.{images}: nothing reads this split, so the list changes nothing")
+    counts = f"{len(experiment.denoisers)} denoisers, {len(experiment.benchmarks)} benchmarks"
+    print(f"{experiment.experiment}: valid; {counts}; results go to {experiment.results}/")
 
 
 def _config_schema(options: argparse.Namespace) -> None:

@@ -1,9 +1,23 @@
 """The one exception that users see: a single line that names the file or key at fault and the cure."""
 
+import re
+
+_ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
+"""What colours a terminal."""
+
 
 class UsaidError(Exception):
     """A mistake in what was given to the suite: a file, a key, a value.
 
-    The message is one line, names the file or key, and says what to do. The command line prints it without a
-    traceback; anything else that is raised is a bug.
+    The message names the file or key, and says what to do. The command line prints it without a traceback; anything
+    else that is raised is a bug. It is one line: line breaks of what it quotes become spaces.
     """
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(one_line(message))
+
+
+def one_line(message: object) -> str:
+    """A message without line breaks, control characters and the codes that colour a terminal."""
+    text = _ESCAPES.sub("", str(message)).strip()
+    return re.sub(r"\s*[\x00-\x1f\x7f\x85\u2028\u2029]+\s*", " ", text)

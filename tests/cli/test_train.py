@@ -117,10 +117,10 @@ def test_bad_recipes_are_one_line(train, arguments, message):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--denoiser", "mc_wnnm"], "^error: --denoiser: 'mc_wnnm': must be one of cdncnn_b, s_said, u_said, mlp,"),
+        (["--denoiser", "mc_wnnm"], "^error: --denoiser: 'mc_wnnm': must be one of cdncnn_b, s_said, u_said, mlp"),
         (
             ["--denoiser", "u_sad"],
-            "^error: --denoiser: 'u_sad': must be one of cdncnn_b, s_said, u_said, mlp, or",
+            "^error: --denoiser: 'u_sad': must be one of cdncnn_b, s_said, u_said, mlp",
         ),
         (
             ["--denoiser", "mlp", "--recipe", "paper"],

@@ -12,7 +12,7 @@ def denoised(name: str, denoiser: Denoiser, noisy: Tensor, told_sigma: float | N
 
     Args:
         name: of the denoiser, for errors.
-        denoiser: what denoises.
+        denoiser: what denoises. It gets a copy, which it may change.
         noisy: float32 (B, 3, H, W), a [0, 1] image plus unclipped noise, on the denoiser's device.
         told_sigma: noise level on the 0-255 scale that a non-blind method is told.
 
@@ -25,10 +25,10 @@ def denoised(name: str, denoiser: Denoiser, noisy: Tensor, told_sigma: float | N
     """
     try:
         with torch.no_grad():
-            output = denoiser(noisy, told_sigma=told_sigma)
+            output = denoiser(noisy.clone(), told_sigma=told_sigma)
     except UsaidError:
         raise
-    except Exception as error:  # a stranger's code raises anything
+    except (Exception, SystemExit) as error:  # a stranger's code raises anything
         raise UsaidError(f"{name}: {type(error).__name__}: {' '.join(str(error).split())}") from error
     if not isinstance(output, Tensor):
         raise UsaidError(f"{name}: returned {type(output).__name__}; a denoiser returns a torch tensor")
@@ -39,6 +39,7 @@ def denoised(name: str, denoiser: Denoiser, noisy: Tensor, told_sigma: float | N
         raise UsaidError(f"{name}: returned {output.dtype}; a denoiser returns floats, a [0, 1] image")
     if output.device != noisy.device:
         raise UsaidError(f"{name}: returned a tensor on {output.device}, not {noisy.device}; move it there")
+    output = output.detach().float()
     if not bool(torch.isfinite(output).all()):
         raise UsaidError(f"{name}: returned values that are not finite (NaN or infinity)")
-    return output.float()
+    return output

@@ -69,7 +69,7 @@ def training_of(entry: "DenoiserEntry") -> Callable[..., Any]:
     if card.training is None:
         raise UsaidError(f"method {method!r}: is not trained; drop 'train'")
     if ":" in method:
-        own_class = code_of(method, card.denoiser)
+        own_class = code_of(method, "usaid.denoisers.build:load_class")(method)  # which needs torch
         if not isinstance(inspect.getattr_static(own_class, "train", None), staticmethod | classmethod):
             cure = "give the class one (usaid.denoisers.base.Denoiser says how), or name its 'weights'"
             raise UsaidError(f"{method}: has no static or class method 'train'; {cure}")

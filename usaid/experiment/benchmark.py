@@ -1,11 +1,23 @@
 """A benchmark's entry in an experiment: what the settings of all benchmarks have, and what jobs ask of them."""
 
+import os
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field, ValidatorFunctionWrapHandler, WrapValidator
 from pydantic_core import ValidationError
 
-from usaid.experiment.model import Count, EncoderSettings, Integer, Settings, Sigmas, Text, ToldSigma, Unique, must_be
+from usaid.experiment.model import (
+    Count,
+    EncoderSettings,
+    FilePath,
+    Integer,
+    Sentence,
+    Settings,
+    Sigmas,
+    ToldSigma,
+    Unique,
+    must_be,
+)
 
 
 def _checked_told(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
@@ -42,12 +54,12 @@ class BenchmarkSettings(Settings):
     told_sigmas: Annotated[tuple[Told, ...], Field(min_length=1), Unique()] = ("oracle",)
     """What non-blind methods are told: `oracle` (the true sigma) or noise levels. Table IV needs `[oracle, 25]`, its
     settings II and I; equal cells are computed once, other tables show `oracle`, and blind methods are told nothing."""
-    subset: Text | None = None
+    subset: FilePath | None = None
     """List of ids, as in `subsets`, that this benchmark alone is scored on."""
     longest_side: Annotated[Integer, Field(ge=32)] | None = None
     """Images with a longer side are made smaller, before noise is added and in training; null: as stored. For data sets
     with label maps."""
-    notes: tuple[str, ...] = ()
+    notes: tuple[Sentence, ...] = ()
     """Sentences for the footnotes of this benchmark's tables."""
 
     @property
@@ -69,7 +81,7 @@ class BenchmarkSettings(Settings):
         """
         if self.is_trained:
             return f"{places.results}/weights/{benchmark}.safetensors"
-        return None if self.given_file is None else f"{places.data_root}/{self.given_file}"
+        return None if self.given_file is None else os.path.join(places.data_root, self.given_file)
 
     @property
     def encoder(self) -> EncoderSettings | None:
@@ -79,6 +91,11 @@ class BenchmarkSettings(Settings):
     @property
     def package_data(self) -> tuple[str, ...]:
         """Files of the suite that the judge reads, as ``"package:file"``."""
+        return ()
+
+    @property
+    def user_files(self) -> tuple[str, ...]:
+        """Files of the user's that the judge reads beside :meth:`judge_file`, below ``data_root``."""
         return ()
 
     @property

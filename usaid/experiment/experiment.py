@@ -2,23 +2,36 @@
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Mapping
 from functools import cache, cached_property
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SerializeAsAny, TypeAdapter, ValidationInfo, create_model, field_validator, model_validator
+from pydantic import (
+    Field,
+    JsonValue,
+    SerializeAsAny,
+    TypeAdapter,
+    ValidationInfo,
+    create_model,
+    field_validator,
+    model_validator,
+)
 
 from usaid.cards import Method
 from usaid.errors import UsaidError
 from usaid.experiment.benchmark import BenchmarkSettings, Places
 from usaid.experiment.model import (
+    FilePath,
+    Flag,
     OneOf,
     Precision,
+    Sentence,
     Settings,
     Sha256,
     Sigmas,
-    Text,
+    Title,
     TrainingRecipe,
     image_lists,
     must_be,
@@ -30,10 +43,15 @@ from usaid.experiment.studies import Ablation, Convergence
 from usaid.paper.layouts import TABLES
 from usaid.registries import BENCHMARKS, DATASETS, METHODS, load_object, method_of
 
-Name = Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]
+EXPERIMENT_NAME = "^[a-z0-9_]+(/[a-z0-9_]+)?$"
+Name = Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$", max_length=100)]
 SigmaText = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?$")]
-FileOfEachSigma = Annotated[dict[SigmaText, Text], Field(min_length=1)]
+FileOfEachSigma = Annotated[dict[SigmaText, FilePath], Field(min_length=1)]
 BenchmarkName = Annotated[str, OneOf(lambda: BENCHMARKS)]
+NIQE_IMAGES = "voc2012/train"
+"""The clean images that an experiment's own NIQE is fitted to."""
+CONVERGENCE_IMAGES = "voc2012/train"
+"""What Figure 2's three runs are trained on."""
 OWN_CLASS = "^[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*$"
 """A method of a user's own, ``module:Class``."""
 
@@ -46,16 +64,16 @@ class DenoiserEntry(Settings):
     method: str
     """What denoises: a method of the suite or of an installed package by name, or a class of your own as
     `package.module:Class`, a subclass of `usaid.denoisers.base.Denoiser`."""
-    title: Text | None = None
+    title: Title | None = None
     """Its name in tables; default: the method's."""
-    weights: Text | FileOfEachSigma | None = None
+    weights: FilePath | FileOfEachSigma | None = None
     """A checkpoint below `data_root` (`.pth` as released, or `.safetensors`); for some methods also the files of
     several noise levels, as `{25: weights/mlp/weights_cvpr.mat}`. A class of your own is handed the path."""
     sha256: Sha256 | None = None
     """Expected hash of the checkpoint; another file is refused."""
     train: SerializeAsAny[TrainingRecipe] | None = None
     """Train it, by a recipe whose keys may be changed here."""
-    options: dict[str, Any] = Field(default_factory=dict)
+    options: dict[str, JsonValue] = Field(default_factory=dict)
     """Keyword arguments of the class: of your own, or of a method that has some (`config/README.md` lists them)."""
     benchmarks: Annotated[tuple[BenchmarkName, ...], Field(min_length=1)] | None = None
     """Score it on these benchmarks only; default: all."""
@@ -121,20 +139,20 @@ class DenoiserEntry(Settings):
         return record | ({"train": self.train.model_dump(mode="json")} if self.train is not None else {})
 
 
-_ONE, _SEVERAL = TypeAdapter(Text), TypeAdapter(FileOfEachSigma)
+_ONE, _SEVERAL = TypeAdapter(FilePath), TypeAdapter(FileOfEachSigma)
 
 
 class Experiment(Settings):
     """An experiment file."""
 
-    experiment: Annotated[str, Field(pattern="^[a-z0-9_]+(/[a-z0-9_]+)?$")]
+    experiment: Annotated[str, Field(pattern=EXPERIMENT_NAME, max_length=200)]
     """Name, or `group/name`: results go to `results/<experiment>/`."""
-    data_root: Text
+    data_root: FilePath
     """Folder where the data sets lie in their official layouts; `usaid data status --data-root ...` says what is
-    there."""
+    there. In this and every other path `~` and `$NAME` are expanded."""
     data_source: Literal["official", "miniature"] = "official"
     """`miniature`: write generated versions of all data sets to `data_root` first."""
-    subsets: dict[str, Text] = Field(default_factory=dict)
+    subsets: dict[str, FilePath] = Field(default_factory=dict)
     """`<data set>/<split>`: file. Run on the ids of a list (one a line; below `data_root` or the working folder).
     Tables say "n = ... of ...". null removes one that an earlier file has."""
     niqe: Literal["niqe_live", "niqe_matlab", "niqe_fitted"] = "niqe_live"
@@ -152,8 +170,11 @@ class Experiment(Settings):
     """Table II; null removes it."""
     convergence: Convergence | None = None
     """Figure 2; null removes it."""
-    notes: tuple[str, ...] = ()
+    notes: tuple[Sentence, ...] = ()
     """Sentences for the footnotes of every table."""
+    allow_failures: Flag = False
+    """The workflow's exit status is 0 even if a job failed and cells show dashes; for once: `--config
+    allow_failures=true`."""
 
     @field_validator("denoisers", "subsets", mode="before")
     @classmethod
@@ -182,7 +203,7 @@ class Experiment(Settings):
 
     @model_validator(mode="after")
     def _consistent(self) -> "Experiment":
-        if self.data_source == "miniature" and not self.data_root.startswith("results/"):
+        if self.data_source == "miniature" and not os.path.normpath(self.data_root).startswith("results/"):
             place = f"data_root = {json.dumps(self.data_root)}"
             why = "so that generated files never meet real ones"
             raise refuse(f"{place}: must lie below results/ with data_source miniature, {why}")
@@ -191,6 +212,10 @@ class Experiment(Settings):
                 raise refuse(f"benchmarks.{name}.longest_side: only images with label maps are made smaller; drop it")
         for name, entry in self.denoisers.items():
             self._check_scored(name, entry)
+            if entry.has_weights and name in self.benchmarks and self.benchmarks[name].is_trained:
+                raise refuse(
+                    f"denoisers.{name}: its weights and those of the judge of that name are one file; rename it"
+                )
         if self.ablation is not None:
             self._check_ablation(self.ablation)
         return self
@@ -213,6 +238,15 @@ class Experiment(Settings):
         for benchmark in table.benchmarks:
             if benchmark not in self.benchmarks:
                 raise refuse(f"ablation: {table.title} is made from benchmark {benchmark}; add it")
+            own = self.columns_of_ablation.values()
+            if ablation.denoiser in own and table.sigma not in self.settings_of(benchmark, ablation.denoiser).sigmas:
+                sigma = f"sigma {table.sigma:g}, at which {ablation.denoiser} is not scored on {benchmark}"
+                raise refuse(f"ablation: {table.title} is of {sigma}; add it to 'sigmas'")
+        for classes, name in self.columns_of_ablation.items():
+            column = self.denoisers.get(name)
+            if column is not None and column.train != entry.train.model_copy(update={"classes": classes}):
+                what = f"the column K = {classes} of {table.title}, but not trained as {ablation.denoiser} is"
+                raise refuse(f"denoisers.{name}: has the name of {what}; rename it")
 
     @property
     def results(self) -> str:
@@ -278,6 +312,18 @@ class Experiment(Settings):
         return own or self.subsets.get(f"{dataset}/{split}")
 
     @property
+    def unread_subsets(self) -> list[str]:
+        """The ``subsets`` of splits that nothing of it reads: lists that change nothing."""
+        read = {f"{BENCHMARKS[name].dataset}/{BENCHMARKS[name].split}" for name in self.benchmarks}
+        read |= {f"{BENCHMARKS[name].dataset}/train" for name, entry in self.benchmarks.items() if entry.is_trained}
+        read |= {entry.train.images for entry in self.denoisers.values() if entry.train is not None}
+        if self.niqe == "niqe_fitted":
+            read.add(NIQE_IMAGES)
+        if self.convergence is not None:
+            read.add(CONVERGENCE_IMAGES)
+        return [images for images in self.subsets if images not in read]
+
+    @property
     def places(self) -> Places:
         """Where it has its files."""
         return Places(self.results, self.data_root, self.niqe)
@@ -294,8 +340,8 @@ class Experiment(Settings):
 
     @property
     def sha256(self) -> str:
-        """Hash of all its settings."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+        """Hash of all its settings that results depend on."""
+        return hashlib.sha256(self.model_dump_json(exclude={"allow_failures"}).encode()).hexdigest()
 
 
 @cache

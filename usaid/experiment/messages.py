@@ -33,6 +33,7 @@ _ALLOWED: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "too_short": lambda limits: _longer(limits["field_type"], limits["min_length"]),
     "too_long": lambda limits: f"a list of at most {limits['max_length']}",
     "string_too_short": lambda limits: "not empty",
+    "string_too_long": lambda limits: f"of at most {limits['max_length']} characters",
     "string_pattern_mismatch": lambda limits: f"like {limits['pattern']}",
     "must_be": lambda limits: str(limits["allowed"]),
 }
@@ -70,7 +71,7 @@ def one_line(error: ValidationError, keys: Any) -> str:
     if kind == "refused":
         return f"{key}: {limits['message']}" if key else str(limits["message"])
     allowed = _ALLOWED[kind](limits) if kind in _ALLOWED else innermost["msg"].removeprefix("Input should be ")
-    hint = _how_to_write(value) if kind in ("float_type", "int_type") else ""
+    hint = _how_to_write(value, kind) if kind in ("float_type", "int_type", "string_type") else ""
     return f"{key or '(top level)'} = {shown(value)}: must be {allowed}{hint}"
 
 
@@ -109,8 +110,10 @@ def _parts(loc: Sequence[str | int], keys: Any) -> list[str]:
     return parts
 
 
-def _how_to_write(value: Any) -> str:
-    """What to say of a text that looks like a number: YAML takes ``2e1`` for text, and whatever is in quotes."""
+def _how_to_write(value: Any, kind: str) -> str:
+    """What to say of a value whose type is YAML's choice: ``2e1`` and what is in quotes is text, ``12:30`` a number."""
+    if kind == "string_type":
+        return "; put it in quotes" if isinstance(value, int | float) else ""
     try:
         number = float(value) if isinstance(value, str) else math.nan
     except ValueError:
@@ -119,6 +122,8 @@ def _how_to_write(value: Any) -> str:
         return ""
     if not _is_text(value):
         return "; write it without quotes"
+    if kind == "int_type" and number == int(number):
+        return f"; YAML takes it for text: write {int(number)}"
     mantissa, exponent = f"{number:.15e}".split("e")
     ways = (repr(number), f"{float(mantissa)!r}e{int(exponent):+d}")
     return f"; YAML takes it for text: write {' or '.join(way for way in ways if not _is_text(way))}"

@@ -2,10 +2,23 @@
 
 import difflib
 import json
+import os
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping
+from itertools import pairwise
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    PlainSerializer,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError, core_schema
 
 from usaid.registries import DATASETS
@@ -92,6 +105,48 @@ class Unique:
         return values
 
 
+def _ascending(values: tuple[float, ...]) -> tuple[float, ...]:
+    if any(following <= value for value, following in pairwise(values)):
+        raise must_be("in ascending order, without repeated values")
+    return values
+
+
+def _low_to_high(values: tuple[float, float]) -> tuple[float, float]:
+    if values[0] > values[1]:
+        raise must_be("the lower end first, then the upper one")
+    return values
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise must_be("one line, without control characters")
+    return text
+
+
+def expanded(path: str) -> str:
+    """A path with what ``~`` and ``$NAME`` stand for.
+
+    Raises:
+        PydanticCustomError: it cannot be a path, or names a user or a variable that there is not.
+    """
+    _printable(path)
+    if any(len(os.fsencode(part)) > 255 for part in path.split("/")):
+        raise must_be("a path whose parts have at most 255 bytes each")
+    whole = os.path.expanduser(os.path.expandvars(path))
+    if unknown := re.search(r"\$(\w+|\{[^}]*\})", whole):
+        raise must_be(f"a path; {unknown[0]} is not set: set it, or write the path in full")
+    if whole.startswith("~"):
+        raise must_be(f"a path; nobody is called {whole.partition('/')[0]}: write the path in full")
+    return whole
+
+
+def recorded(path: str) -> str:
+    """A path as records have it: below the home folder it starts with ``~``, whoever's that is; :func:`expanded` undoes
+    it."""
+    home = os.path.expanduser("~")
+    return f"~{path.removeprefix(home)}" if path.startswith(f"{home}/") and Path(home) != Path("/") else path
+
+
 def never(**values: dict[str, Any]) -> ConfigDict:
     """For editors: keys whose values (as JSON Schema) exclude each other. What decides is the validator beside it."""
     excluded: dict[str, Any] = {"required": [*values], "properties": values}
@@ -104,6 +159,12 @@ def image_lists() -> list[str]:
 
 
 Text = Annotated[str, Field(min_length=1)]
+Title = Annotated[Text, AfterValidator(_printable)]
+"""One line."""
+Sentence = Annotated[str, AfterValidator(lambda text: " ".join(text.split()))]
+"""Line breaks become spaces."""
+FilePath = Annotated[Text, AfterValidator(expanded), PlainSerializer(recorded, return_type=str, when_used="json")]
+"""Of a file or folder. ``~`` and ``$NAME`` are expanded once, when settings are made."""
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Flag = Annotated[bool, Field(strict=True)]
 Number = Annotated[float, Field(strict=True)]
@@ -122,8 +183,14 @@ Classes = Annotated[Integer, Field(ge=2)]
 Sigmas = Annotated[tuple[Sigma, ...], Field(min_length=1), Unique()]
 ToldSigmas = Annotated[tuple[ToldSigma, ...], Field(min_length=1), Unique()]
 SeveralClasses = Annotated[tuple[Classes, ...], Field(min_length=1), Unique()]
-Milestones = tuple[Positive, ...]
+Milestones = Annotated[tuple[Positive, ...], AfterValidator(_ascending)]
+"""Where a learning rate falls, in order. Those past the end of a run have no effect: the released code has some."""
+SigmaRange = Annotated[tuple[Sigma, Sigma], AfterValidator(_low_to_high)]
+ScaleRange = Annotated[tuple[Positive, Positive], AfterValidator(_low_to_high)]
 Rgb = tuple[Fraction, Fraction, Fraction]
+_Deviation = Annotated[Number, Field(gt=0, le=1)]
+RgbDeviation = tuple[_Deviation, _Deviation, _Deviation]
+"""What channels are divided by."""
 Precision = Literal["float32", "bfloat16"]
 Optimizer = Literal["sgd", "adamw"]
 Images = Annotated[str, OneOf(image_lists)]
@@ -138,7 +205,7 @@ class EncoderSettings(Settings):
 
     encoder: Literal["resnet101", "efficientnet_lite0"] = "resnet101"
     """ImageNet encoder: the paper's ResNet-101, or EfficientNet-Lite0, whose weights come as a package."""
-    encoder_weights: Text | None = None
+    encoder_weights: FilePath | None = None
     """File of its weights below `data_root`; null: where `usaid data fetch resnet101` puts it, or the package."""
 
 

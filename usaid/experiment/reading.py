@@ -2,17 +2,17 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import ValidationError
 
 from usaid.errors import UsaidError
 from usaid.experiment.experiment import Experiment
 from usaid.experiment.messages import joined, one_line
 from usaid.experiment.model import Settings
+from usaid.experiment.yaml_files import DEEPEST, MOST_VALUES, read_mapping
 
 Checked = TypeVar("Checked", bound=Settings)
 
@@ -21,12 +21,29 @@ def read_experiment(*paths: str | Path) -> Experiment:
     """Read experiment files (later ones override earlier ones, key by key, as Snakemake does) and check them.
 
     Raises:
-        UsaidError: missing file, not YAML, or as :func:`checked_experiment`.
+        UsaidError: as :func:`checked_files` and :func:`checked_experiment`.
     """
     config: dict[str, Any] = {}
-    for path in paths:
-        _override(config, _read(path))
+    for content in checked_files(paths):
+        _override(config, content)
     return checked_experiment(config, source=", ".join(map(str, paths)))
+
+
+def checked_files(paths: Iterable[str | Path]) -> list[dict[str, Any]]:
+    """The parsed YAML of experiment files, one by one.
+
+    What has parsed them already may have been laxer: a key that stands twice, say, is not in what Snakemake hands over.
+
+    Raises:
+        UsaidError: missing file, not YAML, a repeated key, aliases without end, as
+            :func:`usaid.experiment.yaml_files.read_mapping`.
+    """
+    contents = []
+    for path in paths:
+        contents.append(read_mapping(path, "experiment file; config/ has some"))
+        if "__use_yte__" in contents[-1]:
+            raise UsaidError(f"{path}: key '__use_yte__' has Snakemake run what the file says as Python; drop it")
+    return contents
 
 
 def checked_experiment(config: Mapping[str, Any], source: str = "experiment") -> Experiment:
@@ -53,7 +70,7 @@ def checked_settings(kind: type[Checked], keys: Mapping[str, Any], source: str) 
     Raises:
         UsaidError: as :func:`checked_experiment`.
     """
-    plain = _plain(keys, source)
+    plain = _Plain(source).of(keys)
     try:
         return kind.model_validate(plain)
     except ValidationError as error:
@@ -66,39 +83,43 @@ def as_config(experiment: Experiment) -> dict[str, Any]:
     return config
 
 
-def _read(path: str | Path) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UsaidError(f"{path}: no such experiment file; config/ has some") from None
-    except OSError as error:
-        raise UsaidError(f"{path}: cannot be read ({error.strerror})") from None
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UsaidError(f"{path}: not YAML ({' '.join(str(error).split())})") from None
-    if not isinstance(content, dict):
-        raise UsaidError(f"{path}: must be a mapping of keys to values")
-    return content
+class _Plain:
+    """Makes copies that JSON can hold, of a bounded size: what shares a part many times may be without end."""
 
+    def __init__(self, source: str) -> None:
+        self.source, self.values = source, 0
 
-def _plain(value: Any, source: str, key: str = "") -> Any:
-    """A copy that JSON can hold, numbers that are keys as text; what else YAML can hold, such as dates, is refused."""
-    if isinstance(value, Mapping):
-        return {_key(name, source, key): _plain(part, source, joined(key, str(name))) for name, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(part, source, joined(key, str(number))) for number, part in enumerate(value)]
-    if isinstance(value, float) and not math.isfinite(value):
-        raise UsaidError(f"{source}: {key} = {value}: must be a finite number")
-    if value is not None and not isinstance(value, str | int | float):
-        raise UsaidError(f"{source}: {key} = {value}: YAML takes it for a {type(value).__name__}; put it in quotes")
-    return value
+    def of(self, value: Any, key: str = "", depth: int = 0) -> Any:
+        """A copy; numbers that are keys become text. What else YAML can hold, such as dates, is refused."""
+        self.values += 1
+        if self.values > MOST_VALUES or depth > DEEPEST:
+            limit = f"{DEEPEST} levels" if depth > DEEPEST else f"{MOST_VALUES:,} values"
+            raise UsaidError(f"{self.source}: {key or 'it'} has more than {limit}, aliases written out; write fewer")
+        if isinstance(value, Mapping):
+            copy: dict[str, Any] = {}
+            for name, part in value.items():
+                text = self._key(name, key)
+                if text in copy:
+                    raise UsaidError(f"{self.source}: key {joined(key, text)!r} stands there twice; drop one")
+                copy[text] = self.of(part, joined(key, text), depth + 1)
+            return copy
+        if isinstance(value, list | tuple):
+            return [self.of(part, joined(key, str(number)), depth + 1) for number, part in enumerate(value)]
+        if isinstance(value, float) and not math.isfinite(value):
+            raise UsaidError(f"{self.source}: {key} = {value}: must be a finite number")
+        if isinstance(value, int) and abs(value) >= 2**63:
+            raise UsaidError(f"{self.source}: {key}: the number is too large; write a smaller one")
+        if value is not None and not isinstance(value, str | int | float):
+            what = f"{str(value)[:80]}: YAML takes it for a {type(value).__name__}"
+            raise UsaidError(f"{self.source}: {key} = {what}; put it in quotes")
+        return value
 
-
-def _key(name: Any, source: str, parent: str) -> str:
-    """``25`` may be a key of ``weights``; ``on`` and ``null`` are no text to YAML."""
-    if isinstance(name, bool) or not isinstance(name, str | int | float):
-        what = f"YAML takes this key for {json.dumps(name, default=str)}; put it in quotes"
-        raise UsaidError(f"{source}: {joined(parent, str(name))}: {what}")
-    return str(name)
+    def _key(self, name: Any, parent: str) -> str:
+        """``25`` may be a key of ``weights``; ``on`` and ``null`` are no text to YAML."""
+        if isinstance(name, bool) or not isinstance(name, str | int | float):
+            what = f"YAML takes this key for {json.dumps(name, default=str)}; put it in quotes"
+            raise UsaidError(f"{self.source}: {joined(parent, str(name))}: {what}")
+        return str(name)
 
 
 def _override(config: dict[str, Any], changes: Mapping[str, Any]) -> None:

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from usaid.checkpoints import write_weights
 from usaid.devices import PRECISIONS, device_description
 from usaid.errors import UsaidError
-from usaid.files import written_atomically
+from usaid.files import written, written_atomically
 from usaid.provenance import provenance_of_run
 
 Batch = TypeVar("Batch")
@@ -258,8 +258,12 @@ def _finite_means(
 
 
 def _check_weights(network: nn.Module, step: int, title: str) -> None:
-    if not torch.stack([value.isfinite().all() for value in network.state_dict().values()]).all():
+    if not _is_finite(network):
         raise UsaidError(f"{title}: a weight is not finite after step {step}; lower 'learning_rate'")
+
+
+def _is_finite(network: nn.Module) -> bool:
+    return bool(torch.stack([value.isfinite().all() for value in network.state_dict().values()]).all())
 
 
 # ------------------------------------------------------------------------------------------------ its files
@@ -289,7 +293,7 @@ def _load_checkpoint(run: Run, fingerprint: Mapping[str, Any], task: Task[Any]) 
         return 0, []
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-        stored = json.loads(content["fingerprint"])
+        stored = dict(json.loads(content["fingerprint"]))
     except Exception:  # unpickling raises anything; their common base is Exception
         raise UsaidError(f"{path}: not a readable checkpoint; delete it to train from the start") from None
     wanted = json.loads(json.dumps(fingerprint))
@@ -300,18 +304,30 @@ def _load_checkpoint(run: Run, fingerprint: Mapping[str, Any], task: Task[Any]) 
     if differing:
         changes = ", ".join(f"{key} ({stored.get(key)} there, {wanted.get(key)} here)" for key in differing)
         raise UsaidError(f"{path}: checkpoint of another training: {changes}; delete it, or restore the keys")
+    try:
+        step, curve = _restore(content, task)
+    except Exception:  # whatever a damaged state makes torch raise
+        raise UsaidError(f"{path}: a damaged checkpoint; delete it to train from the start") from None
+    return step, curve
+
+
+def _restore(content: Mapping[str, Any], task: Task[Any]) -> tuple[int, list[dict[str, float]]]:
     task.network.load_state_dict(content["network"])
     task.optimizer.load_state_dict(content["optimizer"])
     torch.set_rng_state(content["random_state"])
     device = next(task.network.parameters()).device
     if device.type == "cuda" and content["cuda_random_state"] is not None:
         torch.cuda.set_rng_state(content["cuda_random_state"], device)
-    return content["step"], content["curve"]
+    step, curve = content["step"], [{str(key): float(value) for key, value in row.items()} for row in content["curve"]]
+    if not (isinstance(step, int) and 0 < step <= task.steps and _is_finite(task.network)):
+        raise ValueError(step)
+    return step, curve
 
 
 def _write_rows(log: Path, mode: Literal["w", "a"], rows: Sequence[Mapping[str, float]]) -> None:
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with open(log, mode, encoding="utf-8") as file:
+    with written(log):
+        log.parent.mkdir(parents=True, exist_ok=True)
+    with written(log), open(log, mode, encoding="utf-8") as file:
         if rows and file.tell() == 0:
             file.write(",".join(rows[0]) + "\n")
         file.writelines(",".join(f"{value:.9g}" for value in row.values()) + "\n" for row in rows)

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -230,6 +231,53 @@ def test_unreadable_checkpoint_is_refused(tmp_path, content):
     run_in(tmp_path).checkpoint.write_bytes(content)
     with pytest.raises(UsaidError, match=r"toy\.checkpoint\.pt: not a readable checkpoint; delete it"):
         fit_toy(tmp_path)
+
+
+DAMAGES: dict[str, Any] = {
+    "step": [0, -5, 10**6, "5", None],
+    "curve": ["x", [{"loss": "x"}], None],
+    "network": [{}, None, {"weight": torch.zeros(3, 3)}],
+    "optimizer": [{}, None],
+    "random_state": [torch.zeros(3, dtype=torch.uint8), None],
+}
+
+
+@pytest.mark.parametrize(("key", "value"), [(key, value) for key, values in DAMAGES.items() for value in values])
+def test_damaged_checkpoint_is_refused(tmp_path, key, value):
+    interrupted_toy(tmp_path)
+    checkpoint = run_in(tmp_path).checkpoint
+    torch.save(torch.load(checkpoint, weights_only=True) | {key: value}, checkpoint)
+    with pytest.raises(
+        UsaidError, match=r"toy\.checkpoint\.pt: a damaged checkpoint; delete it to train from the start$"
+    ):
+        fit_toy(tmp_path)
+
+
+def test_checkpoint_with_weights_that_are_not_finite_is_refused(tmp_path):
+    interrupted_toy(tmp_path)
+    checkpoint = run_in(tmp_path).checkpoint
+    content = torch.load(checkpoint, weights_only=True)
+    next(iter(content["network"].values())).fill_(float("nan"))
+    torch.save(content, checkpoint)
+    with pytest.raises(UsaidError, match=r"toy\.checkpoint\.pt: a damaged checkpoint; delete it"):
+        fit_toy(tmp_path)
+
+
+@pytest.mark.parametrize("what", ["checkpoint", "curve"])
+def test_a_place_that_cannot_be_written_is_named(tmp_path, what, monkeypatch):
+    path = getattr(run_in(tmp_path), what)
+    if what == "curve":
+        path.mkdir()
+    else:
+
+        def save(content: object, file: Path) -> None:
+            Path(file).write_bytes(b"half")
+            raise RuntimeError("[enforce fail at inline_container.cc:862] . PytorchStreamWriter failed writing file")
+
+        monkeypatch.setattr(torch, "save", save)
+    with pytest.raises(UsaidError, match=rf"{path.name}: cannot be written \((No space left|Is a directory)"):
+        fit_toy(tmp_path)
+    assert not [file for file in tmp_path.iterdir() if file.name.endswith(".part")]
 
 
 def test_gpu_out_of_memory_names_the_key_to_lower(tmp_path):
