@@ -24,5 +24,13 @@ rule all:
         JOBS.figures,
 
 
+onstart:
+    start_run()
+
+
 onsuccess:
-    print(JOBS.summary())
+    end_run()
+
+
+onerror:
+    end_run()

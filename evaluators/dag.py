@@ -20,8 +20,9 @@ from usaid.experiment.benchmark import BenchmarkSettings
 from usaid.experiment.experiment import DenoiserEntry, Experiment
 from usaid.experiment.model import EncoderSettings
 from usaid.experiment.seeds import has_several_seeds
-from usaid.paper.layouts import NOT_BUILT, REFERENCES, TABLES, TITLES, TableSpec, table_of
-from usaid.registries import BENCHMARKS, DATASETS, METHODS, METRICS, load_object
+from usaid.failures import Ledger
+from usaid.paper.layouts import REFERENCES, TABLES, TITLES, TableSpec, table_of
+from usaid.registries import BENCHMARKS, DATASETS, METHODS, METRICS
 from usaid.segmentation.supervisions import SUPERVISIONS
 
 NIQE_IMAGES = "voc2012/train"
@@ -61,6 +62,7 @@ class Dag:
         self.results = experiment.results
         self.data_root = os.path.normpath(experiment.data_root)
         self.entries = experiment.entries
+        self._failures: dict[tuple[str, ...], int] = {}
 
     @property
     def is_generated(self) -> bool:
@@ -111,14 +113,19 @@ class Dag:
         return None if entry.weights is None else self._below_data(entry.weights)
 
     def import_weights(self, denoiser: str) -> Job:
-        """Checkpoints, by the sigma that they are for, or "" if one is for all."""
-        entry = self.entries[denoiser]
-        files = entry.weights if isinstance(entry.weights, Mapping) else {"": entry.weights}
-        checkpoints = {sigma: self._below_data(str(file)) for sigma, file in files.items()}
+        """Checkpoints, by the sigma that they are for, or "" if one is for all; one that is not there fails the job."""
+        entry, checkpoints = self.entries[denoiser], self.checkpoints_of(denoiser)
         settings = {"method": entry.method, "checkpoints": checkpoints, "sha256": entry.sha256}
         importer = str(entry.card.importer)
         code = hash_of_code(importer, cards=((entry.card.name, importer),))
-        return Job({"checkpoints": _distinct(map(self._origin_of, checkpoints.values()))}, settings, code)
+        waits_for = [file for checkpoint in checkpoints.values() for file in self._if_there(checkpoint)]
+        return Job({"checkpoints": _distinct(waits_for)}, settings, code)
+
+    def checkpoints_of(self, denoiser: str) -> dict[str, str]:
+        """The files that a denoiser's ``weights`` name, by sigma, or "" if one is for all; empty: it names none."""
+        weights = self.entries[denoiser].weights
+        files = weights if isinstance(weights, Mapping) else {"": weights}
+        return {sigma: self._below_data(file) for sigma, file in files.items() if file is not None}
 
     def train_denoiser(self, denoiser: str) -> Job:
         """Clean images, an encoder if the recipe has one, and the recipe. A title retrains nothing."""
@@ -131,7 +138,8 @@ class Dag:
             "train": recipe.model_dump(mode="json"),
             "subset": self._subset(recipe.images),
         }
-        return Job(files, settings, code_of_training(entry.card, recipe.images, self._lists(recipe.images)))
+        named = self._files_named_in(recipe.model_extra or {})  # an own class has keys of its own
+        return Job(files, settings, code_of_training(entry.card, recipe.images, [*self._lists(recipe.images), *named]))
 
     # -------------------------------------------------------------------------------------------- judges
 
@@ -150,10 +158,10 @@ class Dag:
         depends_on = settings.model_dump(mode="json", exclude=set(of_scores))
         code = _code_on(
             images,
-            str(card.training),
+            *(str(card.training), "evaluators.judge_training"),
             cards=((card.name, card.dataset, card.training, card.network),),
             package_data=settings.package_data,
-            files=self._lists(images, benchmark),
+            files=[*self._lists(images, benchmark), *self._files_below_data(settings.user_files)],
         )
         return Job(files, depends_on | {"subset": self._subset(images, benchmark)}, code)
 
@@ -205,9 +213,14 @@ class Dag:
         return _code_on(
             images,
             *("evaluators.scoring", method.denoiser, card.judge, *computed),
-            cards=(method, card, *of_images.items()),
+            cards=(_of_scores(method), (card.name, card.judge, card.metrics, card.network), *of_images.items()),
             package_data=settings.package_data,
-            files=[*self._lists(images, benchmark), *self._files_named_in(entry.options)],
+            files=[
+                *self._lists(images, benchmark),
+                *self._files_named_in(entry.options),
+                *self._files_below_data(settings.user_files),
+                *self._own_weights(entry),
+            ],
         )
 
     def scores(self, benchmarks: Iterable[str]) -> list[str]:
@@ -308,40 +321,20 @@ class Dag:
 
     # -------------------------------------------------------------------------------------------- failures
 
-    def failures(self) -> dict[Path, str]:
-        """Score files that say why they have no rows, with the reason."""
-        files = sorted(Path(self.results, "scores").glob("*/*.parquet"))
-        if not files:
-            return {}
-        read_provenance = load_object("usaid.scores.files:read_provenance")  # brings pandas: a second
-        return {file: reason for file in files if (reason := read_provenance(file)["failure"])}
+    def failures_of(self, rule: str, wildcards: Iterable[str]) -> int:
+        """How often a job has failed so far, as it was when this object first looked.
 
-    def forget_failures(self) -> None:
-        """Delete failed score files, so that the jobs are tried again, and the targets made from them.
-
-        The targets go too, since Snakemake makes a missing file again only if something that is asked for needs it.
+        A parameter of every job: one that failed has raised the number, so that it is made again.
         """
-        tables = Path(self.results, "tables")
-        for failed in self.failures():
-            failed.unlink()
-            made_from_it = [
-                f"table_{table}.csv"
-                for table, spec in self.specs.items()
-                if failed.parent.name in spec.benchmarks and self.shows(table, failed.stem)
-            ]
-            for name in (*made_from_it, "index.md", "classes.csv"):
-                (tables / name).unlink(missing_ok=True)
-
-    def summary(self) -> str:
-        """What to tell the user at the end."""
-        lines = [f"Tables: {self.results}/tables/index.md"]
-        lines += [f"Failed: {file.parent.name} x {file.stem}: {reason}" for file, reason in self.failures().items()]
-        return "\n".join([*lines, *NOT_BUILT.values()])
+        place = (rule, *wildcards)
+        if place not in self._failures:
+            self._failures[place] = Ledger.at(self.results, rule, place[1:]).failures
+        return self._failures[place]
 
     # -------------------------------------------------------------------------------------------- what they share
 
     def _below_data(self, file: str) -> str:
-        return os.path.normpath(f"{self.data_root}/{file}")
+        return os.path.normpath(os.path.join(self.data_root, file))
 
     def _record_of(self, images: str) -> str:
         return self.record(images.partition("/")[0])
@@ -356,16 +349,18 @@ class Dag:
 
     def _if_there(self, path: str) -> list[str]:
         """What a job waits for that fails by itself without the file: nothing, if it is a user's own and not there."""
-        origin = self._origin_of(path)
-        is_made = origin.startswith(f"{self.results}/")
-        return [origin] if is_made or Path(origin).is_file() else []
+        return [self._origin_of(path)] if self.is_made(path) or Path(path).is_file() else []
+
+    def is_made(self, path: str) -> bool:
+        """Whether a job makes or fetches a file; else it is a user's own."""
+        return self._origin_of(path).startswith(f"{self.results}/")
 
     def _encoder(self, settings: EncoderSettings | None) -> list[str]:
         """What a training waits for before it reads an encoder's weights; nothing if a package has them."""
         if settings is None:
             return []
         if settings.encoder_weights is not None:
-            return [self._origin_of(self._below_data(settings.encoder_weights))]
+            return self._if_there(self._below_data(settings.encoder_weights))
         return [self.record(settings.encoder)] if settings.encoder in WEIGHTS else []
 
     def _subset(self, images: str, benchmark: str | None = None) -> str | None:
@@ -383,11 +378,19 @@ class Dag:
     def _files_named_in(self, value: Any) -> list[Path]:
         """The files that texts in a denoiser's options name."""
         if isinstance(value, Mapping):
-            return [path for part in value.values() for path in self._files_named_in(part)]
+            return [path for part in (*value, *value.values()) for path in self._files_named_in(part)]
         if isinstance(value, list | tuple):
             return [path for part in value for path in self._files_named_in(part)]
         path = _user_file(self._user_root, value) if isinstance(value, str) and value else None
         return [] if path is None else [path]
+
+    def _files_below_data(self, names: Iterable[str]) -> list[Path]:
+        return [Path(self._below_data(name)) for name in names]
+
+    def _own_weights(self, entry: DenoiserEntry) -> list[Path]:
+        """The file that an own class reads its weights from: by content, since no job makes or imports it."""
+        is_read_as_it_is = entry.card.importer is None and isinstance(entry.weights, str)
+        return self._files_below_data([str(entry.weights)]) if is_read_as_it_is else []
 
     def _score_file(self, benchmark: str, denoiser: str) -> str:
         return f"{self.results}/scores/{benchmark}/{denoiser}.parquet"
@@ -424,7 +427,10 @@ def list_of_ids(data_root: str | Path, subset: str | Path | None) -> list[Path]:
 
 
 def _user_file(data_root: str | Path, name: str | Path) -> Path | None:
-    return next((path for path in (Path(data_root, name), Path(name)) if path.is_file()), None)
+    try:
+        return next((path for path in (Path(data_root, name), Path(name)) if path.is_file()), None)
+    except (OSError, ValueError):  # a text that cannot be a name
+        return None
 
 
 def code_of_training(method: Method, images: str, files: Iterable[Path] = ()) -> str:
@@ -436,7 +442,14 @@ def code_of_training(method: Method, images: str, files: Iterable[Path] = ()) ->
         files: the list of ids that names them, if there is one.
     """
     training = str(method.training)
-    return _code_on(images, training, cards=((method.name, training),), files=files)
+    names = (training, "usaid.denoisers.weights")
+    return _code_on(images, *names, cards=((method.name, training),), files=files)
+
+
+def _of_scores(method: Method) -> tuple[object, ...]:
+    """What of a method's card a score depends on: not its citation, its licence, or how it is trained."""
+    facts = method.facts
+    return (method.name, method.denoiser, method.packages, method.given_clean, facts and (facts.title, facts.blind))
 
 
 def _code_on(
@@ -446,10 +459,16 @@ def _code_on(
     package_data: Iterable[str] = (),
     files: Iterable[Path] = (),
 ) -> str:
-    """Hash of code that reads images: also the reader, and what that reads beside them."""
-    dataset = DATASETS[images.partition("/")[0]]
-    data = (*package_data, *dataset.package_data)
-    return hash_of_code(*names, dataset.reader, cards=(*cards, dataset), package_data=data, files=files)
+    """Hash of code that reads images: also the reader, and what that reads beside them; no title, no source."""
+    name, split = images.split("/")
+    dataset = DATASETS[name]
+    of_images = (name, dataset.reader, dataset.classes, dataset.left_out, dataset.splits.get(split))
+    return hash_of_code(
+        *(*names, dataset.reader, "usaid.datasets.loading"),
+        cards=(*cards, of_images),
+        package_data=(*package_data, *dataset.package_data),
+        files=files,
+    )
 
 
 def any_of(names: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""What each job of an experiment reads: files, settings and code; and what is forgotten when a run starts."""
+"""What each job of an experiment reads: files, settings and code; and how often it has failed."""
 
 import json
 import re
@@ -7,15 +7,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
 
 from evaluators.dag import Dag, any_of, code_of_training, list_of_ids
 from usaid.errors import UsaidError
 from usaid.experiment.reading import checked_experiment, read_experiment
+from usaid.failures import Failure, Ledger
 from usaid.paper.layouts import TABLES
 from usaid.registries import METHODS
-from usaid.scores.files import Scores, write_scores
 
 CONFIG = Path(__file__).parents[2] / "config"
 
@@ -103,15 +102,16 @@ class TestFiles:
             benchmarks={"cifar100_classification": {"sigmas": [25], "classifier": classifier}},
         )
         assert jobs.imported == ["again", "many"]
-        assert jobs.import_weights("again").files == {"checkpoints": ["data/again.pth"]}
-        assert jobs.import_weights("many").files == {"checkpoints": ["data/a.mat", "data/b.mat"]}
+        assert jobs.import_weights("again").files == jobs.import_weights("many").files == {"checkpoints": []}
         assert jobs.import_weights("many").settings["checkpoints"] == {"15": "data/a.mat", "25": "data/b.mat"}
         mine = jobs.score("cifar100_classification", "mine")
         assert (mine.files["judge"], mine.files["weights"]) == ([], [])
         assert (mine.settings["judge_file"], mine.settings["weights"]) == ("data/mine.pth", "data/mine.bin")
         (folder / "data").mkdir()
-        for name in ("mine.pth", "mine.bin"):
+        for name in ("mine.pth", "mine.bin", "again.pth", "a.mat", "b.mat"):
             (folder / "data" / name).touch()
+        assert jobs.import_weights("again").files == {"checkpoints": ["data/again.pth"]}
+        assert jobs.import_weights("many").files == {"checkpoints": ["data/a.mat", "data/b.mat"]}
         mine = jobs.score("cifar100_classification", "mine")
         assert (mine.files["judge"], mine.files["weights"]) == (["data/mine.pth"], ["data/mine.bin"])
 
@@ -125,8 +125,11 @@ class TestFiles:
             "results/smoke/data/voc2012.json"
         ]
 
-    def test_an_encoder_of_the_users(self):
+    def test_an_encoder_of_the_users(self, folder):
         jobs = dag(denoisers={"u_said": {"method": "u_said", "train": {"encoder_weights": "mine.pth"}}})
+        assert jobs.train_denoiser("u_said").files["data"] == ["results/small/data/voc2012.json"]
+        (folder / "data").mkdir()
+        (folder / "data/mine.pth").touch()
         assert jobs.train_denoiser("u_said").files["data"] == ["results/small/data/voc2012.json", "data/mine.pth"]
 
     def test_a_data_root_is_normalised(self):
@@ -292,47 +295,18 @@ class TestTables:
 
 
 class TestFailures:
-    """Score files that say why they have no rows."""
+    """How often a job has failed is a parameter of it: it is made again by that alone."""
 
-    @pytest.fixture
-    def jobs(self, folder) -> Dag:
-        provenance = {
-            "experiment": "small", "benchmark": "kodak_quality", "denoiser": "noisy", "title": "Noisy",
-            "entry": {"method": "noisy"}, "metrics": [], "deviations": [], "judge": {},
-            "dataset": {"name": "kodak", "split": "all", "n": 2, "n_official": 24, "subset": None, "ids_sha256": "0"},
-            "weights_sha256": None, "code_hash": "0", "config_sha256": "0", "noise_version": 1,
-            "git": {"commit": None, "dirty": None}, "packages": {}, "python": "3", "platform": "p", "device": "cpu",
-            "precision": "float32", "seconds": {}, "pixels": 0, "pixels_per_second": None, "failure": None,
-        }  # fmt: skip
+    def test_are_read_from_the_ledger_once(self, folder):
         jobs = dag()
-        for name, failure in (("noisy", None), ("mlp", "out of luck"), ("gone", "an older experiment's")):
-            path = folder / f"results/small/scores/kodak_quality/{name}.parquet"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_scores(path, Scores(pd.DataFrame({"image_id": []}), provenance | {"failure": failure}))
-        (folder / "results/small/tables").mkdir()
-        for file in ("table_4.csv", "table_6.csv", "table_4.md", "table_1.csv", "index.md", "classes.csv"):
-            (folder / "results/small/tables" / file).touch()
-        return jobs
-
-    def test_are_named_in_the_summary(self, jobs):
-        assert jobs.summary().splitlines()[:3] == [
-            "Tables: results/small/tables/index.md",
-            "Failed: kodak_quality x gone: an older experiment's",
-            "Failed: kodak_quality x mlp: out of luck",
-        ]
-        assert "Table X" in jobs.summary()
-
-    def test_are_forgotten_with_what_was_made_from_them(self, jobs, folder):
-        (folder / "results/small/scores/kodak_quality/gone.parquet").unlink()
-        jobs.forget_failures()
-        results = folder / "results/small"
-        assert [path.stem for path in results.glob("scores/*/*.parquet")] == ["noisy"]
-        left = {path.name for path in (results / "tables").iterdir()}
-        assert left == {"table_6.csv", "table_4.md", "table_1.csv"}, "Table VI does not show MLP"
-
-    def test_of_denoisers_that_are_gone_count_in_every_table(self, jobs, folder):
-        jobs.forget_failures()
-        assert not (folder / "results/small/tables/table_6.csv").exists()
+        assert jobs.failures_of("score", ["kodak_quality", "noisy"]) == 0
+        assert not (folder / "results").exists(), "looking writes nothing"
+        ledger = Ledger.at(jobs.results, "score", ["kodak_quality", "noisy"])
+        with ledger.held():
+            ledger.note("failed", Failure("score kodak_quality/noisy", "out of luck"))
+        assert jobs.failures_of("score", ["kodak_quality", "noisy"]) == 0, "what is recorded is what was planned with"
+        assert dag().failures_of("score", ["kodak_quality", "noisy"]) == 1
+        assert dag().failures_of("score", ["kodak_quality", "mlp"]) == 0
 
 
 def test_any_of():

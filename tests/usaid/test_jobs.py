@@ -1,41 +1,222 @@
-"""What every job of the workflow does first."""
+"""What every job of the workflow does: log, threads, and a failure that is said in place of its results."""
 
+import os
+import signal
 import subprocess
 import sys
+import textwrap
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from usaid.errors import UsaidError
+from usaid.failures import Failure, Ledger, failure_in, write_marker
 from usaid.jobs import job
 
 
-def test_output_goes_to_the_log_and_an_error_of_ours_is_one_line(tmp_path):
-    log = tmp_path / "job.log"
-
-    def work() -> None:
-        with job(log):
-            print("at work")
-            raise UsaidError("bad.png: does not decode")
-
-    with pytest.raises(SystemExit, match=r"^error: bad\.png: does not decode$"):
-        work()
-    assert log.read_text().startswith("at work\nTraceback")
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch) -> Path:
+    """An empty working folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
 
 
-def test_any_other_error_is_raised_and_its_traceback_logged(tmp_path):
-    with pytest.raises(ZeroDivisionError), job(tmp_path / "job.log"):
-        print(1 / 0)
-    assert "ZeroDivisionError" in (tmp_path / "job.log").read_text()
+def of(attempt: int = 1, inputs: tuple[str, ...] = (), outputs: tuple[str, ...] = ("made.txt",)) -> Any:
+    """What Snakemake tells a script."""
+    return SimpleNamespace(
+        rule="score", wildcards=["kodak", "noisy"], input=inputs, output=outputs, log=["job.log"], threads=1,
+        resources={"attempt": attempt}, config={"experiment": "tiny"},
+    )  # fmt: skip
 
 
-def test_torch_is_imported_only_for_jobs_with_threads(tmp_path):
+def ledger() -> Ledger:
+    return Ledger.at("results/tiny", "score", ["kodak", "noisy"])
+
+
+def make(attempt: int = 1, **files: tuple[str, ...]) -> None:
+    """A job that does what it should."""
+    with job(of(attempt, **files)):
+        print("at work")
+        Path("made.txt").write_text("whole")
+
+
+def fail(error: Exception) -> None:
+    with job(of()):
+        raise error
+
+
+def test_output_goes_to_the_log_and_the_ledger_says_made():
+    make()
+    assert Path("job.log").read_text() == "at work\n"
+    assert Path("results/tiny/jobs/score/kodak/noisy.json").is_file()
+    assert (ledger().state, ledger().failures, ledger().as_failure()) == ("made", 0, None)
+
+
+def test_a_failure_is_a_line_a_traceback_in_the_log_and_a_marker_in_place_of_each_output(capfd):
+    with job(of(outputs=("a.csv", "b/c.png"))):
+        Path("a.csv").write_text("half")
+        raise UsaidError("bad.png: does not decode")
+    assert capfd.readouterr().err == "error: score kodak/noisy: bad.png: does not decode\n"
+    assert "Traceback" in Path("job.log").read_text()
+    expected = Failure("score kodak/noisy", "bad.png: does not decode", "job.log")
+    assert failure_in("a.csv") == failure_in("b/c.png") == ledger().as_failure() == expected
+
+
+def test_of_an_error_that_is_not_ours_the_type_is_said():
+    fail(ZeroDivisionError("division\nby zero"))
+    failure = failure_in("made.txt")
+    assert failure is not None
+    assert failure.reason == "ZeroDivisionError: division by zero"
+
+
+def test_failures_are_counted_and_results_are_not():
+    counts = []
+    for run in (lambda: fail(ValueError()), lambda: fail(ValueError()), make, make, lambda: fail(ValueError())):
+        run()
+        counts.append(ledger().failures)
+    assert counts == [1, 2, 2, 2, 3]
+
+
+def test_an_output_that_was_not_written_is_a_failure():
+    with job(of(outputs=("made.txt", "forgotten.txt"))):
+        Path("made.txt").write_text("whole")
+    assert "forgotten.txt" in str(failure_in("made.txt"))
+
+
+def test_a_marker_among_the_inputs_fails_with_the_root_cause_before_the_block(capfd):
+    root = Failure("data kodak", "no mirror gave it", "data.log")
+    write_marker("input.json", root)
+    with pytest.raises(SystemExit) as end:
+        make(inputs=("absent.txt", "input.json"))
+    assert end.value.code == 0
+    assert failure_in("made.txt") == ledger().as_failure() == root
+    assert "data kodak failed: no mirror gave it" in Path("job.log").read_text()
+    assert capfd.readouterr().err == "", "it was said by the job that failed"
+
+
+def test_a_job_may_take_failures():
+    write_marker("input.json", Failure("table 6", "out of luck"))
+    with job(of(inputs=("input.json",)), takes_failures=True):
+        Path("made.txt").write_text("whole")
+    assert ledger().state == "made"
+
+
+def test_outputs_may_say_it_their_own_way_and_else_get_markers():
+    with job(of(), on_failure=lambda failure: Path("made.txt").write_text(failure.reason) and None):
+        raise UsaidError("out of luck")
+    assert Path("made.txt").read_text() == "out of luck"
+
+    def broken(failure: Failure) -> None:
+        raise ImportError("pandas")
+
+    with job(of(), on_failure=broken):
+        raise UsaidError("out of luck")
+    assert failure_in("made.txt") == Failure("score kodak/noisy", "out of luck", "job.log")
+
+
+def test_an_interrupt_is_no_failure():
+    with pytest.raises(KeyboardInterrupt), job(of()):
+        raise KeyboardInterrupt
+    assert (ledger().state, ledger().failures) == ("stopped", 0)
+    assert not Path("made.txt").exists()
+    make(attempt=2)
+    assert ledger().state == "made"
+
+
+def test_a_request_to_end_is_no_failure():
+    with pytest.raises(SystemExit), job(of()):
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert ledger().state == "stopped"
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+DIES = """
+    import os, signal, sys
+    from types import SimpleNamespace
+    from usaid.jobs import job
+    snakemake = SimpleNamespace(rule="score", wildcards=["kodak", "noisy"], input=[], output=["made.txt"],
+        log=["job.log"], threads=1, resources={}, config={"experiment": "tiny"})
+    with job(snakemake):
+        print("about to die")
+        HOW
+"""
+
+
+@pytest.mark.parametrize("how", ["os._exit(9)", "os.kill(os.getpid(), signal.SIGSEGV)", "os.kill(os.getpid(), 9)"])
+def test_the_second_attempt_after_a_death_without_a_word_fails_for_that(how):
+    code = textwrap.dedent(DIES.replace("HOW", how))
+    assert subprocess.run([sys.executable, "-c", code], stderr=subprocess.DEVNULL).returncode != 0
+    assert ledger().state == "running"
+    Path("job.log").unlink()  # as Snakemake does
+    with pytest.raises(SystemExit):
+        make(attempt=2)
+    failure = failure_in("made.txt")
+    assert failure is not None
+    assert failure.reason == "the process died without a word: killed, or out of memory; see job.log"
+    log = Path("job.log").read_text()
+    assert log.startswith("about to die"), "the log of the first attempt is kept"
+    assert ("Segmentation fault" in log) == ("SEGV" in how)
+    assert [path.name for path in Path("results/tiny/jobs/score/kodak").iterdir()] == ["noisy.json"]
+    make(attempt=1)
+    assert Path("made.txt").read_text() == "whole"
+
+
+def test_a_job_waits_for_one_that_still_writes_the_same_files():
+    code = textwrap.dedent(DIES.replace("HOW", "import time; open('made.txt', 'w').write('older'); time.sleep(1)"))
+    with subprocess.Popen([sys.executable, "-c", code]) as older:
+        while not Path("made.txt").exists():
+            assert older.poll() is None
+        make()
+        assert older.wait() == 0
+    assert Path("made.txt").read_text() == "whole"
+
+
+def test_a_ledger_that_is_damaged_has_the_job_made_again():
+    for content in (b"\x00" * 40, b"{", b"[]", b'{"failures": 1}', b"\xff\xfe"):
+        ledger().path.parent.mkdir(parents=True, exist_ok=True)
+        ledger().path.write_bytes(content)
+        assert ledger().failures == -1
+        make()
+        assert ledger().failures == -1, "a result leaves the number as it was recorded"
+    fail(ValueError())
+    assert ledger().failures == 0
+
+
+def test_what_follows_the_content_of_a_ledger_does_not_count():
+    fail(UsaidError("a long reason " * 20))
+    before = ledger()
+    with open(before.path, "ab") as file:
+        file.write(b"the end of a longer text")
+    assert ledger() == before
+
+
+@pytest.mark.parametrize("content", [b"", b"step,loss\n1,2\n", b"\x89PNG\r\n", b"usaid: this job failed; what stands"])
+def test_results_are_no_markers(content, folder):
+    (folder / "result").write_bytes(content)
+    assert failure_in("result") is None
+    assert failure_in("absent") is None
+    assert failure_in(folder) is None
+
+
+def test_a_marker_that_is_damaged_is_no_result(folder):
+    write_marker("result", Failure("table 6", "out of luck"))
+    (folder / "result").write_bytes((folder / "result").read_bytes()[:-20])
+    assert failure_in("result") == Failure("a job", "result does not say why; delete it and rerun")
+
+
+def test_torch_is_imported_only_for_jobs_that_use_it():
     code = """
         import sys
+        from types import SimpleNamespace
         from usaid.jobs import job
-        with job("a.log"):
+        snakemake = SimpleNamespace(rule="table", wildcards=["6"], input=[], output=[], log=["a.log"], threads=1,
+            resources={}, config={"experiment": "tiny"})
+        with job(snakemake):
             assert "torch" not in sys.modules
-        with job("b.log", 1):
+        with job(snakemake, uses_torch=True):
             assert sys.modules["torch"].get_num_threads() == 1
         """
-    lines = "\n".join(line[8:] for line in code.splitlines())
-    subprocess.run([sys.executable, "-c", lines], cwd=tmp_path, check=True)
+    subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True)
+    assert Ledger.at("results/tiny", "table", ["6"]).state == "made", Path("a.log").read_text()

@@ -163,12 +163,12 @@ def run_all(folder: Path) -> None:
     set_up(folder)
     write_experiment(folder, EXPERIMENT)
     (folder / "times.json").write_text(json.dumps(times_of_data(folder)))
-    (folder / "output.txt").write_text(run(folder, "all", "--set-threads", *SIDE_BY_SIDE))
+    (folder / "output.txt").write_text(run(folder, "all", "--set-threads", *SIDE_BY_SIDE, fails=True))
 
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which the whole experiment was run. Only to be read: a dry run forgets failures."""
+    """A folder in which the whole experiment was run. Only to be read."""
     return made_once(tmp_path_factory, "tiny", run_all)
 
 
@@ -226,7 +226,7 @@ class TestFinished:
         )
 
     def test_a_judge_is_trained_and_a_missing_one_fails_its_own_scores_only(self, finished):
-        assert "coco_detection x noisy" in (finished / "output.txt").read_text()
+        assert "score coco_detection/noisy failed: " in (finished / "output.txt").read_text()
         assert table(finished, 7)["isic2018", "clean", "miou"]["ours"].startswith("0.")
         assert table(finished, 7)["deepglobe", "noisy", "miou"]["note"] == "not in this experiment"
         text = page(finished, "table_7")
@@ -272,8 +272,9 @@ class TestFinished:
         assert {cells[denoiser, metric]["ours"] for metric in ("psnr", "niqe")} == {""}
         assert "" not in {cells[name, metric]["ours"] for name in ("noisy", "halved") for metric in ("psnr", "niqe")}
         note = cells[denoiser, "psnr"]["note"]
-        failed = f"Failed: kodak_quality x {denoiser}: "
+        failed = f"  score kodak_quality/{denoiser} failed: "
         (line,) = (line for line in (finished / "output.txt").read_text().splitlines() if line.startswith(failed))
+        assert f"(log: results/tiny/logs/scores/kodak_quality/{denoiser}.log)" in line
         for reason in reasons:
             assert reason in note
             assert reason in line
@@ -316,7 +317,7 @@ class TestReruns:
         image = folder / "data/kodak/kodim02.png"
         whole = image.read_bytes()
         image.write_bytes(whole[:500])
-        assert "kodim02.png: does not decode as an image" in run(folder, "table_6")
+        assert "kodim02.png: does not decode as an image" in run(folder, "table_6", fails=True)
         image.write_bytes(whole)
         run(folder, "table_6")
         scores = read_scores(folder / "results/tiny/scores/kodak_quality/later.parquet")
@@ -348,8 +349,7 @@ def test_kill_9_in_mid_score_and_rerun_is_whole(tmp_path):
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     assert not (tmp_path / scores).exists()
-    run(tmp_path, "--unlock")
-    run(tmp_path, scores, "--rerun-incomplete")
+    run(tmp_path, scores)
     whole = read_scores(tmp_path / scores)
     assert list(whole.rows.image_id) == [f"kodim{i:02d}" for i in range(1, 7)]
     assert 0 < whole.provenance["pixels"] <= 4 * 288 * 192  # at least two images came from before the kill
@@ -366,7 +366,8 @@ def error_of(folder: Path, *arguments: str) -> str:
         command(*arguments), cwd=folder, env=environment(REPOSITORY, folder), capture_output=True, text=True
     )
     assert done.returncode == 1
-    (line,) = done.stderr.strip().splitlines()
+    using_profile, line = done.stderr.strip().splitlines()
+    assert "profiles/default" in using_profile
     return line
 
 
@@ -375,12 +376,12 @@ def test_a_wrong_key_is_one_line(tmp_path):
     assert error_of(tmp_path, "all_tables").startswith("error: experiment: unknown key 'sigma'")
 
 
-def test_a_score_file_that_is_none_is_one_line(tmp_path):
+def test_a_key_that_stands_twice_is_one_line(tmp_path):
+    """Snakemake's own reader takes the last of them without a word."""
     write_experiment(tmp_path, EXPERIMENT)
-    scores = tmp_path / "results/tiny/scores/kodak_quality/noisy.parquet"
-    scores.parent.mkdir(parents=True)
-    scores.write_bytes(b"PAR1 half a file")
-    assert "kodak_quality/noisy.parquet: not a readable score file" in error_of(tmp_path, "all_tables")
+    with open(tmp_path / "experiment.yaml", "a", encoding="utf-8") as file:
+        file.write("niqe: niqe_live\n")
+    assert "key 'niqe' stands there and in line" in error_of(tmp_path, "all_tables")
 
 
 TRAININGS = {"paper": 3 + 1 + 6, "released_code": 3 + 1, "released": 1, "smoke": 3 + 1 + 2}

@@ -38,6 +38,8 @@ PROVENANCE = {
     "precision": "float32", "seconds": {}, "pixels": 0, "pixels_per_second": None, "failure": None,
 }  # fmt: skip
 
+ROWS = pd.DataFrame({"image_id": ["kodim01"], "sigma": [25.0], "draw": [0]})
+
 
 def experiment() -> dict:
     """The demo's, on data of the user's, with all kinds of jobs: also an own denoiser, an import and two seeds."""
@@ -70,7 +72,7 @@ def finish(folder: Path) -> None:
     (folder / "own_denoiser.py").write_text(OWN_DENOISER)
     (folder / "own_helper.py").write_text("def scaled(noisy):\n    return noisy / 2\n")
     write_experiment(folder, experiment())
-    write_scores(folder / "scores.parquet", Scores(pd.DataFrame({"image_id": []}), PROVENANCE))
+    write_scores(folder / "scores.parquet", Scores(ROWS, PROVENANCE))
     for rules in (folder / "repository/workflow/rules").iterdir():
         stub = "shell:\n{indent}'for file in {output}; do cp scores.parquet $file; done'"
         rules.write_text(re.sub(r"script:\n( +)\"[^\"]+\"", stub.replace("{indent}", r"\1"), rules.read_text()))
@@ -186,7 +188,17 @@ EDITS = [
     Edit(
         "a method's citation",
         {"repository/usaid/denoisers/cbm3d/__init__.py": replaced('citation="Dabov', 'citation="K. Dabov')},
+        ("table 3", "index"),
+    ),
+    Edit(
+        "a method's title",
+        {"repository/usaid/denoisers/cbm3d/__init__.py": replaced('title="CBM3D"', 'title="C-BM3D"')},
         ("score kodak_quality/cbm3d", "table 3", "table 4", *PAGES),
+    ),
+    Edit(
+        "a data set's title, which stands in its reader's file",
+        {"repository/usaid/datasets/kodak.py": replaced('"Kodak"', '"Kodak PhotoCD"')},
+        ("table 4", "table 6", "seeds", "index"),
     ),
     Edit(
         "a reader",

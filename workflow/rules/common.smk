@@ -1,16 +1,20 @@
 # What the rules share: the experiment, checked once, its jobs, and how a rule asks what a job of it reads.
+# Nothing here writes: the workflow is parsed for a dry run, too.
 
 import sys
 
 from evaluators.dag import Dag, any_of
+from evaluators.run import RunJob, failures, lock, problems, summary
 from usaid.errors import UsaidError
-from usaid.experiment.reading import checked_experiment
+from usaid.experiment.reading import checked_experiment, checked_files
 
-# A failed score file is no result: it is forgotten when a run starts, so that the job is tried again.
+# `--config allow_failures=true` comes as text; only True and False do not.
+if config.get("allow_failures") in ("true", "false"):
+    config["allow_failures"] = config["allow_failures"] == "true"
+
 try:
+    checked_files(workflow.configfiles)
     JOBS = Dag(checked_experiment(config))
-    if workflow.is_main_process:
-        JOBS.forget_failures()
 except UsaidError as error:
     sys.exit(f"error: {error}")
 
@@ -39,6 +43,42 @@ def get_code(job):
     return lambda wildcards: job(**dict(wildcards.items())).code
 
 
+def get_failures(rule):
+    """How often a job has failed so far: one that failed differs from what was recorded of it, and is made again."""
+    return lambda wildcards: JOBS.failures_of(rule, wildcards)
+
+
+def get_attempt(wildcards, attempt):
+    """2 where a job's first process died without a word."""
+    return attempt
+
+
 def get_threads(most):
     """The threads of a job that computes: one where images are small and jobs run side by side instead."""
     return 1 if JOBS.is_generated else most
+
+
+def jobs_of_run():
+    """What was asked for, and what it needs."""
+    return [RunJob(job.rule.name, dict(job.wildcards_dict), tuple(map(str, job.output))) for job in workflow.dag.jobs]
+
+
+def start_run():
+    """Before the first job: no other run at work on the same results, and what is known to fail."""
+    try:
+        globals()["LOCK"] = lock(RESULTS)
+    except UsaidError as error:
+        sys.exit(f"error: {error}")
+    for images in JOBS.experiment.unread_subsets:
+        print(f"warning: subsets.{images}: nothing reads this split", file=sys.stderr)
+    for line in problems(JOBS, jobs_of_run()):
+        print(f"warning: {line} (will be dashes)", file=sys.stderr)
+
+
+def end_run():
+    """After the last job: what there is, what failed, and an exit status that says so."""
+    jobs = jobs_of_run()
+    failed = failures(JOBS, jobs)
+    print(summary(JOBS, jobs, failed), flush=True)
+    if failed and not JOBS.experiment.allow_failures:
+        sys.exit(1)

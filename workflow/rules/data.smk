@@ -11,8 +11,14 @@ if JOBS.is_generated:
             f"{DATA}/miniature.json",
         log:
             f"{RESULTS}/logs/miniature.log",
+        message:
+            "miniature"
         params:
+            failures=get_failures("miniature"),
             code=get_code(JOBS.miniature),
+        resources:
+            attempt=get_attempt,
+        retries: 1
         conda:
             "../../envs/suite.yaml"
         script:
@@ -26,8 +32,14 @@ rule data:
         f"{RESULTS}/data/{{source}}.json",
     log:
         f"{RESULTS}/logs/data/{{source}}.log",
+    message:
+        "data {wildcards.source}"
     params:
+        failures=get_failures("data"),
         data_root=lambda wildcards: DATA,
+    resources:
+        attempt=get_attempt,
+    retries: 1
     conda:
         "../../envs/suite.yaml"
     script:

@@ -10,9 +10,15 @@ rule import_weights:
         denoiser=any_of(JOBS.imported),
     log:
         f"{RESULTS}/logs/weights/{{denoiser}}.log",
+    message:
+        "import_weights {wildcards.denoiser}"
     params:
+        failures=get_failures("import_weights"),
         settings=get_settings(JOBS.import_weights),
         code=get_code(JOBS.import_weights),
+    resources:
+        attempt=get_attempt,
+    retries: 1
     conda:
         "../../envs/suite.yaml"
     script:
@@ -30,10 +36,16 @@ rule train_denoiser:
         denoiser=any_of(JOBS.trained),
     log:
         f"{RESULTS}/logs/weights/{{denoiser}}.log",
+    message:
+        "train_denoiser {wildcards.denoiser}"
     params:
+        failures=get_failures("train_denoiser"),
         settings=get_settings(JOBS.train_denoiser),
         code=get_code(JOBS.train_denoiser),
     threads: get_threads(8)
+    resources:
+        attempt=get_attempt,
+    retries: 1
     conda:
         "../../envs/suite.yaml"
     script:

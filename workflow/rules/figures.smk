@@ -15,10 +15,16 @@ if JOBS.figures:
             supervision=any_of(SUPERVISIONS),
         log:
             f"{RESULTS}/logs/figures/convergence_{{supervision}}.log",
+        message:
+            "train_convergence {wildcards.supervision}"
         params:
+            failures=get_failures("train_convergence"),
             settings=get_settings(JOBS.train_convergence),
             code=get_code(JOBS.train_convergence),
         threads: get_threads(8)
+        resources:
+            attempt=get_attempt,
+        retries: 1
         conda:
             "../../envs/suite.yaml"
         script:
@@ -34,8 +40,14 @@ if JOBS.figures:
             json=f"{RESULTS}/figures/figure_2.json",
         log:
             f"{RESULTS}/logs/figures/figure_2.log",
+        message:
+            "figure_2_files"
         params:
+            failures=get_failures("figure_2_files"),
             code=get_code(JOBS.figure_2_files),
+        resources:
+            attempt=get_attempt,
+        retries: 1
         conda:
             "../../envs/suite.yaml"
         script:

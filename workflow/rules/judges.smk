@@ -8,9 +8,15 @@ rule fit_niqe:
         f"{RESULTS}/weights/niqe_fitted.npz",
     log:
         f"{RESULTS}/logs/weights/niqe_fitted.log",
+    message:
+        "fit_niqe"
     params:
+        failures=get_failures("fit_niqe"),
         settings=get_settings(JOBS.fit_niqe),
         code=get_code(JOBS.fit_niqe),
+    resources:
+        attempt=get_attempt,
+    retries: 1
     conda:
         "../../envs/suite.yaml"
     script:
@@ -26,10 +32,16 @@ rule train_judge:
         provenance=f"{RESULTS}/weights/{{benchmark}}.json",
     log:
         f"{RESULTS}/logs/weights/{{benchmark}}.log",
+    message:
+        "train_judge {wildcards.benchmark}"
     params:
+        failures=get_failures("train_judge"),
         settings=get_settings(JOBS.train_judge),
         code=get_code(JOBS.train_judge),
     threads: get_threads(8)
+    resources:
+        attempt=get_attempt,
+    retries: 1
     conda:
         "../../envs/suite.yaml"
     script:

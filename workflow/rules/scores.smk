@@ -8,12 +8,17 @@ rule score:
         f"{RESULTS}/scores/{{benchmark}}/{{denoiser}}.parquet",
     log:
         f"{RESULTS}/logs/scores/{{benchmark}}/{{denoiser}}.log",
+    message:
+        "score {wildcards.benchmark}/{wildcards.denoiser}"
     params:
+        failures=get_failures("score"),
         settings=get_settings(JOBS.score),
         code=get_code(JOBS.score),
     threads: get_threads(2)
     resources:
+        attempt=get_attempt,
         mem_mb=4000,
+    retries: 1
     conda:
         "../../envs/suite.yaml"
     script:

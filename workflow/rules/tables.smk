@@ -10,9 +10,15 @@ rule table:
         md=f"{RESULTS}/tables/table_{{table}}.md",
     log:
         f"{RESULTS}/logs/tables/table_{{table}}.log",
+    message:
+        "table {wildcards.table}"
     params:
+        failures=get_failures("table"),
         settings=get_settings(JOBS.table),
         code=get_code(JOBS.table),
+    resources:
+        attempt=get_attempt,
+    retries: 1
     conda:
         "../../envs/suite.yaml"
     script:
@@ -27,8 +33,14 @@ rule seeds:
         md=f"{RESULTS}/tables/seeds.md",
     log:
         f"{RESULTS}/logs/tables/seeds.log",
+    message:
+        "seeds"
     params:
+        failures=get_failures("seeds"),
         code=get_code(JOBS.seeds),
+    resources:
+        attempt=get_attempt,
+    retries: 1
     conda:
         "../../envs/suite.yaml"
     script:
@@ -43,8 +55,14 @@ rule classes:
         md=f"{RESULTS}/tables/classes.md",
     log:
         f"{RESULTS}/logs/tables/classes.log",
+    message:
+        "classes"
     params:
+        failures=get_failures("classes"),
         code=get_code(JOBS.classes),
+    resources:
+        attempt=get_attempt,
+    retries: 1
     conda:
         "../../envs/suite.yaml"
     script:
@@ -59,8 +77,14 @@ rule index:
         provenance=f"{RESULTS}/tables/provenance.json",
     log:
         f"{RESULTS}/logs/tables/index.log",
+    message:
+        "index"
     params:
+        failures=get_failures("index"),
         code=get_code(JOBS.index),
+    resources:
+        attempt=get_attempt,
+    retries: 1
     conda:
         "../../envs/suite.yaml"
     script:

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from usaid.jobs import job
-from usaid.report.tables.classes import write_classes
 
-with job(snakemake.log[0]):
+with job(snakemake):
+    from usaid.report.tables.classes import write_classes
+
     write_classes(snakemake.input.scores, Path(snakemake.output.csv).parent)

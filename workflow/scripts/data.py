@@ -2,10 +2,12 @@
 
 import json
 
-from usaid.datasets.fetch import find_or_fetch
-from usaid.files import written_atomically
 from usaid.jobs import job
 
-with job(snakemake.log[0]), written_atomically(snakemake.output[0]) as temporary:
-    found = find_or_fetch(snakemake.wildcards.source, snakemake.params.data_root)
-    temporary.write_text(json.dumps({"found": found}, indent=1) + "\n", encoding="utf-8")
+with job(snakemake):
+    from usaid.datasets.fetch import find_or_fetch
+    from usaid.files import written_atomically
+
+    there = find_or_fetch(snakemake.wildcards.source, snakemake.params.data_root)
+    with written_atomically(snakemake.output[0]) as temporary:
+        temporary.write_text(json.dumps({"found": there}, indent=1) + "\n", encoding="utf-8")

@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
-from usaid.denoisers.weights import import_weights
-from usaid.experiment.reading import checked_experiment
 from usaid.jobs import job
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake, uses_torch=True):
+    from usaid.denoisers.weights import import_weights
+    from usaid.experiment.reading import checked_experiment
+
     entry = checked_experiment(snakemake.config).entries[snakemake.wildcards.denoiser]
     checkpoints = {sigma: Path(file) for sigma, file in snakemake.params.settings["checkpoints"].items()}
     import_weights(entry, checkpoints, Path(snakemake.output[0]))

@@ -1,9 +1,10 @@
-"""Write the page that lists the tables, and the provenance of all scores in them."""
+"""Write the page that lists the tables, failed ones with their reasons, and the provenance of all scores in them."""
 
 from usaid.jobs import job
-from usaid.report.tables.files import write_index, write_provenance
 
-with job(snakemake.log[0]):
+with job(snakemake, takes_failures=True):
+    from usaid.report.tables.files import write_index, write_provenance
+
     pages = snakemake.input.get("pages", [])
     write_index(snakemake.output.index, snakemake.input.tables, snakemake.config["experiment"], pages)
     write_provenance(snakemake.output.provenance, snakemake.input.get("scores", []))

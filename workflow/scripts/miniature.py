@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from usaid.datasets.miniature.writer import write_miniature
 from usaid.jobs import job
 
-with job(snakemake.log[0]):
+with job(snakemake):
+    from usaid.datasets.miniature.writer import write_miniature
+
     write_miniature(Path(snakemake.output[0]).parent)

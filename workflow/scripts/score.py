@@ -1,12 +1,8 @@
 """Score one denoiser on one benchmark; a failure becomes a score file that says why."""
 
-import sys
-import traceback
 from pathlib import Path
 
-from evaluators.scoring import ScoreJob, score_to_file, write_failure
-from usaid.errors import UsaidError
-from usaid.experiment.reading import checked_experiment
+from usaid.failures import Failure, name_of
 from usaid.jobs import job
 
 
@@ -15,22 +11,32 @@ def path_of(name: str | None) -> Path | None:
     return None if name is None else Path(name)
 
 
-with job(snakemake.log[0], snakemake.threads):
+def score_job():
+    """What is scored."""
+    from evaluators.scoring import ScoreJob
+    from usaid.experiment.reading import checked_experiment
+
     settings = snakemake.params.settings
-    benchmark, denoiser = snakemake.wildcards.benchmark, snakemake.wildcards.denoiser
-    score_job = ScoreJob(
+    return ScoreJob(
         checked_experiment(snakemake.config),
-        benchmark,
-        denoiser,
+        snakemake.wildcards.benchmark,
+        snakemake.wildcards.denoiser,
         output=Path(snakemake.output[0]),
         judge_file=path_of(settings["judge_file"]),
         weights=path_of(settings["weights"]),
         code_hash=snakemake.params.code,
     )
-    try:
-        score_to_file(score_job)
-    except Exception as error:
-        traceback.print_exc()
-        reason = str(error) if isinstance(error, UsaidError) else f"{type(error).__name__}: {error}"
-        write_failure(score_job, reason)
-        print(f"error: {benchmark} x {denoiser}: {reason}", file=sys.__stderr__)
+
+
+def fail(failure: Failure) -> None:
+    """Write a score file that says why it is empty; of a failure elsewhere it also says where."""
+    from evaluators.scoring import write_failure
+
+    own = failure.job == name_of(snakemake.rule, snakemake.wildcards)
+    write_failure(score_job(), failure.reason if own else str(failure))
+
+
+with job(snakemake, uses_torch=True, on_failure=fail):
+    from evaluators.scoring import score_to_file
+
+    score_to_file(score_job())

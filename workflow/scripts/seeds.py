@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from usaid.jobs import job
-from usaid.report.statistics.seeds import write_seeds
 
-with job(snakemake.log[0]):
+with job(snakemake):
+    from usaid.report.statistics.seeds import write_seeds
+
     write_seeds(snakemake.input.scores, Path(snakemake.output.csv).parent)

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 from usaid.jobs import job
-from usaid.report.tables.files import write_table
 
-with job(snakemake.log[0]):
+with job(snakemake):
+    from usaid.report.tables.files import write_table
+
     write_table(
         snakemake.wildcards.table,
         snakemake.input.get("scores", []),

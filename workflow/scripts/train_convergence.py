@@ -2,14 +2,15 @@
 
 from pathlib import Path
 
-from usaid.datasets.loading import load_images
-from usaid.devices import pick_device
-from usaid.experiment.reading import checked_experiment
 from usaid.jobs import job
-from usaid.segmentation.convergence import train_convergence
-from usaid.training.loop import Run
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake, uses_torch=True):
+    from usaid.datasets.loading import load_images
+    from usaid.devices import pick_device
+    from usaid.experiment.reading import checked_experiment
+    from usaid.segmentation.convergence import train_convergence
+    from usaid.training.loop import Run
+
     experiment, settings = checked_experiment(snakemake.config), snakemake.params.settings
     supervision = snakemake.wildcards.supervision
     run = Run(

@@ -2,14 +2,15 @@
 
 from pathlib import Path
 
-from usaid.datasets.loading import load_images
-from usaid.denoisers.weights import train_denoiser
-from usaid.devices import pick_device
-from usaid.experiment.reading import checked_experiment
 from usaid.jobs import job
-from usaid.training.loop import Run
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake, uses_torch=True):
+    from usaid.datasets.loading import load_images
+    from usaid.denoisers.weights import train_denoiser
+    from usaid.devices import pick_device
+    from usaid.experiment.reading import checked_experiment
+    from usaid.training.loop import Run
+
     experiment, name = checked_experiment(snakemake.config), snakemake.wildcards.denoiser
     entry = experiment.entries[name]
     run = Run(

@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
-from evaluators.judge_training import train_judge
-from usaid.experiment.reading import checked_experiment
 from usaid.jobs import job
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake, uses_torch=True):
+    from evaluators.judge_training import train_judge
+    from usaid.experiment.reading import checked_experiment
+
     train_judge(
         checked_experiment(snakemake.config),
         snakemake.wildcards.benchmark,
