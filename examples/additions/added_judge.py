@@ -1,7 +1,7 @@
 """A judge, and the benchmark that it judges."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor
@@ -9,8 +9,10 @@ from torch import Tensor
 from evaluators.judge import Judge
 from usaid.cards import Benchmark
 from usaid.experiment.benchmark import BenchmarkSettings
-from usaid.experiment.experiment import Experiment
 from usaid.experiment.model import Positive
+
+if TYPE_CHECKING:
+    from usaid.experiment.experiment import Experiment
 
 CARDS = (
     Benchmark(
@@ -43,6 +45,7 @@ class Brightness(Judge):
         return {"brightness_mean": self.exposure * denoised.mean(dim=(1, 2, 3))}
 
 
-def make_judge(benchmark: str, experiment: Experiment, judge_file: Path | None, device: torch.device) -> Judge:
+def make_judge(benchmark: str, experiment: "Experiment", judge_file: Path | None, device: torch.device) -> Judge:
     """The judge of an experiment's benchmark."""
-    return Brightness(experiment.benchmarks[benchmark].exposure)
+    settings = cast(BrightnessSettings, experiment.benchmarks[benchmark])
+    return Brightness(settings.exposure)

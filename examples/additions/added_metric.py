@@ -2,6 +2,7 @@
 
 from torch import Tensor
 
+from evaluators.metrics.psnr_ssim import require_same_shape
 from usaid.cards import Convention, Metric
 
 CARDS = (
@@ -12,4 +13,5 @@ CARDS = (
 
 def mae_float(denoised: Tensor, clean: Tensor) -> Tensor:
     """Mean absolute error of each image: float (B, 3, H, W) in [0, 1], twice -> (B,)."""
+    require_same_shape(denoised, clean)
     return (denoised.clamp(0, 1) - clean).abs().mean(dim=(1, 2, 3))
