@@ -17,19 +17,13 @@ from usaid.code_hash import hash_of_code
 from usaid.datasets.sources import WEIGHTS, files_of
 from usaid.errors import UsaidError
 from usaid.experiment.benchmark import BenchmarkSettings
-from usaid.experiment.experiment import DenoiserEntry, Experiment
+from usaid.experiment.experiment import CONVERGENCE_IMAGES, NIQE_IMAGES, DenoiserEntry, Experiment
 from usaid.experiment.model import EncoderSettings
 from usaid.experiment.seeds import has_several_seeds
 from usaid.failures import Ledger
 from usaid.paper.layouts import REFERENCES, TABLES, TITLES, TableSpec, table_of
 from usaid.registries import BENCHMARKS, DATASETS, METHODS, METRICS
 from usaid.segmentation.supervisions import SUPERVISIONS
-
-NIQE_IMAGES = "voc2012/train"
-"""The clean images that an experiment's own NIQE is fitted to."""
-
-CONVERGENCE_IMAGES = "voc2012/train"
-"""What Figure 2's three runs are trained on."""
 
 TABLE_FILES = "usaid.report.tables.files"
 PUBLISHED = "usaid.paper:published.yaml"
@@ -110,7 +104,7 @@ class Dag:
             return f"{self.results}/weights/{denoiser}.safetensors"
         if isinstance(entry.weights, Mapping):
             raise UsaidError(f"method {entry.method!r}: its card says weights_by_sigma, which needs an importer")
-        return None if entry.weights is None else self._below_data(entry.weights)
+        return None if entry.weights is None else self.below_data(entry.weights)
 
     def import_weights(self, denoiser: str) -> Job:
         """Checkpoints, by the sigma that they are for, or "" if one is for all; one that is not there fails the job."""
@@ -125,7 +119,7 @@ class Dag:
         """The files that a denoiser's ``weights`` name, by sigma, or "" if one is for all; empty: it names none."""
         weights = self.entries[denoiser].weights
         files = weights if isinstance(weights, Mapping) else {"": weights}
-        return {sigma: self._below_data(file) for sigma, file in files.items() if file is not None}
+        return {sigma: self.below_data(file) for sigma, file in files.items() if file is not None}
 
     def train_denoiser(self, denoiser: str) -> Job:
         """Clean images, an encoder if the recipe has one, and the recipe. A title retrains nothing."""
@@ -333,7 +327,8 @@ class Dag:
 
     # -------------------------------------------------------------------------------------------- what they share
 
-    def _below_data(self, file: str) -> str:
+    def below_data(self, file: str) -> str:
+        """The path of a file that the experiment names below ``data_root``; absolute paths stay as they are."""
         return os.path.normpath(os.path.join(self.data_root, file))
 
     def _record_of(self, images: str) -> str:
@@ -345,7 +340,7 @@ class Dag:
 
     @cached_property
     def _fetched(self) -> dict[str, str]:
-        return {self._below_data(file): source for source in WEIGHTS for file in files_of(source)}
+        return {self.below_data(file): source for source in WEIGHTS for file in files_of(source)}
 
     def _if_there(self, path: str) -> list[str]:
         """What a job waits for that fails by itself without the file: nothing, if it is a user's own and not there."""
@@ -360,7 +355,7 @@ class Dag:
         if settings is None:
             return []
         if settings.encoder_weights is not None:
-            return self._if_there(self._below_data(settings.encoder_weights))
+            return self._if_there(self.below_data(settings.encoder_weights))
         return [self.record(settings.encoder)] if settings.encoder in WEIGHTS else []
 
     def _subset(self, images: str, benchmark: str | None = None) -> str | None:
@@ -385,7 +380,7 @@ class Dag:
         return [] if path is None else [path]
 
     def _files_below_data(self, names: Iterable[str]) -> list[Path]:
-        return [Path(self._below_data(name)) for name in names]
+        return [Path(self.below_data(name)) for name in names]
 
     def _own_weights(self, entry: DenoiserEntry) -> list[Path]:
         """The file that an own class reads its weights from: by content, since no job makes or imports it."""

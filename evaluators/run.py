@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from evaluators.dag import Dag
+from evaluators.dag import Dag, list_of_ids
 from usaid.datasets.loading import load_for
 from usaid.datasets.sources import source_of
 from usaid.datasets.status import cure_for
@@ -177,7 +177,7 @@ def _missing(dag: Dag, file: str, what: str) -> str:
 
 def _encoder(dag: Dag, settings: object) -> str:
     file = getattr(settings, "encoder_weights", None)
-    return "" if file is None else _missing(dag, os.path.normpath(os.path.join(dag.data_root, file)), "encoder's file")
+    return "" if file is None else _missing(dag, dag.below_data(file), "encoder's file")
 
 
 def _list_of_ids(dag: Dag, images: str, benchmark: str | None = None) -> str:
@@ -186,7 +186,7 @@ def _list_of_ids(dag: Dag, images: str, benchmark: str | None = None) -> str:
     subset = dag.experiment.subset_of(dataset, split, benchmark)
     if subset is None or dag.is_generated:
         return ""
-    if not any(path.is_file() for path in (Path(dag.data_root, subset), Path(subset))):
+    if not any(path.is_file() for path in list_of_ids(dag.data_root, subset)):
         return f"{subset}: list of ids of {images} is missing; put it there or correct the key that names it"
     if Path(dag.data_root, load_object(DATASETS[dataset].reader).folders[split]).is_dir():
         with suppress(OSError):
