@@ -24,7 +24,7 @@ from usaid.denoisers.base import Denoiser
 from usaid.denoisers.build import build_denoiser
 from usaid.denoisers.contract import denoised
 from usaid.devices import pick_device
-from usaid.errors import UsaidError
+from usaid.errors import UsaidError, reason_of
 from usaid.files import sha256_of_file
 from usaid.provenance import provenance_of_run
 from usaid.registries import BENCHMARKS, DATASETS, METHODS, load_object
@@ -226,8 +226,7 @@ def _naming_images(batch: Sequence[HashedSample]) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        text = str(error) if isinstance(error, UsaidError) else f"{type(error).__name__}: {error}"
-        raise UsaidError(f"image {', '.join(i.sample.id for i in batch)}: {' '.join(text.split())}") from error
+        raise UsaidError(f"image {', '.join(i.sample.id for i in batch)}: {reason_of(error)}") from error
 
 
 # ------------------------------------------------------------------------------------------------ the job and its file

@@ -17,6 +17,12 @@ class UsaidError(Exception):
         super().__init__(one_line(message))
 
 
+def reason_of(error: BaseException) -> str:
+    """An exception in one line; the type is said of those that are not ours."""
+    text = " ".join(str(error).split())
+    return text if isinstance(error, UsaidError) else f"{type(error).__name__}: {text}".rstrip(": ")
+
+
 def one_line(message: object) -> str:
     """A message without line breaks, control characters and the codes that colour a terminal."""
     text = _ESCAPES.sub("", str(message)).strip()

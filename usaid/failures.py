@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from usaid.errors import UsaidError
 from usaid.files import written_atomically
 
 MAGIC = "usaid: this job failed; what stands here is no result"
@@ -35,12 +34,6 @@ class Failure:
 
     def __str__(self) -> str:
         return f"{self.job} failed: {self.reason}"
-
-
-def reason_of(error: Exception) -> str:
-    """An exception in one line; the type is said of those that are not ours."""
-    text = " ".join(str(error).split())
-    return text if isinstance(error, UsaidError) else f"{type(error).__name__}: {text}".rstrip(": ")
 
 
 def name_of(rule: str, wildcards: Iterable[str]) -> str:

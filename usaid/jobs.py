@@ -10,8 +10,8 @@ from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdo
 from pathlib import Path
 from typing import IO, Any, NoReturn, Protocol
 
-from usaid.errors import UsaidError
-from usaid.failures import Failure, Ledger, first_failure, name_of, reason_of, write_marker
+from usaid.errors import UsaidError, reason_of
+from usaid.failures import Failure, Ledger, first_failure, name_of, write_marker
 from usaid.memory import keep_freed_memory
 
 

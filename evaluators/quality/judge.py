@@ -10,7 +10,7 @@ from torch import Tensor
 from evaluators.judge import Judge
 from evaluators.metrics.niqe import PristineModel, load_pristine_model, niqe
 from evaluators.metrics.psnr_ssim import psnr_rgb_float, ssim_skimage7
-from usaid.errors import UsaidError
+from usaid.errors import UsaidError, reason_of
 from usaid.files import sha256_of_file
 from usaid.registries import METRICS, load_object
 
@@ -86,8 +86,7 @@ def _checked(name: str, metric: ImageMetric) -> ImageMetric:
         try:
             values = metric(denoised, clean)
         except Exception as error:  # a stranger's code raises anything
-            text = str(error) if isinstance(error, UsaidError) else f"{type(error).__name__}: {error}"
-            raise UsaidError(f"metric {name}: {' '.join(text.split())}") from error
+            raise UsaidError(f"metric {name}: {reason_of(error)}") from error
         if not isinstance(values, Tensor) or values.shape != denoised.shape[:1]:
             given = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
             raise UsaidError(f"metric {name}: returned {given}, not a number for each of {len(denoised)} images")

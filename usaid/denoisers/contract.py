@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from usaid.denoisers.base import Denoiser
-from usaid.errors import UsaidError
+from usaid.errors import UsaidError, reason_of
 
 
 def denoised(name: str, denoiser: Denoiser, noisy: Tensor, told_sigma: float | None = None) -> Tensor:
@@ -29,7 +29,7 @@ def denoised(name: str, denoiser: Denoiser, noisy: Tensor, told_sigma: float | N
     except UsaidError:
         raise
     except (Exception, SystemExit) as error:  # a stranger's code raises anything
-        raise UsaidError(f"{name}: {type(error).__name__}: {' '.join(str(error).split())}") from error
+        raise UsaidError(f"{name}: {reason_of(error)}") from error
     if not isinstance(output, Tensor):
         raise UsaidError(f"{name}: returned {type(output).__name__}; a denoiser returns a torch tensor")
     if output.shape != noisy.shape:
