@@ -91,6 +91,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_train_judge(commands)
     _add_score(commands)
     _add_table(commands)
+    _add_statistics(commands)
     _add_config(commands)
     return parser
 
@@ -312,6 +313,12 @@ def _add_score(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--denoiser", required=True)
     parser.add_argument("--weights", type=Path, help="the denoiser's weights; default: the experiment's")
     parser.add_argument("--judge-file", type=Path, help="what the judge reads; default: the experiment's")
+    parser.add_argument(
+        "--draws",
+        action="store_true",
+        help="score the further noise draws that the experiment's key 'draws' asks for, not the benchmark's own; "
+        "their file has its place beside the main one, in draws/",
+    )
     parser.add_argument("--output", type=Path, required=True, help="score file (Parquet)")
     parser.set_defaults(run=_score)
 
@@ -326,10 +333,12 @@ def _score(options: argparse.Namespace) -> None:
     experiment, benchmark, denoiser = read_experiment(*options.experiment), options.benchmark, options.denoiser
     experiment.require("benchmarks", benchmark)
     experiment.require("denoisers", denoiser)
-    job = Dag(experiment).score(benchmark, denoiser)
+    jobs = Dag(experiment)
+    job = (jobs.score_draws if options.draws else jobs.score)(benchmark, denoiser)
     files = {"judge_file": options.judge_file, "weights": options.weights}
     read = {key: file or (Path(job.settings[key]) if job.settings[key] else None) for key, file in files.items()}
-    score_to_file(ScoreJob(experiment, benchmark, denoiser, options.output, code_hash=job.code, **read))
+    draws = range(*job.settings["draws"]) if options.draws else None
+    score_to_file(ScoreJob(experiment, benchmark, denoiser, options.output, code_hash=job.code, draws=draws, **read))
 
 
 def _add_table(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -344,6 +353,29 @@ def _table(options: argparse.Namespace) -> None:
     from usaid.report.tables.files import write_table
 
     write_table(options.table, options.scores, options.output)
+
+
+def _add_statistics(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "statistics",
+        help="compare all denoisers of score files, with intervals and p-values",
+        description="Writes BENCHMARK.csv and BENCHMARK.md for each benchmark that there are scores of.",
+    )
+    parser.add_argument(
+        "scores", type=Path, nargs="+", help="score files, of further noise draws too; those of a table belong together"
+    )
+    parser.add_argument(
+        "--ablation", type=Path, nargs="+", default=[], metavar="SCORES", help="score files of Table II's columns"
+    )
+    parser.add_argument("--to", type=Path, required=True, metavar="FOLDER", help="folder for the .csv and .md")
+    parser.set_defaults(run=_statistics)
+
+
+def _statistics(options: argparse.Namespace) -> None:
+    from usaid.report.statistics.pages import write_all_statistics
+
+    for benchmark in write_all_statistics(options.scores, options.to, options.ablation):
+        print(f"{options.to / benchmark}.md written")
 
 
 def _add_config(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from evaluators.judge_code import computed, conventions_of_images
 from usaid.cards import Method, Metric
 from usaid.code_hash import hash_of_code
 from usaid.datasets.sources import WEIGHTS, files_of
@@ -19,10 +20,9 @@ from usaid.errors import UsaidError
 from usaid.experiment.benchmark import BenchmarkSettings
 from usaid.experiment.experiment import CONVERGENCE_IMAGES, NIQE_IMAGES, DenoiserEntry, Experiment
 from usaid.experiment.model import EncoderSettings
-from usaid.experiment.seeds import has_several_seeds
 from usaid.failures import Ledger
 from usaid.paper.layouts import REFERENCES, TABLES, TITLES, TableSpec, table_of
-from usaid.registries import BENCHMARKS, DATASETS, METHODS, METRICS
+from usaid.registries import BENCHMARKS, DATASETS, METHODS, METRICS, load_object
 from usaid.segmentation.supervisions import SUPERVISIONS
 
 TABLE_FILES = "usaid.report.tables.files"
@@ -176,7 +176,25 @@ class Dag:
 
         A user's own file that is not there is no input: it fails its own scores only, not the whole workflow.
         """
-        settings, entry = self.experiment.settings_of(benchmark, denoiser), self.entries[denoiser]
+        settings = self.experiment.settings_of(benchmark, denoiser)
+        return self._score(benchmark, denoiser, {"benchmark": settings.model_dump(mode="json")})
+
+    def score_draws(self, benchmark: str, denoiser: str) -> Job:
+        """As :meth:`score`, of the noise draws that Table X needs beside the benchmark's own: from, and below which.
+
+        Raises:
+            UsaidError: the experiment has none of them.
+        """
+        draws = self.experiment.further_draws(benchmark)
+        if not draws or denoiser not in self.experiment.draw_denoisers_of(benchmark):
+            what = f"no further draws of {denoiser} on {benchmark}"
+            raise UsaidError(f"experiment {self.experiment.experiment!r}: {what}; its key 'draws' says which it has")
+        settings = self.experiment.settings_of_draws(benchmark, denoiser).model_dump(mode="json", exclude={"draws"})
+        return self._score(benchmark, denoiser, {"benchmark": settings, "draws": [draws.start, draws.stop]})
+
+    def _score(self, benchmark: str, denoiser: str, conditions: dict[str, Any]) -> Job:
+        """Scores under some conditions."""
+        settings, entry = self.experiment.benchmarks[benchmark], self.entries[denoiser]
         card, weights = BENCHMARKS[benchmark], self.weights_of(denoiser)
         judge_file = settings.judge_file(benchmark, self.experiment.places)
         judge_file = None if judge_file is None else os.path.normpath(judge_file)
@@ -190,7 +208,7 @@ class Dag:
             mode="json", include={"data_root", "data_source", "device", "precision", "notes"}
         )
         depends_on = shared | {
-            "benchmark": settings.model_dump(mode="json"),
+            **conditions,
             "denoiser": entry.as_record(),
             "subset": self._subset(images, benchmark),
             "judge_file": judge_file,
@@ -200,13 +218,11 @@ class Dag:
 
     def _code_of_score(self, benchmark: str, settings: BenchmarkSettings, entry: DenoiserEntry) -> str:
         card, method = BENCHMARKS[benchmark], entry.card
-        metrics = [METRICS[name] for name in _distinct([*card.metrics, *settings.further_metrics])]
-        of_images = {metric.name: [c for c in metric.conventions if not c.of_whole_set] for metric in metrics}
-        computed = [c.compute for conventions in of_images.values() for c in conventions if c.compute is not None]
+        of_images = conventions_of_images(card, settings)
         images = f"{card.dataset}/{card.split}"
         return _code_on(
             images,
-            *("evaluators.scoring", method.denoiser, card.judge, *computed),
+            *("evaluators.scoring", method.denoiser, card.judge, *computed(of_images)),
             cards=(_of_scores(method), (card.name, card.judge, card.metrics, card.network), *of_images.items()),
             package_data=settings.package_data,
             files=[
@@ -242,7 +258,12 @@ class Dag:
         return [f"{self.results}/tables/table_{name}.csv" for name in self.tables]
 
     def scores_of_table(self, table: str) -> list[str]:
-        """The score files of a table: one for each of its benchmarks and columns; none if it is made from facts."""
+        """The score files of a table: one for each of its benchmarks and columns; none if it is made from facts.
+
+        Of Table X they are followed by those of the further draws, ``<benchmark>/draws/<denoiser>.parquet``.
+        """
+        if self.specs[table].over_draws:
+            return [path for benchmark in self.tables.get(table, []) for path in self._scores_over_draws(benchmark)]
         columns = self.experiment.columns_of_ablation.values() if self.specs[table].ablated else None
         return [
             self._score_file(benchmark, name)
@@ -250,6 +271,12 @@ class Dag:
             for name in (columns if columns is not None else self.experiment.denoisers_of(benchmark))
             if self.shows(table, name)
         ]
+
+    def _scores_over_draws(self, benchmark: str) -> list[str]:
+        """The score files of a benchmark that Table X is made from."""
+        folders = [benchmark, *([f"{benchmark}/draws"] if self.experiment.further_draws(benchmark) else [])]
+        names = self.experiment.draw_denoisers_of(benchmark)
+        return [self._score_file(folder, name) for folder in folders for name in names]
 
     def shows(self, table: str, denoiser: str) -> bool:
         """Whether a table shows a denoiser that was scored on its benchmark."""
@@ -264,11 +291,13 @@ class Dag:
         spec = self.specs[table]
         if table not in self.tables:
             needs = " or ".join(spec.benchmarks) + (" and an ablation" if spec.ablated else "")
+            needs += " and 'draws'" if spec.over_draws else ""
             raise UsaidError(f"{spec.title}: needs {needs}, which experiment {self.experiment.experiment!r} lacks")
         if not spec.benchmarks:
             return self._table_of_facts()
-        cards = self._cards_of(self.tables[table], spec.metrics)
-        code = hash_of_code(TABLE_FILES, *_statistics(cards), cards=cards, package_data=(PUBLISHED,))
+        cards, recipes = self._cards_of(self.tables[table], spec.metrics), _recipes()
+        names = (TABLE_FILES, *_statistics(cards), *recipes)
+        code = hash_of_code(*names, cards=[*cards, *recipes.values()], package_data=(PUBLISHED,))
         return Job({"scores": self.scores_of_table(table)}, {}, code)
 
     def _table_of_facts(self) -> Job:
@@ -280,9 +309,24 @@ class Dag:
         code = hash_of_code(TABLE_FILES, *classes, cards=cards, package_data=(PUBLISHED,))
         return Job({}, {"own_methods": {name: entry.method for name, entry in own.items()}}, code)
 
-    def seeds(self) -> Job:
-        """All score files, for statistics over training seeds."""
-        return self._page("usaid.report.statistics.seeds", [*self.experiment.benchmarks])
+    def statistics_page(self, benchmark: str) -> Job:
+        """The score files of a benchmark, with further draws and Table II's, and those that share a table with it."""
+        made = {name: known for name, known in self.tables.items() if benchmark in known}
+        ablated = [name for name in made if self.specs[name].ablated]
+        of_tables = [path for name in made if name not in ablated for path in self.scores_of_table(name)]
+        files = {
+            "scores": _distinct([*self.scores([benchmark]), *of_tables]),
+            "ablation": [path for name in ablated for path in self.scores_of_table(name)],
+        }
+        metrics = [metric for name in made for metric in self.specs[name].metrics]
+        cards = self._cards_of(_distinct(name for known in made.values() for name in known), metrics)
+        names = ("usaid.report.statistics.pages", *_statistics(cards))
+        return Job(files, {}, hash_of_code(*names, cards=cards, package_data=(PUBLISHED,)))
+
+    @property
+    def statistics(self) -> list[str]:
+        """One file of each benchmark's statistics."""
+        return [f"{self.results}/statistics/{name}.csv" for name in self.experiment.benchmarks]
 
     def classes(self) -> Job:
         """The score files whose scores are means over classes."""
@@ -290,15 +334,16 @@ class Dag:
 
     @property
     def pages(self) -> list[str]:
-        """Pages beside the tables: classes behind a mean, and statistics over training seeds."""
-        wanted = {"classes": bool(self._benchmarks_with_classes), "seeds": has_several_seeds(self.experiment)}
-        return [f"{self.results}/tables/{name}.csv" for name, is_wanted in wanted.items() if is_wanted]
+        """Pages beside the tables: classes behind a mean, and the statistics of each benchmark."""
+        return [*([f"{self.results}/tables/classes.csv"] if self._benchmarks_with_classes else []), *self.statistics]
 
     def index(self) -> Job:
-        """Tables, pages and the provenance of all scores in the tables."""
+        """Tables, pages, the verdicts of the tables, and the provenance of all scores in them."""
         scores = _distinct(path for table in self.tables for path in self.scores_of_table(table))
         files = {"tables": self.table_files, "pages": self.pages, "scores": scores}
-        return Job(files, {}, hash_of_code(TABLE_FILES))
+        metrics = _distinct(name for spec in TABLES.values() for name in spec.metrics if name in METRICS)
+        code = hash_of_code(TABLE_FILES, cards=[METRICS[name] for name in metrics], package_data=(PUBLISHED,))
+        return Job(files, {}, code)
 
     # -------------------------------------------------------------------------------------------- figures
 
@@ -393,6 +438,8 @@ class Dag:
     def _benchmarks_of(self, spec: TableSpec) -> list[str]:
         if spec.ablated and self.experiment.ablation is None:
             return []
+        if spec.over_draws:
+            return [name for name in spec.benchmarks if self.experiment.draw_denoisers_of(name)]
         return [name for name in spec.benchmarks if name in self.experiment.benchmarks]
 
     @property
@@ -475,6 +522,12 @@ def _statistics(cards: Iterable[object]) -> list[str]:
     """The code behind scores of a whole data set."""
     conventions = [convention for card in cards if isinstance(card, Metric) for convention in card.conventions]
     return [c.compute for c in conventions if c.of_whole_set and c.compute is not None]
+
+
+def _recipes() -> dict[str, object]:
+    """The recipes that verdicts compare trainings with: their classes, as cards name them -> their keys by name."""
+    places = _distinct(card.recipe for card in METHODS.own.values() if card.recipe is not None)
+    return {place: load_object(place).by_name() for place in places}
 
 
 def _distinct(values: Iterable[str]) -> list[str]:

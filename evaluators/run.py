@@ -17,7 +17,6 @@ from usaid.datasets.sources import source_of
 from usaid.datasets.status import cure_for
 from usaid.errors import UsaidError
 from usaid.failures import Failure, Ledger, first_failure, name_of
-from usaid.paper.layouts import NOT_BUILT
 from usaid.registries import BENCHMARKS, DATASETS, load_object
 
 GPU_DRIVERS = ("/dev/nvidiactl", "/proc/driver/nvidia/version", "/dev/kfd", "/dev/dxg")
@@ -166,6 +165,7 @@ _PROBLEMS: dict[str, Callable[..., Iterable[str]]] = {
     "train_convergence": _of_convergence,
     "fit_niqe": _of_niqe,
     "score": _of_score,
+    "score_draws": _of_score,
 }
 
 
@@ -217,7 +217,7 @@ def failures(dag: Dag, jobs: Iterable[RunJob]) -> dict[str, Failure]:
 
 def _of_score_file(job: RunJob) -> Failure | None:
     """Score files that came without ledgers."""
-    if job.rule != "score" or not Path(job.outputs[0]).exists():
+    if job.rule not in ("score", "score_draws") or not Path(job.outputs[0]).exists():
         return None
     read_provenance = load_object("usaid.scores.files:read_provenance")  # brings pandas: a second
     with suppress(UsaidError):
@@ -250,12 +250,12 @@ def summary(dag: Dag, jobs: Iterable[RunJob], failed: Mapping[str, Failure]) -> 
         lines.append("Mend the causes and type the same command again: what failed is tried again, the rest is kept.")
         if not dag.experiment.allow_failures:
             lines.append("The exit status is 1; with --config allow_failures=true it is 0, dashes and all.")
-    return "\n".join([*lines, *NOT_BUILT.values()])
+    return "\n".join(lines)
 
 
 def _made(dag: Dag, jobs: Iterable[RunJob], failed: Mapping[str, Failure]) -> Iterator[str]:
     """The pages that there are, of those that were asked for; first the one that shows all."""
-    wanted = [job for job in jobs if job.rule in ("index", "table", "seeds", "classes", "figure_2_files")]
+    wanted = [job for job in jobs if job.rule in ("index", "table", "statistics_page", "classes", "figure_2_files")]
     for job in sorted(wanted, key=lambda job: (job.rule != "index", job.name)):
         page = next((path for path in job.outputs if path.endswith((".md", ".png"))), "")
         if job.name in failed:

@@ -1,9 +1,12 @@
-"""One job of the benchmark: one denoiser on one benchmark, all its sigmas and draws, into one score file."""
+"""One job of the benchmark: one denoiser on one benchmark into one score file, with all its sigmas and draws.
+
+The further noise draws of Table X are a job and a score file of their own.
+"""
 
 import hashlib
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +18,7 @@ import torch
 from tqdm import tqdm
 
 from evaluators.judge import Judge, trained_on_a_part
+from evaluators.judge_code import code_of_judge
 from usaid import noise
 from usaid.checkpoints import require_weights
 from usaid.datasets.base import Dataset, Sample
@@ -34,6 +38,7 @@ from usaid.tensors import to_unit_range
 
 if TYPE_CHECKING:
     from usaid.cards import Benchmark
+    from usaid.experiment.benchmark import BenchmarkSettings
     from usaid.experiment.experiment import DenoiserEntry, Experiment
 
 PIXELS_PER_BATCH = {"cpu": 1 << 18, "cuda": 1 << 22}
@@ -80,27 +85,27 @@ class Condition(NamedTuple):
 
 
 def conditions_of(
-    denoiser: Denoiser, sigmas: Sequence[float], draws: int, told_sigmas: Sequence[float | str]
+    denoiser: Denoiser, sigmas: Sequence[float], draws: Iterable[int], told_sigmas: Sequence[float | str]
 ) -> list[Condition]:
     """The conditions that a denoiser is scored under.
 
     Args:
         denoiser: says what a told level comes to.
         sigmas: noise levels, 0-255 scale.
-        draws: noise realisations of each.
+        draws: indices of the noise realisations of each.
         told_sigmas: what a non-blind method is told: noise levels, or ``"oracle"`` for the true one.
 
     Raises:
         UsaidError: the denoiser cannot be told such a level.
     """
-    conditions = []
+    conditions, draws = [], tuple(draws)
     for sigma in sigmas:
         levels = dict.fromkeys(float(sigma if told == "oracle" else told) for told in told_sigmas)
         told: dict[float | None, list[float | None]] = {}
         for level in levels:
             told.setdefault(denoiser.hears(level), []).append(level)
         alike = [(None,) if heard is None else tuple(same) for heard, same in told.items()]
-        conditions += [Condition(float(sigma), draw, same) for draw in range(draws) for same in alike]
+        conditions += [Condition(float(sigma), draw, same) for draw in draws for same in alike]
     return conditions
 
 
@@ -244,6 +249,8 @@ class ScoreJob:
         judge_file: what the judge reads: NIQE's pristine model, or the weights of its network; None: nothing.
         weights: the denoiser's, if it has any.
         code_hash: of the code that the scores depend on; rows in a journal of other code are computed anew.
+        draws: the further noise draws that the file is of, at Table X's sigma alone, told the truth; None: it is the
+            denoiser's main score file, of all sigmas and draws of the benchmark's settings.
     """
 
     experiment: "Experiment"
@@ -253,6 +260,7 @@ class ScoreJob:
     judge_file: Path | None
     weights: Path | None = None
     code_hash: str = ""
+    draws: range | None = None
 
     @property
     def card(self) -> "Benchmark":
@@ -263,6 +271,17 @@ class ScoreJob:
     def entry(self) -> "DenoiserEntry":
         """The denoiser's entry in the experiment."""
         return self.experiment.entries[self.denoiser]
+
+    @property
+    def settings(self) -> "BenchmarkSettings":
+        """What of the benchmark's settings is scored."""
+        of = self.experiment.settings_of if self.draws is None else self.experiment.settings_of_draws
+        return of(self.benchmark, self.denoiser)
+
+    def conditions(self, denoiser: Denoiser) -> list[Condition]:
+        """What the denoiser is scored under."""
+        draws = range(self.settings.draws) if self.draws is None else self.draws
+        return conditions_of(denoiser, self.settings.sigmas, draws, self.settings.told_sigmas)
 
 
 def score_to_file(job: ScoreJob) -> None:
@@ -276,18 +295,16 @@ def score_to_file(job: ScoreJob) -> None:
     start = time.perf_counter()
     experiment, entry, card = job.experiment, job.entry, job.card
     device = pick_device(experiment.device)
-    settings = experiment.settings_of(job.benchmark, job.denoiser)
     dataset = load_for(experiment, card.dataset, card.split, job.benchmark)
     judge: Judge = load_object(card.judge)(job.benchmark, experiment, job.judge_file, device)
     if job.weights is not None:
         require_weights(job.weights, entry.sha256 if entry.card.importer is None else None)
     denoiser = build_denoiser(entry.method, job.weights, device, experiment.precision, entry.options)
-    conditions = conditions_of(denoiser, settings.sigmas, settings.draws, settings.told_sigmas)
     scorer = Scorer(job.denoiser, denoiser, dataset, judge, device, is_given_clean(entry.method))
     identity = _identity(job, judge)
     journal = Journal(f"{job.output}.rows.jsonl", _fingerprint(identity, job, dataset, device), judge.metrics)
     try:
-        rows = scorer.rows(conditions, journal)
+        rows = scorer.rows(job.conditions(denoiser), journal)
     finally:
         journal.close()
     provenance = _provenance(job, device) | identity | _speed(scorer, start) | {"dataset": record_of(dataset)}
@@ -353,7 +370,7 @@ def _identity(job: ScoreJob, judge: Judge) -> dict[str, Any]:
         "noise_version": noise.VERSION,
         "precision": job.experiment.precision,
         "metrics": list(judge.metrics),
-        "judge": dict(judge.record),
+        "judge": {**judge.record, "code": code_of_judge(job.card, job.settings)},
     }
 
 
@@ -393,6 +410,7 @@ def _provenance(job: ScoreJob, device: torch.device) -> dict[str, Any]:
         "experiment": experiment.experiment,
         "benchmark": job.benchmark,
         "denoiser": job.denoiser,
+        "draws": None if job.draws is None else [*job.draws],
         "title": entry.title or (facts.title if facts else job.denoiser),
         "entry": entry.as_record(),
         "config_sha256": experiment.sha256,

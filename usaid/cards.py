@@ -147,6 +147,8 @@ class Metric:
         conventions: ways to compute it; the first is the paper's. A table uses the first that all its score files have.
         scale: factor from a score file's unit to the paper's (100 for an accuracy in percent).
         over_classes: a page lists the scores of the classes that it is a mean over.
+        by_network: it is made by the network that judges, so that another network makes another number.
+        tolerance: by how much ours may differ from a printed number that holds, in the paper's unit; None: none is set.
     """
 
     name: str
@@ -157,3 +159,5 @@ class Metric:
     conventions: tuple[Convention, ...] = field(default=())
     scale: float = 1.0
     over_classes: bool = False
+    by_network: bool = False
+    tolerance: float | None = None

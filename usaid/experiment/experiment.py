@@ -39,8 +39,8 @@ from usaid.experiment.model import (
     refuse,
     unknown_key,
 )
-from usaid.experiment.studies import Ablation, Convergence
-from usaid.paper.layouts import TABLES
+from usaid.experiment.studies import Ablation, Convergence, Draws
+from usaid.paper.layouts import TABLES, TableSpec
 from usaid.registries import BENCHMARKS, DATASETS, METHODS, load_object, method_of
 
 EXPERIMENT_NAME = "^[a-z0-9_]+(/[a-z0-9_]+)?$"
@@ -168,6 +168,8 @@ class Experiment(Settings):
     """The data sets and judges; null removes one that an earlier file has."""
     ablation: Ablation | None = None
     """Table II; null removes it."""
+    draws: Draws | None = None
+    """Table X; null removes it."""
     convergence: Convergence | None = None
     """Figure 2; null removes it."""
     notes: tuple[Sentence, ...] = ()
@@ -218,6 +220,8 @@ class Experiment(Settings):
                 )
         if self.ablation is not None:
             self._check_ablation(self.ablation)
+        if self.draws is not None:
+            self._check_draws(self.draws)
         return self
 
     def _check_scored(self, name: str, entry: DenoiserEntry) -> None:
@@ -247,6 +251,27 @@ class Experiment(Settings):
             if column is not None and column.train != entry.train.model_copy(update={"classes": classes}):
                 what = f"the column K = {classes} of {table.title}, but not trained as {ablation.denoiser} is"
                 raise refuse(f"denoisers.{name}: has the name of {what}; rename it")
+
+    def _check_draws(self, draws: Draws) -> None:
+        """Table X is of some benchmarks at one sigma; each of its denoisers has to be scored there."""
+        table = _table_over_draws()
+        there = [n for n in table.benchmarks if n in self.benchmarks and table.sigma in self.benchmarks[n].sigmas]
+        if not there:
+            cure = f"add one of them, with {table.sigma:g} among its 'sigmas', or drop 'draws'"
+            benchmarks = " or ".join(table.benchmarks)
+            raise refuse(f"draws: {table.title} is made from {benchmarks} at sigma {table.sigma:g}; {cure}")
+        scored = {name for benchmark in there for name in self._scored_at(table, benchmark)}
+        places = f"at sigma {table.sigma:g} on {' or '.join(there)}"
+        for index, name in enumerate(draws.denoisers or ()):
+            key = f"draws.denoisers.{index} = {json.dumps(name)}"
+            if name not in self.denoisers:
+                raise refuse(f"{key}: must be one of {', '.join(self.denoisers)}")
+            if self.denoisers[name].card.given_clean:
+                raise refuse(f"{key}: sees no noise, so that all draws are one; drop it")
+            if name not in scored:
+                raise refuse(f"{key}: is not scored {places}; widen its 'benchmarks' or 'sigmas', or drop it")
+        if not any(self.draw_denoisers_of(benchmark) for benchmark in there):
+            raise refuse(f"draws: none that {table.title} shows by itself is scored {places}; name 'denoisers'")
 
     @property
     def results(self) -> str:
@@ -295,6 +320,35 @@ class Experiment(Settings):
         if own is None:
             return settings
         return settings.model_copy(update={"sigmas": tuple(sigma for sigma in settings.sigmas if sigma in own)})
+
+    def settings_of_draws(self, benchmark: str, denoiser: str) -> BenchmarkSettings:
+        """How the further noise draws of Table X are scored: at its sigma, and non-blind methods are told the truth."""
+        settings = self.settings_of(benchmark, denoiser)
+        return settings.model_copy(update={"sigmas": (_table_over_draws().sigma,), "told_sigmas": ("oracle",)})
+
+    def further_draws(self, benchmark: str) -> range:
+        """The noise draws of Table X that the score files of a benchmark lack; none if the table is not of it."""
+        if self.draws is None or not self.draw_denoisers_of(benchmark):
+            return range(0)
+        own = self.benchmarks[benchmark].draws
+        return range(own, max(own, self.draws.draws))
+
+    def draw_denoisers_of(self, benchmark: str) -> list[str]:
+        """The denoisers that Table X shows of a benchmark; none if the table is not of it, or not asked for."""
+        table = _table_over_draws()
+        if self.draws is None or benchmark not in table.benchmarks or benchmark not in self.benchmarks:
+            return []
+        named = self.draws.denoisers
+        return [
+            name
+            for name in self._scored_at(table, benchmark)
+            if (self.denoisers[name].method not in table.left_out if named is None else name in named)
+        ]
+
+    def _scored_at(self, table: TableSpec, benchmark: str) -> list[str]:
+        """The denoisers that are scored on one of its benchmarks at the sigma of a table."""
+        names = self.denoisers_of(benchmark)
+        return [name for name in names if table.sigma in self.settings_of(benchmark, name).sigmas]
 
     def denoisers_of(self, benchmark: str) -> list[str]:
         """The denoisers that are scored on one of its benchmarks, variants of the ablation aside."""
@@ -349,6 +403,11 @@ def benchmarks_model() -> type[Settings]:
     """The settings of all benchmarks, each a key that may be left out or null."""
     fields: dict[str, Any] = {name: (load_object(card.settings) | None, None) for name, card in BENCHMARKS.items()}
     return create_model("Benchmarks", __base__=Settings, **fields)
+
+
+def _table_over_draws() -> TableSpec:
+    (table,) = (table for table in TABLES.values() if table.over_draws)
+    return table
 
 
 def _as_written(sigma: float) -> float | int:

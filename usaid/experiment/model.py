@@ -221,6 +221,10 @@ class TrainingRecipe(Settings):
         """The encoder whose weights the training of a method starts from; None: it needs none."""
         return None
 
+    def keys_of(self, method: str) -> dict[str, Any]:
+        """The keys that the training of a method depends on, as JSON-able values: all of them."""
+        return self.model_dump(mode="json")
+
     @classmethod
     def by_name(cls) -> Mapping[str, Mapping[str, Any]]:
         """Recipes that come with the method: name -> all their keys. None: the defaults are the one there is."""

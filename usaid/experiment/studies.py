@@ -1,4 +1,4 @@
-"""What an experiment may ask beside denoisers on benchmarks: Table II's ablation and Figure 2's convergence."""
+"""What an experiment may ask beside denoisers on benchmarks: Table II's ablation, Table X's draws, Figure 2."""
 
 from typing import Annotated
 
@@ -14,6 +14,7 @@ from usaid.experiment.model import (
     Settings,
     SeveralClasses,
     Text,
+    Unique,
 )
 
 
@@ -24,6 +25,16 @@ class Ablation(Settings):
     """Name of a denoiser that is trained; its recipe is varied in K alone."""
     classes: SeveralClasses
     """Numbers of classes K. The one that the denoiser has itself is not trained again."""
+
+
+class Draws(Settings):
+    """Table X: its benchmarks are scored again with other noise, at the table's sigma."""
+
+    draws: Annotated[Integer, Field(ge=2)] = 10
+    """Noise draws in all, those of the benchmark's own `draws` among them; the paper has 10."""
+    denoisers: Annotated[tuple[Text, ...], Field(min_length=1), Unique()] | None = None
+    """Names of the denoisers; default: all but the noisy and the clean images and Table IV's non-blind methods, which
+    the paper leaves out too."""
 
 
 class Convergence(EncoderSettings):

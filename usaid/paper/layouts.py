@@ -26,6 +26,8 @@ class TableSpec:
             truth.
         left_out: methods that it does not show, since another table of its benchmark does.
         ablated: the method whose number of classes K its columns vary; None: its columns are denoisers.
+        over_draws: it is of several noise draws; all but those of the main score files have score files of their own.
+        of_print: it is made from nothing but what the paper prints in the table of its number.
     """
 
     number: int | None
@@ -35,16 +37,27 @@ class TableSpec:
     settings: Mapping[str, float | None] | None = None
     left_out: tuple[str, ...] = ()
     ablated: str | None = None
+    over_draws: bool = False
+    of_print: bool = False
 
     @property
     def name(self) -> str:
-        """What files and targets call it: its number, ``"4"``, or the benchmark that it is of."""
-        return next(iter(self.benchmarks)) if self.number is None else str(self.number)
+        """What files and targets call it: its number, ``"4"``, ``"10_print"``, or the benchmark that it is of."""
+        if self.number is None:
+            return next(iter(self.benchmarks))
+        return f"{self.number}_print" if self.of_print else str(self.number)
 
     @property
     def title(self) -> str:
-        """``"Table IV"``, or ``"Benchmark dots_brightness"``."""
-        return f"Benchmark {self.name}" if self.number is None else f"Table {ROMAN[self.number]}"
+        """``"Table IV"``, ``"Table X in print"``, or ``"Benchmark dots_brightness"``."""
+        if self.number is None:
+            return f"Benchmark {self.name}"
+        return f"Table {ROMAN[self.number]}{' in print' * self.of_print}"
+
+    @property
+    def is_made_again(self) -> bool:
+        """Whether the paper has it, with numbers to be reproduced."""
+        return self.number is not None and not self.of_print
 
 
 SETTINGS = {"median_sigma": 25.0, "oracle_sigma": None}
@@ -62,10 +75,28 @@ TABLES: dict[int, TableSpec] = {
         TableSpec(7, {"isic_segmentation": "isic2018", "deepglobe_segmentation": "deepglobe"}, ("miou",), sigma=25),
         TableSpec(8, {"cifar100_classification": None}, ("psnr", "ssim", "top1", "top5"), sigma=25),
         TableSpec(9, {"coco_detection": None}, ("psnr", "ssim", "map", "ap")),
+        TableSpec(
+            10,
+            {"voc_segmentation": "voc", "kodak_quality": "kodak", "cifar100_classification": "cifar100"},
+            ("miou", "niqe", "top1", "top5"),
+            sigma=25,
+            left_out=("noisy", "clean", "mlp", "mc_wnnm", "cbm3d"),
+            over_draws=True,
+        ),
     )
     if spec.number is not None
 }
-"""The paper's tables that can be made, by number."""
+"""The paper's tables, by number."""
+
+DRAWS = 10
+"""Noise draws behind each mean and variance of Table X."""
+
+MEANS_TIMES = {"miou": 100.0}
+"""Table X prints means of these metrics times this, their variances as they are: mIoU's means are in percent, its
+variances of the fraction. Of other metrics both are of the same unit."""
+
+TABLES_OF_PRINT = {spec.name: spec for spec in (TableSpec(10, {}, ("p_value",), sigma=25, of_print=True),)}
+"""What follows from the paper's own numbers, by name: Table X's p-values, recomputed."""
 
 
 def table_of(benchmark: Benchmark) -> TableSpec | None:
@@ -74,11 +105,6 @@ def table_of(benchmark: Benchmark) -> TableSpec | None:
         return None
     return TableSpec(None, {benchmark.name: None}, benchmark.metrics)
 
-
-NOT_BUILT = {
-    10: "Table X (ten noise draws) is not built yet: it needs ten draws of Tables V, VI and VIII",
-}
-"""Tables of the paper that the suite cannot make yet, each with the reason."""
 
 TITLES = {
     "noisy": "Noisy",

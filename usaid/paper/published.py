@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from functools import cache
 from importlib import resources
 from typing import Any, NamedTuple
@@ -10,6 +11,9 @@ import yaml
 
 COLUMN_OF_K = "u_said_k"
 """Table II's columns: this and the number of classes, ``"u_said_k21"``."""
+
+OF_TWO = "_p_value"
+"""What the metrics of Table X end with that are about two denoisers."""
 
 
 class Published(NamedTuple):
@@ -26,6 +30,8 @@ class Published(NamedTuple):
             method; for a p-value the two, ``"u_said_vs_cdncnn_b"``.
         value: as printed: dB, percent for accuracies and Table X's mIoU, a fraction for the other mIoU and mAP. Table
             X's mIoU variances are of the fraction. A category is 1.0 or 0.0.
+        half_unit: half a unit of the last printed digit: what was rounded lies within ``value`` +- this; of a category
+            0.
     """
 
     table: int
@@ -33,6 +39,7 @@ class Published(NamedTuple):
     metric: str
     denoiser: str
     value: float
+    half_unit: float
 
 
 def all_published() -> list[Published]:
@@ -47,12 +54,19 @@ def hash_of_published() -> str:
 
 def published(table: int | None, group: str, metric: str, denoiser: str) -> float | None:
     """The number that the paper prints in a cell, in the vocabulary of :class:`Published`; None: no such cell."""
-    return None if table is None else _values().get((table, group, metric, denoiser))
+    number = published_number(table, group, metric, denoiser)
+    return None if number is None else number.value
+
+
+def published_number(table: int | None, group: str, metric: str, denoiser: str) -> Published | None:
+    """As :func:`published`, with what is known of its rounding."""
+    return None if table is None else _by_name().get((table, group, metric, denoiser))
 
 
 def paper_denoisers(table: int | None) -> tuple[str, ...]:
     """The denoisers of a table, in the order of its columns (of its rows in Tables III and IV); none: no such table."""
-    return tuple(dict.fromkeys(entry.denoiser for entry in _entries() if entry.table == table))
+    of_denoisers = (e for e in _entries() if e.table == table and not e.metric.endswith(OF_TWO))
+    return tuple(dict.fromkeys(entry.denoiser for entry in of_denoisers))
 
 
 def paper_groups(table: int | None) -> tuple[str, ...]:
@@ -72,9 +86,10 @@ def paper_notes(table: int | None) -> str | None:
 
 @cache
 def _tables() -> dict[int, dict[str, Any]]:
-    """The transcription: number of the table -> its caption, columns, rows, notes."""
+    """The transcription: number of the table -> its caption, columns, rows, notes; numbers as text, digit by digit."""
     text = resources.files("usaid.paper").joinpath("published.yaml").read_text(encoding="utf-8")
-    return {int(name.removeprefix("table_")): table for name, table in yaml.safe_load(text).items()}
+    transcription = yaml.load(text, yaml.BaseLoader)
+    return {int(name.removeprefix("table_")): table for name, table in transcription.items()}
 
 
 @cache
@@ -83,8 +98,8 @@ def _entries() -> tuple[Published, ...]:
 
 
 @cache
-def _values() -> dict[tuple[int, str, str, str], float]:
-    return {entry[:4]: entry.value for entry in _entries()}
+def _by_name() -> dict[tuple[int, str, str, str], Published]:
+    return {entry[:4]: entry for entry in _entries()}
 
 
 def _read_table(number: int, table: Mapping[str, Any]) -> Iterator[Published]:
@@ -96,12 +111,22 @@ def _read_table(number: int, table: Mapping[str, Any]) -> Iterator[Published]:
         8: _cells_at_sigma_25,
         10: _cells_over_draws,
     }.get(number, _cells_by_group)
-    for group, metric, denoiser, value in cells(table):
-        yield Published(number, str(group), metric, denoiser, float(value))
+    for group, metric, denoiser, text in cells(table):
+        yield Published(number, group, metric, denoiser, *_read_number(text))
 
 
-_Cells = Iterator[tuple[object, str, str, float]]
-"""(group, metric, denoiser, value) of each cell of one table."""
+def _read_number(text: str) -> tuple[float, float]:
+    """Value, and half a unit of its last digit: ``"3.30e-6"`` -> 3.3e-6, 5e-9; ``"true"`` -> 1, 0."""
+    if text in _CATEGORIES:
+        return _CATEGORIES[text], 0.0
+    number = Decimal(text)
+    return float(number), float(Decimal((0, (5,), int(number.as_tuple().exponent) - 1)))
+
+
+_CATEGORIES = {"true": 1.0, "false": 0.0}
+
+_Cells = Iterator[tuple[str, str, str, str]]
+"""(group, metric, denoiser, number as printed) of each cell of one table."""
 
 
 def _cells_by_group(table: Mapping[str, Any]) -> _Cells:
@@ -116,7 +141,7 @@ def _cells_by_k(table: Mapping[str, Any]) -> _Cells:
     """Table II: rows are metrics, columns are numbers of classes K; K = 21 is Table I's U-SAID at sigma 25."""
     for metric, values in table["rows"].items():
         for k, value in zip(table["columns"], values, strict=True):
-            yield 25, metric, f"{COLUMN_OF_K}{k}", value
+            yield "25", metric, f"{COLUMN_OF_K}{k}", value
 
 
 def _cells_by_category(table: Mapping[str, Any]) -> _Cells:
@@ -139,7 +164,7 @@ def _cells_at_sigma_25(table: Mapping[str, Any]) -> _Cells:
     """Table VIII: rows are metrics, columns are denoisers; the sigma stands in the caption."""
     for metric, values in table["rows"].items():
         for denoiser, value in zip(table["columns"], values, strict=True):
-            yield 25, metric, denoiser, value
+            yield "25", metric, denoiser, value
 
 
 def _cells_over_draws(table: Mapping[str, Any]) -> _Cells:
@@ -152,4 +177,4 @@ def _cells_over_draws(table: Mapping[str, Any]) -> _Cells:
     for row, p_values in table["p_values"].items():
         group, metric = row.split("_", 1)
         for pair, value in p_values.items():
-            yield group, f"{metric}_p_value", pair, value
+            yield group, f"{metric}{OF_TWO}", pair, value

@@ -1,6 +1,6 @@
 """Refuses to put scores in one table that were not made from the same images, noise and judge."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from typing import Any, Protocol
 
@@ -12,7 +12,8 @@ ROW_NAME = ["image_id", "sigma", "draw"]
 """What a row is about, but for the level that a non-blind method was told."""
 
 SAME_IN_ALL = ("dataset", "judge", "noise_version")
-"""Provenance that has to agree; what else may differ (code, device, precision) is said in a footnote."""
+"""Provenance that has to agree, the judge's with the hash of its code; what else may differ (the denoiser's code,
+device, precision) is said in a footnote."""
 
 
 class ScoresLike(Protocol):
@@ -47,11 +48,20 @@ def check_comparable(benchmark: str, scores: Mapping[str, ScoresLike], sigma: fl
     for denoiser, of_denoiser in scores.items():
         if (own := of_denoiser.provenance["benchmark"]) != benchmark:
             raise UsaidError(f"scores of {denoiser!r} are of benchmark {own!r}; give those of {benchmark!r}")
-    judged = {
-        f"{benchmark}/{denoiser}.parquet": of_denoiser
-        for denoiser, of_denoiser in scores.items()
-        if of_denoiser.provenance["failure"] is None
-    }
+    check_alike({f"{benchmark}/{denoiser}.parquet": of_denoiser for denoiser, of_denoiser in scores.items()}, sigma)
+
+
+def check_alike(scores: Mapping[str, ScoresLike], sigma: float | None = None) -> None:
+    """Check that scores of one benchmark were made from the same images, sigmas, draws and judge.
+
+    Args:
+        scores: name of the file, for messages -> its scores; those of failed evaluators are not looked at.
+        sigma: the only one whose rows have to agree; None: all that two files have both.
+
+    Raises:
+        UsaidError: as :func:`check_comparable`.
+    """
+    judged = {file: own for file, own in scores.items() if own.provenance["failure"] is None}
     for file, of_denoiser in judged.items():
         _check_whole(file, of_denoiser)
     for (first_file, first), (second_file, second) in pairwise(judged.items()):
@@ -83,13 +93,20 @@ def _check_levels(file: str, scores: ScoresLike) -> None:
 
 def _difference(first: ScoresLike, second: ScoresLike, sigma: float | None) -> str | None:
     """In what two files differ that have to agree, or None."""
-    for key in SAME_IN_ALL:
-        one, other = _flat(key, first.provenance.get(key)), _flat(key, second.provenance.get(key))
+    if difference := difference_of_provenance(first.provenance, second.provenance, SAME_IN_ALL):
+        return difference
+    common = {*first.rows["sigma"]} & {*second.rows["sigma"]} if sigma is None else {sigma}
+    return _difference_of_rows(*(one.rows[one.rows["sigma"].isin(common)] for one in (first, second)))
+
+
+def difference_of_provenance(first: Mapping[str, Any], second: Mapping[str, Any], keys: Iterable[str]) -> str | None:
+    """In which of some keys the provenance of two files differs, with both values; None: in none."""
+    for key in keys:
+        one, other = _flat(key, first.get(key)), _flat(key, second.get(key))
         for name in sorted(one.keys() | other.keys()):
             if one.get(name) != other.get(name):
                 return f"{name} is {one.get(name)!r} in the first and {other.get(name)!r} in the second"
-    common = {*first.rows["sigma"]} & {*second.rows["sigma"]} if sigma is None else {sigma}
-    return _difference_of_rows(*(one.rows[one.rows["sigma"].isin(common)] for one in (first, second)))
+    return None
 
 
 def _flat(key: str, value: Any) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Intersection over union from confusion counts that were kept image by image (Tables V, VII)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -23,3 +23,27 @@ def class_iou(confusions: Sequence[Sequence[int]] | np.ndarray) -> np.ndarray:
     right = matrix.diagonal()
     union = matrix.sum(axis=0) + matrix.sum(axis=1) - right
     return np.divide(right, union, out=np.full(classes, np.nan), where=union > 0)
+
+
+def resampled_iou(confusions: Sequence[Sequence[int]] | np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """Intersection over union of each class in resamples of the images.
+
+    Args:
+        confusions: of N images, as :func:`class_iou` has them. Their sums stay exact below 2**53 pixels.
+
+    Returns:
+        (B, N) whole numbers, how often an image is in each of B resamples -> float64 (B, K) in [0, 1], what
+        ``class_iou`` has for the images repeated by them; NaN for a class that does not occur in a resample.
+    """
+    counts = np.asarray(confusions, dtype=np.float64)
+    classes = round(counts.shape[1] ** 0.5)
+    matrices = counts.reshape(-1, classes, classes)
+    right = matrices.diagonal(axis1=1, axis2=2)
+    union = matrices.sum(axis=1) + matrices.sum(axis=2) - right
+
+    def iou(weights: np.ndarray) -> np.ndarray:
+        of_resamples = np.asarray(weights, dtype=np.float64)
+        unions = of_resamples @ union
+        return np.divide(of_resamples @ right, unions, out=np.full_like(unions, np.nan), where=unions > 0)
+
+    return iou

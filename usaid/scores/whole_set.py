@@ -10,7 +10,11 @@ from usaid.cards import Convention
 from usaid.errors import UsaidError
 from usaid.registries import load_object
 from usaid.scores.average_precision import average_precision
-from usaid.scores.confusion import class_iou
+from usaid.scores.confusion import class_iou, resampled_iou
+from usaid.scores.resampled_precision import resampled_precision
+
+Resampled = Callable[[pd.DataFrame, Mapping[str, Any]], Callable[[np.ndarray], np.ndarray]]
+"""How scores of resamples are made: :attr:`Statistic.resampled`."""
 
 
 class Statistic(NamedTuple):
@@ -19,16 +23,25 @@ class Statistic(NamedTuple):
     Attributes:
         columns: of the score file, that it is made from.
         of_classes: (rows of one sigma and draw, the judge's record) -> class -> its score; NaN: left out of the mean.
+        resampled: (such rows, the judge's record) -> the scores of resamples: (B, N) whole numbers >= 0, how often each
+            of N rows is in each of B resamples -> float64 (B,), NaN where no class has a score. Equal to
+            :meth:`of_data_set` of the rows repeated in their places, and exactly so where every row comes once.
+            None: there is no faster way than that.
     """
 
     columns: tuple[str, ...]
     of_classes: Callable[[pd.DataFrame, Mapping[str, Any]], dict[str, float]]
+    resampled: Resampled | None = None
 
     def of_data_set(self, rows: pd.DataFrame, judge: Mapping[str, Any]) -> float:
         """The mean over classes; NaN if none has a score."""
-        values = np.array([*self.of_classes(rows, judge).values()])
-        defined = values[~np.isnan(values)]
-        return float(defined.mean()) if len(defined) else float("nan")
+        return _mean(self.of_classes(rows, judge))
+
+
+def _mean(of_classes: Mapping[str, float]) -> float:
+    values = np.array([*of_classes.values()])
+    defined = values[~np.isnan(values)]
+    return float(defined.mean()) if len(defined) else float("nan")
 
 
 def _recorded(judge: Mapping[str, Any], key: str) -> Any:
@@ -51,6 +64,21 @@ def _iou(rows: pd.DataFrame, judge: Mapping[str, Any]) -> dict[str, float]:
     return {n: float("nan") if n in left_out else v for n, v in zip(names, values.tolist(), strict=True)}
 
 
+def _resampled_iou(rows: pd.DataFrame, judge: Mapping[str, Any]) -> Callable[[np.ndarray], np.ndarray]:
+    place = {name: index for index, name in enumerate(_recorded(judge, "class_names"))}
+    counted = [place[name] for name, value in _iou(rows, judge).items() if not np.isnan(value)]
+    iou = resampled_iou(np.stack([*rows["confusion"]]))
+
+    def scores(weights: np.ndarray) -> np.ndarray:
+        values = iou(weights).take(np.array(counted, dtype=int), axis=1)
+        occurs = ~np.isnan(values)
+        n_classes = occurs.sum(axis=1)
+        sums = np.where(occurs, values, 0).sum(axis=1)
+        return np.divide(sums, n_classes, out=np.full(len(sums), np.nan), where=n_classes > 0)
+
+    return scores
+
+
 def _precision(thresholds: slice) -> Callable[[pd.DataFrame, Mapping[str, Any]], dict[str, float]]:
     def of_classes(rows: pd.DataFrame, judge: Mapping[str, Any]) -> dict[str, float]:
         scores = average_precision([*rows["matches"]], [*rows["objects"]])
@@ -61,15 +89,29 @@ def _precision(thresholds: slice) -> Callable[[pd.DataFrame, Mapping[str, Any]],
     return of_classes
 
 
-MIOU_DATASET = Statistic(("confusion",), _iou)
+def _resampled_precision(thresholds: slice) -> Resampled:
+    def resampled(rows: pd.DataFrame, judge: Mapping[str, Any]) -> Callable[[np.ndarray], np.ndarray]:
+        whole = _mean(_precision(thresholds)(rows, judge))
+        precision = resampled_precision([*rows["matches"]], [*rows["objects"]], thresholds)
+
+        def scores(weights: np.ndarray) -> np.ndarray:
+            everyone_once = (weights == 1).all(axis=1)
+            return np.where(everyone_once, whole, precision(weights))  # sums in another order differ in the last digit
+
+        return scores
+
+    return resampled
+
+
+MIOU_DATASET = Statistic(("confusion",), _iou, _resampled_iou)
 """Intersection over union of the confusion counts of all images together, void left out, mean over the classes that
 occur (PROTOCOL section 2)."""
 
-AP50_COCO = Statistic(("matches", "objects"), _precision(slice(0, 1)))
+AP50_COCO = Statistic(("matches", "objects"), _precision(slice(0, 1)), _resampled_precision(slice(0, 1)))
 """COCO's average precision (101 recall levels, all areas, at most 100 detections an image) at IoU 0.50, mean over the
 categories with objects."""
 
-AP50_95_COCO = Statistic(("matches", "objects"), _precision(slice(None)))
+AP50_95_COCO = Statistic(("matches", "objects"), _precision(slice(None)), _resampled_precision(slice(None)))
 """The same over IoU 0.50:0.05:0.95."""
 
 

@@ -25,28 +25,6 @@ rule table:
         "../scripts/table.py"
 
 
-rule seeds:
-    input:
-        get_files(JOBS.seeds),
-    output:
-        csv=f"{RESULTS}/tables/seeds.csv",
-        md=f"{RESULTS}/tables/seeds.md",
-    log:
-        f"{RESULTS}/logs/tables/seeds.log",
-    message:
-        "seeds"
-    params:
-        failures=get_failures("seeds"),
-        code=get_code(JOBS.seeds),
-    resources:
-        attempt=get_attempt,
-    retries: 1
-    conda:
-        "../../envs/suite.yaml"
-    script:
-        "../scripts/seeds.py"
-
-
 rule classes:
     input:
         get_files(JOBS.classes),
@@ -74,6 +52,7 @@ rule index:
         get_files(JOBS.index),
     output:
         index=f"{RESULTS}/tables/index.md",
+        verdicts=f"{RESULTS}/tables/verdicts.csv",
         provenance=f"{RESULTS}/tables/provenance.json",
     log:
         f"{RESULTS}/logs/tables/index.log",

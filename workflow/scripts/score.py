@@ -1,4 +1,4 @@
-"""Score one denoiser on one benchmark; a failure becomes a score file that says why."""
+"""Score one denoiser on one benchmark, or its further noise draws; a failure becomes a score file that says why."""
 
 from pathlib import Path
 
@@ -25,6 +25,7 @@ def score_job():
         judge_file=path_of(settings["judge_file"]),
         weights=path_of(settings["weights"]),
         code_hash=snakemake.params.code,
+        draws=range(*settings["draws"]) if "draws" in settings else None,
     )
 
 

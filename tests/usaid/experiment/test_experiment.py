@@ -378,7 +378,9 @@ def test_null_removes_a_key_of_an_entry(tmp_path):
     assert entry.train is not None
 
 
-@pytest.mark.parametrize("null", ["denoisers: {absent: null}", "benchmarks: {coco_detection: null}", "ablation: null"])
+@pytest.mark.parametrize(
+    "null", ["denoisers: {absent: null}", "benchmarks: {coco_detection: null}", "ablation: null", "draws: null"]
+)
 def test_null_may_remove_what_is_not_there(tmp_path, null):
     assert layered(tmp_path, null, MINIMAL) == checked_experiment(MINIMAL)
 
@@ -697,6 +699,114 @@ def test_the_ablation_needs_the_benchmark_of_table_ii():
     config = ablated()
     del config["benchmarks"]["voc_quality"]
     assert refusal(config) == "ablation: Table II is made from benchmark voc_quality; add it"
+
+
+# Table X's draws
+
+
+def with_draws(own: dict[str, Any] | None = None, **draws: object) -> dict[str, Any]:
+    """An experiment with all kinds of denoisers that is asked for Table X.
+
+    Args:
+        own: further keys of ``kodak_quality``.
+        draws: of the key.
+    """
+    config = copy.deepcopy(MINIMAL)
+    config["denoisers"] |= {
+        "noisy": {"method": "noisy"},
+        "clean": {"method": "clean"},
+        "cbm3d": {"method": "cbm3d", "benchmarks": ["kodak_quality"]},
+        "mine": {"method": "mine:Mine", "benchmarks": ["kodak_quality"]},
+        "elsewhere": {"method": "mine:Mine", "sigmas": [15], "benchmarks": ["kodak_quality"]},
+    }
+    config["benchmarks"]["kodak_quality"] = {"sigmas": [15, 25], "told_sigmas": [25, "oracle"], **(own or {})}
+    config["benchmarks"]["voc_quality"] = {"sigmas": [25]}
+    return config | {"draws": draws}
+
+
+def test_table_x_takes_the_papers_denoisers_and_own_ones_at_its_sigma():
+    experiment = checked_experiment(with_draws())
+    assert experiment.draws is not None
+    assert experiment.draws.draws == 10
+    assert experiment.draw_denoisers_of("kodak_quality") == ["u_said", "mine"]
+    assert experiment.draw_denoisers_of("cifar100_classification") == ["u_said"]
+    for not_of_it in ("voc_quality", "voc_segmentation"):
+        assert experiment.draw_denoisers_of(not_of_it) == []
+        assert experiment.further_draws(not_of_it) == range(0)
+
+
+def test_without_the_key_there_are_no_further_draws():
+    experiment = checked_experiment(MINIMAL)
+    assert experiment.draws is None
+    assert experiment.draw_denoisers_of("kodak_quality") == []
+    assert experiment.further_draws("kodak_quality") == range(0)
+
+
+def test_denoisers_that_table_x_leaves_out_are_in_it_where_they_are_named():
+    experiment = checked_experiment(with_draws(denoisers=["cbm3d", "noisy"]))
+    assert experiment.draw_denoisers_of("kodak_quality") == ["noisy", "cbm3d"]
+    assert experiment.draw_denoisers_of("cifar100_classification") == ["noisy"]
+
+
+@pytest.mark.parametrize(
+    ("own", "asked", "further"), [(1, 10, (1, 10)), (3, 4, (3, 4)), (4, 4, (4, 4)), (6, 2, (6, 6))]
+)
+def test_further_draws_are_those_that_the_benchmarks_own_lack(own, asked, further):
+    assert checked_experiment(with_draws({"draws": own}, draws=asked)).further_draws("kodak_quality") == range(*further)
+
+
+def test_further_draws_are_scored_at_one_sigma_and_told_the_truth():
+    experiment = checked_experiment(with_draws())
+    settings = experiment.settings_of_draws("kodak_quality", "u_said")
+    assert (settings.sigmas, settings.told_sigmas) == ((25,), ("oracle",))
+    assert experiment.settings_of("kodak_quality", "u_said").sigmas == (15, 25)
+
+
+@pytest.mark.parametrize(
+    ("draws", "message"),
+    [
+        ({"draws": 1}, "draws.draws = 1: must be >= 2"),
+        ({"draws": 2.5}, "draws.draws = 2.5: must be of type integer"),
+        ({"drawss": 3}, "unknown key 'draws.drawss' (nearest: 'draws'); allowed: denoisers, draws"),
+        ({"denoisers": []}, "draws.denoisers = []: must be a list of at least 1"),
+        ({"denoisers": ["mine", "mine"]}, 'draws.denoisers = ["mine", "mine"]: must be without repeated values'),
+        (
+            {"denoisers": ["mine", 'a"b']},
+            'draws.denoisers.1 = "a\\"b": must be one of u_said, noisy, clean, cbm3d, mine, elsewhere',
+        ),
+        ({"denoisers": ["clean"]}, 'draws.denoisers.0 = "clean": sees no noise, so that all draws are one; drop it'),
+        (
+            {"denoisers": ["elsewhere"]},
+            'draws.denoisers.0 = "elsewhere": is not scored at sigma 25 on kodak_quality or cifar100_classification; '
+            "widen its 'benchmarks' or 'sigmas', or drop it",
+        ),
+    ],
+)
+def test_impossible_draws_are_refused_in_one_line(draws, message):
+    assert refusal(with_draws(**draws)) == message
+
+
+def test_draws_need_a_benchmark_of_table_x_at_its_sigma():
+    message = (
+        "draws: Table X is made from voc_segmentation or kodak_quality or cifar100_classification at sigma 25; add one "
+        "of them, with 25 among its 'sigmas', or drop 'draws'"
+    )
+    config = with_draws({"sigmas": [15]})
+    del config["benchmarks"]["cifar100_classification"]
+    assert refusal(config) == message
+    del config["benchmarks"]["kodak_quality"]
+    assert refusal(config) == message
+
+
+def test_draws_need_a_denoiser_that_table_x_shows():
+    config = with_draws()
+    config["denoisers"] = {"noisy": {"method": "noisy"}}
+    assert refusal(config) == (
+        "draws: none that Table X shows by itself is scored at sigma 25 on kodak_quality or cifar100_classification; "
+        "name 'denoisers'"
+    )
+    config["draws"] = {"denoisers": ["noisy"]}
+    assert checked_experiment(config).draw_denoisers_of("kodak_quality") == ["noisy"]
 
 
 def test_networks_need_weights():

@@ -15,7 +15,7 @@ from usaid.experiment.experiment import DenoiserEntry, Experiment
 from usaid.experiment.model import Settings
 from usaid.experiment.reading import checked_experiment
 from usaid.experiment.reference import json_schema, key_reference
-from usaid.experiment.studies import Ablation, Convergence
+from usaid.experiment.studies import Ablation, Convergence, Draws
 from usaid.registries import BENCHMARKS, DATASETS, METHODS, load_object
 
 CONFIGS = Path(__file__).parents[3] / "config"
@@ -33,6 +33,7 @@ benchmarks:
   isic_segmentation: {sigmas: [25], longest_side: null, segmenter: {network: pspnet, train: {}}}
   cifar100_classification: {sigmas: [25], classifier: {network: resnet8, train: {}}}
   coco_detection: {sigmas: [25], detector: {network: yolov3u}}
+draws: {draws: 3, denoisers: [noisy, own]}
 convergence: {}
 """
 
@@ -70,6 +71,7 @@ def test_null_removes_entries(validator):
         "benchmarks": {"voc_quality": None},
         "subsets": {"voc2012/val": None},
         "ablation": None,
+        "draws": None,
         "convergence": None,
     }
     validator.validate(nulls)
@@ -84,6 +86,10 @@ REFUSED = [
     ("", {"subsets": {"voc/val": "x"}}),
     ("", {"ablation": {"denoiser": "u_said", "classes": [1]}}),
     ("", {"ablation": {"denoiser": "u_said", "classes": [2, 2]}}),
+    ("", {"draws": {"draws": 1}}),
+    ("", {"draws": {"draws": "10"}}),
+    ("", {"draws": {"denoisers": []}}),
+    ("", {"draws": {"denoisers": ["own", "own"]}}),
     ("", {"convergence": {"crop": 33}}),
     ("", {"convergence": {"encoder": "vgg"}}),
     ("denoisers", {"U-SAID": {"method": "noisy"}}),
@@ -140,7 +146,7 @@ def test_the_schema_refuses_what_the_models_refuse(place, change, validator):
 
 def kinds() -> set[type[Settings]]:
     """All settings that an experiment may hold."""
-    pending: list[type[Settings]] = [Experiment, DenoiserEntry, BenchmarkSettings, Ablation, Convergence]
+    pending: list[type[Settings]] = [Experiment, DenoiserEntry, BenchmarkSettings, Ablation, Draws, Convergence]
     pending += [load_object(card.settings) for card in BENCHMARKS.values()]
     pending += [load_object(card.recipe) for card in METHODS.values() if card.recipe]
     reached: set[type[Settings]] = set()

@@ -1,10 +1,9 @@
-"""What a sample over training seeds says: means and differences with intervals, as records."""
+"""What the statistics say: estimates with intervals and p-values, and comparisons of two denoisers, as records."""
 
 import math
-import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal
 
 from scipy.stats import t as student_t
 
@@ -12,93 +11,91 @@ from usaid.cards import Metric
 
 CONFIDENCE = 0.95
 
-
-class Group(NamedTuple):
-    """One way of training a denoiser, and those that it gave.
-
-    Attributes:
-        name: name of the first member.
-        title: title of the first member; with the name behind it if another group has the same.
-        members: training seed -> denoiser.
-    """
-
-    name: str
-    title: str
-    members: dict[int, str]
+Over = Literal["draws", "images", "seeds", "all"]
+"""A source of chance: noise draws, images, training seeds, or all of them that an experiment has several of."""
 
 
-class Estimate(NamedTuple):
-    """What a sample over training seeds says.
+@dataclass(frozen=True)
+class Estimate:
+    """A score or a difference of scores, and how sure it is.
 
     Attributes:
-        value: its mean.
-        low: lower end of the 95 % interval of Student's t.
+        over: the source of chance that the interval and p speak of.
+        test: the name of the test: ``"paired t-test"``.
+        units: what was resampled or averaged over, and how many: ``{"images": 24}``.
+        value: the score, or denoiser minus other, in the paper's unit; NaN if there is none.
+        low: lower end of its 95 % interval; None: not testable.
         high: upper end of it.
-        sd: standard deviation over seeds, n - 1 in the denominator.
-        p_value: two-sided, of the t-test that the mean is 0; of paired differences, the paired t-test.
-        n_seeds: size of the sample.
+        p: two-sided p-value of the value being 0; None: not testable, or a score and no difference.
+        error: standard error of the value.
+        df: degrees of freedom that go with ``error``.
+        not_testable: why there is no interval; None: there is one.
     """
 
+    over: Over
+    test: str
+    units: Mapping[str, int]
     value: float
-    low: float
-    high: float
-    sd: float
-    p_value: float
-    n_seeds: int
+    low: float | None = None
+    high: float | None = None
+    p: float | None = None
+    error: float | None = None
+    df: float | None = None
+    not_testable: str | None = None
 
-    @property
-    def differs(self) -> bool:
-        """Whether the interval excludes 0."""
-        return not self.low <= 0 <= self.high
+    def p_above(self, margin: float) -> float | None:
+        """One-sided p-value of the value being at most ``margin``, by Student's t; None: not testable."""
+        return None if self.error is None or self.df is None else self._tail(self.value - margin)
+
+    def p_below(self, margin: float) -> float | None:
+        """One-sided p-value of the value being at least ``margin``, by Student's t; None: not testable."""
+        return None if self.error is None or self.df is None else self._tail(margin - self.value)
+
+    def _tail(self, distance: float) -> float:
+        assert self.error is not None
+        if self.error == 0:
+            return 0.0 if distance > 0 else 1.0
+        return float(student_t.sf(distance / self.error, self.df))
 
 
-class SeedRow(NamedTuple):
-    """A mean over seeds or a difference of two denoisers over the seeds that both have.
+@dataclass(frozen=True)
+class Comparison:
+    """A score of a denoiser, or its difference from another one.
 
     Attributes:
-        benchmark: whose scores it is from.
-        sigma: noise level, 0-255 scale.
-        metric: what was measured; ``estimate`` is in its unit.
-        convention: the column of the score files.
-        denoiser: name of the group.
-        other: name of the group that is subtracted; None: the row is a mean.
-        estimate: of the mean over images, over the seeds.
+        benchmark: whose scores.
+        group: the group of rows of a table: ``"25"``, ``"isic2018"``, ``"oracle_sigma/25"``.
+        metric: what was measured; the estimate is in its unit.
+        convention: how.
+        denoiser: a denoiser; over seeds the name of the first of those that are trained alike.
+        other: the denoiser that is subtracted; None: it is a score.
+        estimate: its value, and how sure it is.
+        family: the comparisons that ``p_corrected`` is corrected for, by name.
+        family_size: how many they are.
+        p_corrected: Holm's; None: not testable, or a score.
     """
 
     benchmark: str
-    sigma: float
+    group: str
     metric: Metric
     convention: str
     denoiser: str
     other: str | None
     estimate: Estimate
+    family: str = ""
+    family_size: int = 1
+    p_corrected: float | None = None
 
+    @property
+    def differs(self) -> bool:
+        """Whether the difference survives the correction."""
+        return self.p_corrected is not None and self.p_corrected < 1 - CONFIDENCE
 
-@dataclass(frozen=True)
-class SeedComparison:
-    """The statistics over training seeds of some score files.
-
-    Attributes:
-        groups: those with two seeds or more, in the order of the score files.
-        rows: benchmark -> means and differences, in order of sigma and metric.
-        notes: benchmark -> sentences (without their stops) on its images, conventions, failures and deviations.
-        left_out: denoisers with one seed only, or not trained.
-    """
-
-    groups: tuple[Group, ...]
-    rows: Mapping[str, tuple[SeedRow, ...]]
-    notes: Mapping[str, tuple[str, ...]]
-    left_out: tuple[str, ...]
-
-
-def estimate(values: Sequence[float]) -> Estimate:
-    """Mean, 95 % interval of Student's t and two-sided p-value of a mean of 0, from two values or more.
-
-    Equal values give an interval without width, and a p-value of 0, or 1 if they are 0.
-    """
-    n = len(values)
-    mean, sd = statistics.mean(values), statistics.stdev(values)
-    error = sd / math.sqrt(n)
-    half = float(student_t.ppf((1 + CONFIDENCE) / 2, n - 1)) * error
-    p_value = 2 * float(student_t.sf(abs(mean) / error, n - 1)) if error else float(mean == 0)
-    return Estimate(mean, mean - half, mean + half, sd, p_value, n)
+    @property
+    def verdict(self) -> str:
+        """``"differ"``, ``"no difference found"`` or ``"not testable"``; of a score empty."""
+        if self.other is None:
+            return ""
+        if self.p_corrected is None or math.isnan(self.p_corrected):
+            return "not testable"
+        return "differ" if self.differs else "no difference found"

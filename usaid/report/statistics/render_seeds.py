@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 
-from usaid.report.statistics.estimates import SeedComparison, SeedRow
+from usaid.report.statistics.old_estimates import SeedComparison, SeedRow
 from usaid.report.tables.numbers import printed, printed_difference
 from usaid.report.tables.render_markdown import DASH, escaped, table_line
 from usaid.report.tables.titles import heading, sigma_name

@@ -10,7 +10,7 @@ from usaid.cards import Metric
 from usaid.errors import UsaidError
 from usaid.experiment.seeds import without_seed
 from usaid.registries import BENCHMARKS
-from usaid.report.statistics.estimates import Group, SeedComparison, SeedRow, estimate
+from usaid.report.statistics.old_estimates import Group, SeedComparison, SeedRow, estimate
 from usaid.report.statistics.render_seeds import render_seeds_csv, render_seeds_markdown
 from usaid.report.tables.cells import Place
 from usaid.report.tables.footnotes import plain_footnotes

@@ -1,19 +1,22 @@
 """Builds a table: our numbers beside the paper's, in the paper's layout, ranked and annotated."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 
 from usaid.cards import Metric
 from usaid.errors import UsaidError
-from usaid.paper.layouts import NOT_BUILT, REFERENCES, TABLES, TITLES, TableSpec, table_of
+from usaid.paper.layouts import REFERENCES, TABLES, TABLES_OF_PRINT, TITLES, TableSpec, table_of
 from usaid.paper.published import COLUMN_OF_K, paper_caption, paper_denoisers, paper_groups, published
 from usaid.registries import BENCHMARKS, DATASETS
+from usaid.report.statistics.estimates import Estimate
+from usaid.report.statistics.families import comparisons_of_table
 from usaid.report.tables.cells import Cell, Layout, Place, Table
+from usaid.report.tables.draws_table import build_draws_table
 from usaid.report.tables.footnotes import NOT_IN_PAPER, footnotes_of_means
 from usaid.report.tables.means import Means, Missing
-from usaid.report.tables.metrics import further_metrics, metrics_named
-from usaid.report.tables.numbers import as_printed
+from usaid.report.tables.metrics import further_metrics, metrics_named, metrics_of
+from usaid.report.tables.ranks import ranked
 from usaid.report.tables.titles import distinct, sigma_name
+from usaid.report.tables.verdicts import tolerance_of, what_differs, with_verdict, within
 from usaid.scores.comparable import ScoresLike, check_comparable
 
 
@@ -37,37 +40,48 @@ def build_table(table: int | str, *scores: Mapping[str, ScoresLike]) -> Table:
     if not spec.benchmarks:
         from_scores = ", ".join(str(number) for number, known in TABLES.items() if known.benchmarks)
         raise UsaidError(f"table {table} is not made from scores; those that are: {from_scores}")
-    shown = [_shown(spec, *panel) for panel in zip(spec.benchmarks, scores, strict=True)]
-    metrics = _metrics(spec, shown)
-    panels = [
-        Means(benchmark, metrics, columns, spec.sigma, group, spec.settings)
-        for (benchmark, group), columns in zip(spec.benchmarks.items(), shown, strict=True)
-    ]
+    panels = panels_of(spec, scores)
+    if spec.over_draws:
+        return build_draws_table(spec, panels, _titles(spec, panels))
+    metrics = tuple(panels[0].metrics.values())
     layout = _layout(spec, metrics, panels)
     places = [Place(g, d, metric.name) for g in layout.groups for d in layout.denoisers for metric in metrics]
     panel_of = {panel.group: panel for panel in panels}
     means = {place: panel_of[place.group if place.group in panel_of else None] for place in places}
     missing = {place: reason for place in places if (reason := means[place].why_missing(place)) is not None}
-    cells = [_cell(spec, place, means[place], missing.get(place)) for place in places]
+    comparisons = comparisons_of_table(spec, panels, over="images", with_scores=True)
+    sure = {Place(one.group, one.denoiser, one.metric.name): one.estimate for one in comparisons if one.other is None}
+    cells = [_cell(spec, place, means[place], missing.get(place), sure.get(place)) for place in places]
     footnotes = footnotes_of_means(spec, panels, missing.values(), layout.denoisers)
     images = {place: means[place].values[place].images for place in places if place not in missing}
-    return Table(spec, _caption(spec), tuple(_ranked(cells, metrics, images)), layout, tuple(footnotes))
+    return ranked(Table(spec, _caption(spec), tuple(cells), layout, tuple(footnotes)), comparisons, images)
+
+
+def panels_of(spec: TableSpec, scores: Sequence[Mapping[str, ScoresLike]]) -> list[Means]:
+    """What a table that is made from scores shows of each of its benchmarks; arguments and errors as above."""
+    shown = [_shown(spec, *panel) for panel in zip(spec.benchmarks, scores, strict=True)]
+    metrics = _metrics(spec, shown)
+    return [
+        Means(benchmark, _of_panel(spec, benchmark, metrics), columns, spec.sigma, group, spec.settings)
+        for (benchmark, group), columns in zip(spec.benchmarks.items(), shown, strict=True)
+    ]
 
 
 def spec_of(table: int | str) -> TableSpec:
     """What a table is made from.
 
     Args:
-        table: the paper's number, also as text, or the name of a benchmark that no table of the paper is made from.
+        table: the paper's number, also as text, one of :data:`usaid.paper.layouts.TABLES_OF_PRINT`, or the name of a
+            benchmark that no table of the paper is made from.
 
     Raises:
-        UsaidError: there is no such table, or it cannot be made yet.
+        UsaidError: there is no such table.
     """
     number = int(table) if isinstance(table, int) or table.isdecimal() else None
-    if number in NOT_BUILT:
-        raise UsaidError(NOT_BUILT[number])
     if number in TABLES:
         return TABLES[number]
+    if table in TABLES_OF_PRINT:
+        return TABLES_OF_PRINT[str(table)]
     own = table_of(BENCHMARKS[table]) if isinstance(table, str) and table in BENCHMARKS else None
     if own is None:
         raise UsaidError(f"table {table}: the paper has tables 1 to 10; others are those of benchmarks that it lacks")
@@ -96,6 +110,11 @@ def _metrics(spec: TableSpec, shown: Iterable[Mapping[str, ScoresLike]]) -> tupl
         for metric in further_metrics(benchmark, columns.values())
     ]
     return tuple(dict.fromkeys([*metrics_named(spec.metrics), *further]))
+
+
+def _of_panel(spec: TableSpec, benchmark: str, metrics: tuple[Metric, ...]) -> tuple[Metric, ...]:
+    """The metrics that are shown of a benchmark: all; in Table X, whose data sets have their own, those of its card."""
+    return metrics if not spec.over_draws else tuple(m for m in metrics_of(benchmark) if m.name in spec.metrics)
 
 
 def _by_classes(ablated: str, benchmark: str, scores: Mapping[str, ScoresLike]) -> dict[str, ScoresLike]:
@@ -151,40 +170,14 @@ def _titles(spec: TableSpec, panels: Sequence[Means]) -> dict[str, str]:
     return distinct({name: scores[name].provenance["title"] if name in scores else TITLES[name] for name in order})
 
 
-def _cell(spec: TableSpec, place: Place, means: Means, missing: Missing | None) -> Cell:
+def _cell(spec: TableSpec, place: Place, means: Means, missing: Missing | None, sure: Estimate | None) -> Cell:
+    """A number with its interval over images and the verdict on the printed one; or why there is none."""
     paper = published(spec.number, place.group, place.metric, place.denoiser)
     remarks = [NOT_IN_PAPER] if paper is None else []
+    rule = within(tolerance_of(place.metric))
     if missing is not None:
-        return Cell(place, None, paper, note="; ".join([missing.reason, *remarks]))
-    mean, dataset = means.values[place], means.judged[place.denoiser].provenance["dataset"]
-    if dataset["n"] != dataset["n_official"]:
-        remarks.append(f"n = {dataset['n']} of {dataset['n_official']}")
-    if undefined := means.undefined_text(place):
-        remarks.append(undefined)
-    if apart := means.is_apart(place):
-        remarks.append(f"n = {mean.n}: fewer images than its neighbours, not ranked against them")
-    deviations = means.deviations(place.denoiser, place.metric) + means.deviations(place.denoiser, None)
-    note = "; ".join([means.convention_text(place.metric), *remarks, *deviations])
-    return Cell(place, mean.value, paper, mean.n, note, apart=apart)
-
-
-def _ranked(cells: Sequence[Cell], metrics: Sequence[Metric], images: Mapping[Place, frozenset[str]]) -> list[Cell]:
-    """The cells with best and second best ranked, for each group and metric; equal as printed is equal in rank.
-
-    Noisy and clean do not compete, nor does a number that averages fewer images than its rivals, and nothing is ranked
-    where fewer than two denoisers have a value.
-    """
-    by_name = {metric.name: metric for metric in metrics}
-    rivals: dict[tuple[str, str], dict[Place, float]] = {}
-    for place, ours in ((cell.place, cell.ours) for cell in cells):
-        if ours is not None and place.denoiser not in REFERENCES:
-            printed = as_printed(ours, by_name[place.metric].digits)
-            rivals.setdefault((place.group, place.metric), {})[place] = printed
-    ranks: dict[Place, int] = {}
-    for (_, metric), values in rivals.items():
-        whole = frozenset().union(*(images[place] for place in values))
-        values = {place: value for place, value in values.items() if images[place] == whole}
-        order = sorted(set(values.values()), reverse=by_name[metric].better == "higher")
-        if len(values) > 1:
-            ranks |= {place: order.index(value) + 1 for place, value in values.items() if value in order[:2]}
-    return [replace(cell, rank=ranks.get(cell.place)) for cell in cells]
+        return with_verdict(Cell(place, None, paper, note="; ".join([missing.reason, *remarks])), (), rule)
+    mean, note = means.values[place], "; ".join([means.convention_text(place.metric), *remarks, *means.remarks(place)])
+    low, high = (None, None) if sure is None else (sure.low, sure.high)
+    cell = Cell(place, mean.value, paper, mean.n, note, apart=means.is_apart(place), low=low, high=high)
+    return with_verdict(cell, what_differs(spec, means, place), rule)

@@ -10,7 +10,9 @@ from usaid.registries import METHODS, load_object, method_of
 from usaid.report.tables.cells import Cell, Layout, Mark, Place, Table
 from usaid.report.tables.footnotes import NOT_IN_PAPER, grouped_by_text, notes_on_print
 from usaid.report.tables.means import NOT_IN_EXPERIMENT
+from usaid.report.tables.numbers import CHECK_MARK
 from usaid.report.tables.titles import distinct
+from usaid.report.tables.verdicts import equal, with_verdict
 
 (NUMBER,) = (number for number, spec in TABLES.items() if not spec.benchmarks)
 """The table that is made from the facts of the methods."""
@@ -23,6 +25,9 @@ _TITLES = {
 
 CATEGORIES = tuple(Metric(name, _TITLES[name], "", "higher", digits=0) for name in TABLES[NUMBER].metrics)
 """Its columns; the names are those of :class:`usaid.cards.Facts`."""
+
+_FORMATS = {category.name: CHECK_MARK for category in CATEGORIES}
+_LEGEND = "Our facts (the paper's)."
 
 
 def build_facts_table(facts: Mapping[str, Facts]) -> Table:
@@ -37,7 +42,7 @@ def build_facts_table(facts: Mapping[str, Facts]) -> Table:
     titles = distinct({name: facts[name].title if name in facts else TITLES[name] for name in names})
     cells = [_cell(Place(group, name, category.name), facts.get(name)) for name in names for category in CATEGORIES]
     sources = [(_source(facts.get(name)), Mark(denoiser=name)) for name in names]
-    layout = Layout({group: group}, CATEGORIES, titles, rows="denoisers", yes_or_no=True)
+    layout = Layout({group: group}, CATEGORIES, titles, rows="denoisers", number_formats=_FORMATS, legend=_LEGEND)
     footnotes = [*grouped_by_text(sources), *notes_on_print(NUMBER)]
     return Table(TABLES[NUMBER], paper_caption(NUMBER), tuple(cells), layout, tuple(footnotes))
 
@@ -75,7 +80,7 @@ def _cell(place: Place, facts: Facts | None) -> Cell:
     ours = None if facts is None else float(getattr(facts, place.metric))
     paper = published(NUMBER, place.group, place.metric, place.denoiser)
     notes = [NOT_IN_EXPERIMENT] * (ours is None) + [NOT_IN_PAPER] * (paper is None)
-    return Cell(place, ours, paper, note="; ".join(notes))
+    return with_verdict(Cell(place, ours, paper, note="; ".join(notes)), (), equal)
 
 
 def _source(facts: Facts | None) -> str:

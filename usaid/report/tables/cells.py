@@ -2,13 +2,13 @@
 
 import string
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, NamedTuple
 
 from usaid.cards import Metric
 from usaid.paper.layouts import TableSpec
-from usaid.report.tables.numbers import as_printed
+from usaid.report.tables.numbers import NumberFormat
 from usaid.report.tables.titles import heading
 
 
@@ -40,7 +40,12 @@ class Cell:
         apart: these are not all the images behind the other cells of its group and metric: ``n`` stands beside
             the number.
         note: conventions, reasons for a missing value, deviations; for the CSV file.
-        rank: 1 for the best and 2 for the second best of the compared denoisers.
+        rank: 1 for the best and 2 for the second best of the compared denoisers (:mod:`usaid.report.tables.ranks`).
+        tied: others have the same rank.
+        low: lower end of the 95 % interval of ``ours``; None: there is none.
+        high: upper end of it.
+        verdict: of the printed number (:mod:`usaid.report.tables.verdicts`); empty: the paper prints none.
+        why: the reason of the verdict.
     """
 
     place: Place
@@ -50,6 +55,11 @@ class Cell:
     note: str = ""
     rank: int | None = None
     apart: bool = False
+    tied: bool = False
+    low: float | None = None
+    high: float | None = None
+    verdict: str = ""
+    why: str = ""
 
 
 APART = "A number with its own n averages fewer images than its neighbours and is not ranked against them."
@@ -69,13 +79,15 @@ class Layout:
     """Where the cells stand on the page.
 
     Attributes:
-        groups: name -> title, in order; a table with one group does not show its title.
+        groups: name -> title, in order; a table with one group does not show its title. A row for which a group has no
+            cells is not there: in Table X each data set has metrics of its own.
         metrics: in order.
         denoisers: name -> title, in order; in Table III methods.
         rows: which of metrics and denoisers are the rows of each group; the others are the columns.
         side_by_side: for a table whose rows are denoisers and whose groups stand beside each other: title of a block of
             rows -> names of its groups, of which each block has as many, with what heads their columns.
-        yes_or_no: its values are 1 or 0 and stand for check marks.
+        number_formats: metric -> how its numbers are written; of the others as many digits as the metric's card says.
+        legend: what its cells are, with a final stop; None: ours and the paper's.
     """
 
     groups: Mapping[str, str]
@@ -83,7 +95,21 @@ class Layout:
     denoisers: Mapping[str, str]
     rows: Literal["metrics", "denoisers"] = "metrics"
     side_by_side: Mapping[str, Mapping[str, str]] | None = None
-    yes_or_no: bool = False
+    number_formats: Mapping[str, NumberFormat] = field(default_factory=dict)
+    legend: str | None = None
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """How the numbers of a table were ranked.
+
+    Attributes:
+        test: the test and the family that it is corrected for, in words; empty: nothing is ranked.
+        not_testable: reasons why some numbers are not ranked.
+    """
+
+    test: str = ""
+    not_testable: tuple[str, ...] = ()
 
 
 class Heading(NamedTuple):
@@ -111,6 +137,7 @@ class Table:
         cells: in order of group, denoiser and metric.
         layout: where they stand.
         footnotes: in order; those with marks get the letters a, b, ...
+        ranking: how its numbers were ranked.
     """
 
     spec: TableSpec
@@ -118,6 +145,7 @@ class Table:
     cells: tuple[Cell, ...]
     layout: Layout
     footnotes: tuple[Footnote, ...]
+    ranking: Ranking = Ranking()
 
     @cached_property
     def metrics(self) -> dict[str, Metric]:
@@ -136,14 +164,15 @@ class Table:
         return ",".join(letter for letter, footnote in self.lettered_footnotes if mark in footnote.marks)
 
     def delta(self, cell: Cell) -> float | None:
-        """Ours as printed minus the paper's, so that the page adds up; None if either is missing."""
-        if cell.ours is None or cell.paper is None:
+        """Ours as printed minus the paper's, so that the page adds up; None if either is missing, or for p-values."""
+        number = self.number_format(cell.place)
+        if cell.ours is None or cell.paper is None or number.style == "p_value":
             return None
-        return as_printed(cell.ours, self.digits(cell.place) or 0) - cell.paper
+        return number.rounded(cell.ours) - cell.paper
 
-    def digits(self, place: Place) -> int | None:
-        """Digits after the point of the number in a cell; None: it stands for a check mark."""
-        return None if self.layout.yes_or_no else self.metrics[place.metric].digits
+    def number_format(self, place: Place) -> NumberFormat:
+        """How the numbers of a cell are written: ours, the paper's and their difference."""
+        return self.layout.number_formats.get(place.metric) or NumberFormat(self.metrics[place.metric].digits)
 
     def columns(self) -> tuple[Heading, ...]:
         """The headings of the columns of cells."""
@@ -170,8 +199,8 @@ class Table:
         else:
             labels = self._denoiser_headings()
             places = [[Place(group, denoiser, m) for group in groups for m in metrics] for denoiser in denoisers]
-        rows = zip(labels, places, strict=True)
-        return [Row(group_heading, label, tuple(cells[place] for place in of_row)) for label, of_row in rows]
+        rows = ((label, row) for label, row in zip(labels, places, strict=True) if cells.keys() & {*row})
+        return [Row(group_heading, label, tuple(cells[place] for place in row)) for label, row in rows]
 
     def _denoiser_headings(self) -> tuple[Heading, ...]:
         return tuple(Heading(title, self.letters(Mark(denoiser=d))) for d, title in self.layout.denoisers.items())

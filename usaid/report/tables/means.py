@@ -164,6 +164,10 @@ class Means:
             return Missing(f"{convention.name} is undefined for every image", place)
         return None
 
+    def rows_of(self, group: str, denoiser: str) -> pd.DataFrame:
+        """The rows of a denoiser, whose evaluator did not fail, that a group is made from."""
+        return self._rows(group, self.judged[denoiser])
+
     def _rows(self, group: str, scores: ScoresLike) -> pd.DataFrame:
         """The rows of a score file that a group is made from."""
         return rows_at(scores.rows, *self.groups[group])
@@ -201,6 +205,16 @@ class Means:
             return None
         images = f"{mean.n_undefined} of {mean.n + mean.n_undefined} images"
         return f"{self.convention_name(place.metric)} is undefined for {images}"
+
+    def remarks(self, place: Place) -> list[str]:
+        """What has to be known of a number of ours beside its convention: fewer images, deviations from the paper."""
+        mean, dataset = self.values[place], self.judged[place.denoiser].provenance["dataset"]
+        texts = [f"n = {dataset['n']} of {dataset['n_official']}"] * (dataset["n"] != dataset["n_official"])
+        if undefined := self.undefined_text(place):
+            texts.append(undefined)
+        if self.is_apart(place):
+            texts.append(f"n = {mean.n}: fewer images than its neighbours, not ranked against them")
+        return [*texts, *self.deviations(place.denoiser, place.metric), *self.deviations(place.denoiser, None)]
 
     def deviations(self, denoiser: str, metric: str | None) -> list[str]:
         """What differs from the paper's protocol for a denoiser: for one metric, or (None) whatever the metric.

@@ -1,4 +1,50 @@
-"""Numbers as text: the paper's digits, and signs for differences."""
+"""Numbers as text: the paper's digits, scientific notation, check marks, and signs for differences."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+SMALL_P = 0.01
+"""Below it a p-value is written in scientific notation, as the paper does."""
+
+
+@dataclass(frozen=True)
+class NumberFormat:
+    """How the numbers of one kind are written.
+
+    Attributes:
+        digits: after the point; in scientific notation, of the mantissa.
+        style: ``"p_value"``: scientific below :data:`SMALL_P`, else four digits after the point; without a difference
+            from the paper's. ``"check"``: 1 and 0 stand for check marks.
+    """
+
+    digits: int
+    style: Literal["fixed", "scientific", "p_value", "check"] = "fixed"
+
+    def plain(self, value: float) -> str:
+        """As a CSV file has it: ``"32.30"``, ``"3.30e-6"``, ``"inf"``; a check mark is ``"1"``."""
+        if self.style == "p_value" and value >= SMALL_P:
+            return printed(value, 4)
+        return printed(value, self.digits) if self.style in ("fixed", "check") else scientific(value, self.digits)
+
+    def text(self, value: float) -> str:
+        """As people read it: ``"32.30"``, ``"3.30e-6"``, ``"∞"``, ``"✓"`` or ``"✗"``."""
+        if self.style == "check":
+            return "✓" if value else "✗"
+        return self.plain(value).replace("inf", "∞")
+
+    def difference(self, difference: float) -> str:
+        """As :meth:`text`, with a plus sign if the rounded difference is above zero."""
+        text = self.plain(difference)
+        return f"{'+' * (float(text) > 0)}{text}".replace("inf", "∞")
+
+    def rounded(self, value: float) -> float:
+        """``value`` as the page shows it, so that ranks and differences agree with it."""
+        return float(self.plain(value))
+
+
+CHECK_MARK = NumberFormat(0, "check")
+P_VALUE = NumberFormat(4, "p_value")
+"""Two to five significant digits, as in print: 0.0744, 1.7305e-9."""
 
 
 def printed(value: float, digits: int) -> str:
@@ -15,3 +61,9 @@ def printed_difference(difference: float, digits: int) -> str:
 def as_printed(value: float, digits: int) -> float:
     """``value`` rounded to what the page shows, so that ranks and differences agree with it."""
     return float(printed(value, digits))
+
+
+def scientific(value: float, digits: int) -> str:
+    """``value`` with ``digits`` digits after the mantissa's point and a short exponent: ``"3.30e-6"``; ``"0"``."""
+    mantissa, e, exponent = f"{value:.{digits}e}".partition("e")
+    return "0" if value == 0 else f"{mantissa}e{int(exponent)}" if e else mantissa

@@ -4,24 +4,26 @@ import csv
 import io
 
 from usaid.report.tables.cells import Table
-from usaid.report.tables.numbers import printed
 
-COLUMNS = ("table", "group", "denoiser", "metric", "ours", "paper", "delta", "n", "note")
+COLUMNS = (
+    *("table", "group", "denoiser", "metric", "ours", "low", "high", "paper", "delta", "n"),
+    *("verdict", "reason", "note"),
+)
 
 
 def render_csv(table: Table) -> str:
     """The cells with the paper's digits; a number that does not exist is empty and the note says why.
 
-    A category (Table III) is 1 or 0. An infinite PSNR is ``inf``.
+    ``low`` and ``high`` are the ends of the 95 % interval of ours; ``verdict`` and ``reason`` are about the printed
+    number. A category (Table III) is 1 or 0. An infinite PSNR is ``inf``.
     """
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(COLUMNS)
     for cell in table.cells:
-        digits = table.digits(cell.place) or 0
-        numbers = [
-            "" if value is None else printed(value, digits) for value in (cell.ours, cell.paper, table.delta(cell))
-        ]
+        number = table.number_format(cell.place)
+        values = (cell.ours, cell.low, cell.high, cell.paper, table.delta(cell))
+        numbers = ["" if value is None else number.plain(value) for value in values]
         n = "" if cell.n is None else cell.n
-        writer.writerow([table.spec.name, *cell.place, *numbers, n, cell.note])
+        writer.writerow([table.spec.name, *cell.place, *numbers, n, cell.verdict, cell.why, cell.note])
     return stream.getvalue()

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 
 from usaid.report.tables.cells import APART, Cell, Heading, Row, Table
-from usaid.report.tables.numbers import printed, printed_difference
+from usaid.report.tables.ranks import TIES, legend_of_ranks
 
 DASH = "–"
 
@@ -21,7 +21,7 @@ def render_markdown(table: Table) -> str:
         for row in block:
             labels = [_heading(row.group)] * with_groups + [_heading(row.label)]
             lines.append(table_line([*labels, *(_cell(table, cell) for cell in row.cells), *[_n(row)] * with_n]))
-    made_again = "" if table.spec.number is None else ", made again"
+    made_again = ", made again" * table.spec.is_made_again
     title = f"**{escaped(table.spec.title)}{made_again}.** {escaped(table.caption)}."
     notes = [f"{_sup(letter)} {escaped(footnote.text)}.".lstrip() for letter, footnote in table.lettered_footnotes]
     return "\n".join([title, "", *lines, "", "  \n".join([_legend(table), *notes]), ""])
@@ -47,22 +47,23 @@ def _sup(letters: str) -> str:
 
 
 def _cell(table: Table, cell: Cell) -> str:
-    digits = table.digits(cell.place)
-    ours = DASH if cell.ours is None else _value(cell.ours, digits)
-    ours = {1: f"**{ours}**", 2: f"<u>{ours}</u>"}.get(cell.rank or 0, ours)
+    number = table.number_format(cell.place)
+    ours = DASH if cell.ours is None else number.text(cell.ours)
+    ours = _marked(ours, cell)
     ours += f" (n = {cell.n})" * cell.apart + _sup(table.letters(cell.place))
     if cell.paper is None:
         return ours
-    paper = _value(cell.paper, digits)
-    if digits is not None and (delta := table.delta(cell)) is not None:
-        paper += f", {printed_difference(delta, digits)}".replace("inf", "∞")
+    paper = number.text(cell.paper)
+    if number.style != "check" and (delta := table.delta(cell)) is not None:
+        paper += f", {number.difference(delta)}"
     return f"{ours} ({paper})"
 
 
-def _value(value: float, digits: int | None) -> str:
-    if digits is None:
-        return "✓" if value else "✗"
-    return printed(value, digits).replace("inf", "∞")
+def _marked(number: str, cell: Cell) -> str:
+    """A number with the mark of its rank, as text too where others share it."""
+    if cell.rank is None:
+        return number
+    return f"{number} {TIES[cell.rank]}" if cell.tied else {1: f"**{number}**", 2: f"<u>{number}</u>"}[cell.rank]
 
 
 def _n(row: Row) -> str:
@@ -72,8 +73,7 @@ def _n(row: Row) -> str:
 
 
 def _legend(table: Table) -> str:
-    if table.layout.yes_or_no:
-        return "Our facts (the paper's)."
-    ranks = " **Best** and <u>second best</u> of the compared denoisers." if any(c.rank for c in table.cells) else ""
-    apart = f" {APART}" * any(cell.apart for cell in table.cells)
-    return f"Ours (the paper's, ours minus the paper's).{ranks}{apart}"
+    legend = table.layout.legend
+    what = "Ours (the paper's, ours minus the paper's)." if legend is None else escaped(legend)
+    ranks = legend_of_ranks(table, "**Best**", "<u>second best</u>", escaped)
+    return " ".join(filter(None, [what, ranks, APART * any(cell.apart for cell in table.cells)]))

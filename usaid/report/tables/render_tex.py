@@ -6,7 +6,7 @@ from pathlib import Path
 from textwrap import wrap
 
 from usaid.report.tables.cells import APART, Cell, Heading, Table
-from usaid.report.tables.numbers import printed
+from usaid.report.tables.ranks import TIES, legend_of_ranks
 
 PACKAGES = ("amssymb", "booktabs", "graphicx", "xcolor")
 
@@ -19,6 +19,7 @@ HEADING_WIDTH = 16
 _HEAD = rf"""%% %(title)s. Needs \usepackage{{{",".join(PACKAGES)}}}.
 \providecommand{{\usaidbest}}[1]{{\textcolor{{red}}{{\textbf{{#1}}}}}}
 \providecommand{{\usaidsecond}}[1]{{\textcolor{{blue}}{{\underline{{#1}}}}}}
+\providecommand{{\usaidtie}}[2]{{#1\,{{\scriptsize #2}}}}
 \providecommand{{\usaidpaper}}[1]{{{{\footnotesize (#1)}}}}
 \begin{{table}}[htbp]
 \centering
@@ -43,8 +44,8 @@ def render_tex(table: Table) -> str:
     with_groups = len(table.layout.groups) > 1
     columns = [_column_heading(column) for column in table.columns()]
     head = _HEAD % {
-        "title": table.spec.title if table.spec.number is None else f"{table.spec.title} of U-SAID, made again",
-        "heading": escaped(table.spec.title if table.spec.number is None else f"Reproduction of {table.spec.title}"),
+        "title": f"{table.spec.title} of U-SAID, made again" if table.spec.is_made_again else table.spec.title,
+        "heading": escaped(f"Reproduction of {table.spec.title}" if table.spec.is_made_again else table.spec.title),
         "name": table.spec.name,
         "caption": escaped(table.caption),
         "columns": "l" * (1 + with_groups) + "c" * len(columns),
@@ -151,17 +152,31 @@ def _superscript(letters: str) -> str:
 
 
 def _cell(table: Table, cell: Cell) -> str:
-    digits = table.digits(cell.place)
-    ours = DASH if cell.ours is None else _value(cell.ours, digits)
-    ours = {1: rf"\usaidbest{{{ours}}}", 2: rf"\usaidsecond{{{ours}}}"}.get(cell.rank or 0, ours)
+    number = table.number_format(cell.place)
+    ours = DASH if cell.ours is None else _value(number.text(cell.ours))
+    ours = _marked(ours, cell)
     ours += rf" (n\,=\,{cell.n})" * cell.apart + _superscript(table.letters(cell.place))
-    return ours if cell.paper is None else rf"{ours} \usaidpaper{{{_value(cell.paper, digits)}}}"
+    return ours if cell.paper is None else rf"{ours} \usaidpaper{{{_value(number.text(cell.paper))}}}"
 
 
-def _value(value: float, digits: int | None) -> str:
-    if digits is None:
-        return r"$\checkmark$" if value else r"$\times$"
-    return printed(value, digits).replace("-", "$-$").replace("inf", r"$\infty$")
+def _marked(number: str, cell: Cell) -> str:
+    """A number with the mark of its rank."""
+    if cell.rank is None:
+        return number
+    if cell.tied:
+        return rf"\usaidtie{{{number}}}{{{TIES[cell.rank]}}}"
+    return {1: rf"\usaidbest{{{number}}}", 2: rf"\usaidsecond{{{number}}}"}[cell.rank]
+
+
+def _value(number: str) -> str:
+    """A number's text; a power of ten, as in ``3.30e-6``, is set as one."""
+    mantissa, e, exponent = number.partition("e")
+    if e:
+        return rf"${mantissa}\times 10^{{{exponent}}}$"
+    return _SYMBOL_OF.get(number, number.replace("-", "$-$"))
+
+
+_SYMBOL_OF = {"✓": r"$\checkmark$", "✗": r"$\times$", "∞": r"$\infty$", "-∞": r"$-\infty$"}
 
 
 def _notes(table: Table) -> str:
@@ -172,8 +187,6 @@ def _notes(table: Table) -> str:
 
 
 def _legend(table: Table) -> str:
-    if table.layout.yes_or_no:
-        return "Our facts (the paper's)."
-    ranks = r" \usaidbest{Best} and \usaidsecond{second best} of the compared denoisers."
-    apart = f" {APART}" * any(cell.apart for cell in table.cells)
-    return "Ours (the paper's)." + ranks * any(cell.rank for cell in table.cells) + apart
+    what = "Ours (the paper's)." if table.layout.legend is None else escaped(table.layout.legend)
+    ranks = legend_of_ranks(table, r"\usaidbest{Best}", r"\usaidsecond{second best}", escaped)
+    return " ".join(filter(None, [what, ranks, APART * any(cell.apart for cell in table.cells)]))

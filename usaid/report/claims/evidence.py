@@ -1,0 +1,163 @@
+"""From score files to findings: which scores speak of a comparison, over which source of chance, and what differs."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+
+from usaid.paper.claims import Claim, Part, title_of
+from usaid.paper.layouts import TABLES, TableSpec
+from usaid.report.claims.findings import OF_FACTS, Finding
+from usaid.report.statistics.estimates import Estimate, Over
+from usaid.report.statistics.inference import units_needed
+from usaid.report.statistics.sections import ScoreFiles, columns_of, groups_of
+from usaid.report.statistics.sources import estimates_of
+from usaid.report.tables.build import panels_of
+from usaid.report.tables.categories import facts_of
+from usaid.report.tables.cells import Place
+from usaid.report.tables.means import Means
+from usaid.report.tables.verdicts import what_differs
+from usaid.scores.draws import score_file_name
+
+_SINGLE_SOURCES: tuple[Over, ...] = ("images", "draws", "seeds")
+
+_Request = tuple[int, str, str, Over]
+"""Table, group, metric and source of chance: what one call of the statistics is about."""
+
+
+class Evidence:
+    """The score files of an experiment, asked for what the claims compare."""
+
+    def __init__(self, files: ScoreFiles, claims: Sequence[Claim]) -> None:
+        """Estimate every comparison of the claims, those that share resamples together.
+
+        Args:
+            files: of one experiment.
+            claims: all that will be asked for.
+
+        Raises:
+            UsaidError: scores do not belong in one table.
+        """
+        self._files = files
+        self._parts = [part for claim in claims for part in claim.parts if TABLES[part.table].benchmarks]
+        self._missing = {part: self._why_missing(part) for part in dict.fromkeys(self._parts)}
+        self._sources = {part: self._source_of(part) for part, why in self._missing.items() if why is None}
+        self._estimates = self._all_estimates()
+
+    def finding(self, part: Part) -> Finding:
+        """What the scores, or the facts on the methods' cards, say of a comparison."""
+        if not TABLES[part.table].benchmarks:
+            return _of_facts(part)
+        if (why := self._missing[part]) is not None:
+            return Finding(part, missing=why)
+        estimate = self._estimates[part]
+        of_both = (self._files_of(part), self._differs(part))
+        return Finding(part, estimate, estimate.not_testable, *of_both)
+
+    def units_needed(self, part: Part, effect: float) -> dict[Over, int]:
+        """How many units of each source would find an effect with 80 % power, from their observed spread.
+
+        Args:
+            part: a comparison that is tested.
+            effect: in the unit of its metric.
+
+        Returns:
+            source of chance -> number of units, as :func:`usaid.report.statistics.inference.units_needed` counts, were
+            it the only source; of those that the experiment has several units of.
+        """
+        over_draws = TABLES[part.table].over_draws
+        needed: dict[Over, int] = {}
+        for over in ("draws",) if over_draws else _SINGLE_SOURCES:
+            estimate = self._estimated(part, over)
+            if estimate.error and (number := units_needed(effect, estimate.error, estimate.units[over])) is not None:
+                needed[over] = number
+        return needed
+
+    # ------------------------------------------------------------------------------------------------ scores
+
+    @cached_property
+    def _panels(self) -> Mapping[int, list[Means]]:
+        """Number of the table -> what it shows of each of its benchmarks, with all metrics that the claims speak of."""
+        metrics: dict[int, dict[str, None]] = {}
+        for part in self._parts:
+            metrics.setdefault(part.table, dict.fromkeys(TABLES[part.table].metrics))[part.metric] = None
+        specs = {number: replace(TABLES[number], metrics=tuple(names)) for number, names in metrics.items()}
+        return {
+            number: panels_of(spec, [columns_of(spec, name, self._files) for name in spec.benchmarks])
+            for number, spec in specs.items()
+        }
+
+    @cached_property
+    def _members(self) -> Mapping[int, dict[str, Mapping[int, str]]]:
+        """Number of the table -> denoiser -> those that are trained as it is, by seed."""
+        return {
+            number: {name: group for group in groups_of(panels).values() for name in group.values()}
+            for number, panels in self._panels.items()
+        }
+
+    def _means(self, part: Part) -> Means:
+        return next(own for own in self._panels[part.table] if own.group in (None, part.group))
+
+    def _why_missing(self, part: Part) -> str | None:
+        """Why there is no number of one of the two; None: there are both."""
+        means = self._means(part)
+        for name in (part.better, part.than):
+            if (missing := means.why_missing(Place(part.group, name, part.metric))) is not None:
+                is_of_one = missing.mark.denoiser is not None
+                return f"{title_of(name)} {missing.reason}" if is_of_one else missing.reason
+        return None
+
+    def _source_of(self, part: Part) -> Over:
+        """All sources, where both denoisers have several seeds or draws; else images. Table X is of draws."""
+        if TABLES[part.table].over_draws:
+            return "draws"
+        means, members = self._means(part), self._members[part.table]
+        seeds = [members.get(name, {}).keys() for name in (part.better, part.than)]
+        draws = (means.rows_of(part.group, name)["draw"].nunique() for name in (part.better, part.than))
+        return "all" if len(seeds[0] & seeds[1]) > 1 or min(draws) > 1 else "images"
+
+    def _all_estimates(self) -> dict[Part, Estimate]:
+        requests: dict[_Request, list[Part]] = {}
+        for part, over in self._sources.items():
+            requests.setdefault((part.table, part.group, part.metric, over), []).append(part)
+        return {part: own for request in requests.values() for part, own in self._estimated_together(request)}
+
+    def _estimated_together(self, parts: Sequence[Part]) -> Iterable[tuple[Part, Estimate]]:
+        """The estimates of parts of one table, group, metric and source; one call, since its pairs share resamples."""
+        first = parts[0]
+        pairs = [*dict.fromkeys((part.better, part.than) for part in parts)]
+        members = self._members[first.table]
+        found = estimates_of(self._means(first), first.group, first.metric, pairs, self._sources[first], members)
+        return ((part, found[part.better, part.than]) for part in parts)
+
+    def _estimated(self, part: Part, over: Over) -> Estimate:
+        """The estimate of a part over one source of chance."""
+        if over == self._sources[part]:
+            return self._estimates[part]
+        pair = (part.better, part.than)
+        members = self._members[part.table]
+        return estimates_of(self._means(part), part.group, part.metric, [pair], over, members)[pair]
+
+    def _denoisers(self, part: Part) -> list[str]:
+        """The columns of the table whose scores a part is made from: of all seeds, if it is over them."""
+        members = self._members[part.table] if self._sources[part] == "all" else {}
+        names = (part.better, part.than)
+        return [*dict.fromkeys(own for name in names for own in members.get(name, {0: name}).values())]
+
+    def _files_of(self, part: Part) -> tuple[str, ...]:
+        means = self._means(part)
+        provenances = [means.judged[name].provenance for name in self._denoisers(part) if name in means.judged]
+        names = [score_file_name(own) for own in provenances]
+        further = self._files.draws.get(means.benchmark, {}) if TABLES[part.table].over_draws else {}
+        names += [score_file_name(further[own].provenance) for own in (part.better, part.than) if own in further]
+        return tuple(names)
+
+    def _differs(self, part: Part) -> tuple[str, ...]:
+        means, spec = self._means(part), TABLES[part.table]
+        places = (Place(part.group, name, part.metric) for name in (part.better, part.than))
+        return tuple(dict.fromkeys(text for place in places for text in what_differs(spec, means, place)))
+
+
+def _of_facts(part: Part) -> Finding:
+    """A comparison of facts: yes is 1, no is 0."""
+    yes = [bool(getattr(facts_of(name), part.metric)) for name in (part.better, part.than)]
+    return Finding(part, Estimate("all", OF_FACTS, {}, float(yes[0] - yes[1]), error=0.0, df=1.0))

@@ -1,0 +1,79 @@
+"""How to read a page of statistics: what its intervals speak of, its tests and families, and what deviates."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from usaid.report.statistics.inference import PERMUTATIONS, RESAMPLES
+from usaid.report.statistics.sections import Section
+from usaid.report.tables.footnotes import plain_footnotes
+from usaid.report.tables.render_markdown import escaped
+
+_SOURCES = {
+    "draws": "**Over draws** an interval speaks of other noise, on these images and from these trainings: of one "
+    "training it says nothing that another would do. The paired t-test takes the difference draw by draw, since a draw "
+    "is the same noise for both; the two-sample t-test, which the paper's Table X uses, does not",
+    "images": "**Over images** an interval speaks of other images of this kind, with these draws of the noise and from "
+    "these trainings. Means over images are compared image by image (paired t-test). Of scores of all images together "
+    f"(mIoU, AP) the images are resampled {RESAMPLES:,} times (bootstrap) for the interval, and for p the two "
+    f"denoisers are swapped image by image {PERMUTATIONS:,} times (permutation test)",
+    "seeds": "**Over seeds** an interval speaks of other trainings by the same recipe, on these images and with these "
+    "draws. A score is the mean over seeds; a difference is taken seed by seed (paired t-test), over the seeds that "
+    "both have: the same seed is the same initialisation, patches and noise, as far as the recipes agree on these. "
+    "With few seeds only large differences are found",
+    "all": "**Over all** an interval speaks of other images, draws and trainings at once, as far as there are several: "
+    "the hierarchical bootstrap resamples each of them",
+}
+
+
+def explanation(sections: Sequence[Section], left_out: Sequence[str]) -> str:
+    """How to read the sections, as a Markdown list.
+
+    Args:
+        sections: those of the page.
+        left_out: sentences, without their stops, on what is not there.
+    """
+    sentences = [
+        "A score is followed by its 95 % interval, a difference by its 95 % interval and its two-sided p-value after "
+        "Holm's correction. Differences are in the metric's unit",
+        *_better(sections),
+        "In bold: p < 0.05 after the correction. No difference found does not mean equal",
+        "A family is all pairs of a table's columns, in all of its groups and metrics, over one source of chance; "
+        "clean images are compared with nothing. Intervals are not corrected, so one may exclude 0 where p does not "
+        "tell the two apart. Raw p-values are in the CSV file",
+        *(text for over, text in _SOURCES.items() if any(section.over == over for section in sections)),
+        *_methods(sections),
+        *map(escaped, left_out),
+        *map(escaped, _footnotes(sections)),
+    ]
+    return "\n".join(f"- {sentence}." for sentence in sentences)
+
+
+def _better(sections: Sequence[Section]) -> Iterator[str]:
+    """Which values are better, of the metrics on the page."""
+    metrics = {row.metric.name: row.metric for section in sections for row in section.comparisons}
+    lower = [escaped(metric.title) for metric in metrics.values() if metric.better == "lower"]
+    if metrics:
+        yield f"Lower is better for {', '.join(lower)}, higher for everything else" if lower else "Higher is better"
+
+
+def _methods(sections: Sequence[Section]) -> Iterator[str]:
+    """What a name stands for over seeds, and who is not among them."""
+    groups = {name: members for section in sections for name, members in section.groups.items()}
+    if not groups:
+        return
+    titles = {name: title for section in sections if section.groups for name, title in section.titles.items()}
+    members = (f"{escaped(titles[name])} is {_names(own.values())}" for name, own in groups.items() if name in titles)
+    yield "Over seeds a method is one way of training, with one denoiser for each seed: " + "; ".join(members)
+    several = {denoiser for own in groups.values() for denoiser in own.values()}
+    scored = dict.fromkeys(name for section in sections if section.groups for name in section.means.scores)
+    if others := [name for name in scored if name not in several]:
+        yield f"Left out over seeds, since not trained with two seeds: {_names(others)}"
+
+
+def _footnotes(sections: Iterable[Section]) -> list[str]:
+    """Samples, failures, conventions and deviations, each once."""
+    panels = {id(section.means): section.means for section in sections}
+    return [*dict.fromkeys(text for means in panels.values() for text in plain_footnotes(means))]
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(map(escaped, names))

@@ -1,0 +1,83 @@
+"""What statistics say, in sentences: which denoiser is better than which, in what and where."""
+
+from collections.abc import Container, Mapping, Sequence
+
+from usaid.paper.layouts import REFERENCES
+from usaid.report.statistics.estimates import Comparison
+from usaid.report.statistics.sections import Section
+from usaid.report.tables.render_markdown import escaped
+
+MOST_PAIRS = 21
+"""Pairs that people are shown at one noise level: those of seven denoisers are not too many."""
+
+ANCHORS = ("u_said", "cdncnn_b")
+"""The paper's denoiser and its baseline: where there are more pairs, those with one of them are shown."""
+
+Pair = tuple[str, str]
+"""A denoiser and the one that is subtracted from it."""
+
+
+def shown_pairs(section: Section) -> list[Pair]:
+    """The pairs of denoisers that people are shown.
+
+    All of them, or where they are too many those of the first seed of each training; or where these are, too, those of
+    them with the paper's two denoisers, or if the table has neither with the first that competes.
+    """
+    pairs = [*dict.fromkeys((row.denoiser, str(row.other)) for row in section.differences)]
+    if len(pairs) > MOST_PAIRS:
+        pairs = [pair for pair in pairs if section.further_seeds.isdisjoint(pair)]
+    if len(pairs) > MOST_PAIRS:
+        competing = [name for name in section.titles if name not in REFERENCES]
+        anchors = [name for name in competing if name in ANCHORS] or competing[:1]
+        pairs = [pair for pair in pairs if not {*pair}.isdisjoint(anchors)]
+    return pairs
+
+
+def reading(section: Section) -> str:
+    """What a section says of the pairs that it shows, in one line of Markdown without its stop.
+
+    That a denoiser is better than the noisy images is not said: only what competes is.
+    """
+    titles = {name: escaped(title) for name, title in section.titles.items()}
+    order = [*titles]
+    pairs = {pair for pair in shown_pairs(section) if {*pair}.isdisjoint(REFERENCES)}
+    phrases: dict[Pair, list[str]] = {}
+    differing = _differing(section, pairs)
+    for better, worse in sorted(differing, key=lambda pair: order.index(pair[0])):
+        phrases.setdefault((better, _in_words(differing[better, worse], section)), []).append(titles[worse])
+    statements = [
+        f"{titles[better]} has {what} than {' and '.join(worse)}" for (better, what), worse in phrases.items()
+    ]
+    counts = _counts([row for row in section.differences if (row.denoiser, row.other) in pairs])
+    return "; ".join([*statements, *counts]) or "nothing to compare"
+
+
+def _differing(section: Section, pairs: Container[Pair]) -> dict[Pair, dict[str, list[str]]]:
+    """(better, worse) -> ``"lower NIQE"`` -> the noise levels where it is."""
+    where: dict[Pair, dict[str, list[str]]] = {}
+    for level, rows in section.blocks.items():
+        for row in rows:
+            pair = (row.denoiser, str(row.other))
+            if row.differs and pair in pairs:
+                is_better = (row.estimate.value > 0) == (row.metric.better == "higher")
+                what = f"{row.metric.better} {escaped(row.metric.title.partition(' (')[0])}"
+                where.setdefault(pair if is_better else pair[::-1], {}).setdefault(what, []).append(level)
+    return where
+
+
+def _in_words(levels_of: Mapping[str, Sequence[str]], section: Section) -> str:
+    """``"higher PSNR and lower NIQE (σ = 15, 25), higher SSIM (σ = 25)"``."""
+    together: dict[str, list[str]] = {}
+    for what, levels in levels_of.items():
+        is_everywhere = section.spec.settings is not None and len(levels) == len(section.blocks)
+        where = "everywhere" if is_everywhere else f"σ = {', '.join(levels)}"
+        together.setdefault(where, []).append(what)
+    return ", ".join(f"{' and '.join(what)} ({where})" for where, what in together.items())
+
+
+def _counts(differences: Sequence[Comparison]) -> list[str]:
+    tested = [row for row in differences if row.p_corrected is not None]
+    same = sum(not row.differs for row in tested)
+    counts = [f"no difference found in {same} of {len(tested)} comparisons"] * bool(tested)
+    untested = len(differences) - len(tested)
+    return counts + [f"{untested} comparison{'s' * (untested > 1)} not testable"] * bool(untested)

@@ -1,0 +1,124 @@
+"""Statistics of a benchmark as a Markdown page: what can be said, the numbers behind it, and how to read them."""
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+
+from usaid.cards import Metric
+from usaid.report.statistics.estimates import Comparison
+from usaid.report.statistics.explanation import explanation
+from usaid.report.statistics.reading import reading, shown_pairs
+from usaid.report.statistics.sections import Section
+from usaid.report.tables.numbers import printed, printed_difference
+from usaid.report.tables.render_markdown import DASH, escaped, table_line
+from usaid.report.tables.titles import heading
+
+FURTHER_DIGITS = 1
+"""Digits beside those that the paper prints: draws and seeds move scores by less than its last one."""
+
+
+_LEAD = "**Reading.** What survives the correction for the number of comparisons, those with the noisy images aside:\n"
+
+
+def render_statistics_markdown(benchmark: str, sections: Sequence[Section], left_out: Sequence[str] = ()) -> str:
+    """What can be said of a benchmark, then a table for each table of the paper, source of chance and noise level.
+
+    Args:
+        benchmark: its name, which is that of the CSV file beside the page, too.
+        sections: its comparisons.
+        left_out: sentences, without their stops, on what is not there.
+    """
+    parts = [f"# Statistics of {escaped(benchmark)}", _readings(sections)]
+    for section in sections:
+        parts += [f"## {escaped(section.title)}", f"{_about(section, benchmark)}.", *_blocks(section)]
+    return "\n\n".join([*parts, "## How to read this", explanation(sections, left_out)]) + "\n"
+
+
+def _readings(sections: Sequence[Section]) -> str:
+    """What each section says; the page begins with it."""
+    if not sections:
+        return "**Reading.** Nothing was scored that a table shows."
+    lines = [f"- [{escaped(own.title)}](#{_anchor(own.title)}): {reading(own)}." for own in sections]
+    return "\n".join([_LEAD, *lines])
+
+
+def _anchor(title: str) -> str:
+    """The fragment that GitHub gives a heading."""
+    return re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")
+
+
+def _about(section: Section, benchmark: str) -> str:
+    """Test, family and what of it is shown, without a stop."""
+    differences = section.differences
+    tests = dict.fromkeys(row.estimate.test for row in differences if row.estimate.test)
+    sizes = {row.family_size for row in differences}
+    tested = sum(row.p_corrected is not None for row in differences)
+    sentences = [f"Tests: {', '.join(tests)}"] if tests else ["Nothing to compare"]
+    if tests and sizes != {0}:
+        here = f", {tested} of them of this benchmark" if sizes != {tested} else ""
+        sentences.append(f"p-values are corrected for {' or '.join(map(str, sorted(sizes)))} comparisons{here}")
+    pairs = {(row.denoiser, row.other) for row in differences}
+    if len(shown := shown_pairs(section)) < len(pairs):
+        sentences.append(f"{len(shown)} of {len(pairs)} pairs are shown, [all are in the CSV file]({benchmark}.csv)")
+    return ". ".join(sentences)
+
+
+def _blocks(section: Section) -> Iterable[str]:
+    """A table of scores and one of differences for each noise level, and why some are not tested."""
+    shown = {*shown_pairs(section)}
+    reasons: dict[str, int] = {}
+    for level, rows in section.blocks.items():
+        differences = [row for row in rows if (row.denoiser, row.other) in shown]
+        tables = [("Score", [row for row in rows if row.other is None]), ("Difference", differences)]
+        yield f"### {escaped(section.title)}, σ = {level}"
+        yield from (_table(section, title, of_table, reasons) for title, of_table in tables if of_table)
+    if reasons:
+        yield "  \n".join(f"{_sup(number)} Not testable: {escaped(text)}." for text, number in reasons.items())
+
+
+def _table(section: Section, title: str, rows: Iterable[Comparison], reasons: dict[str, int]) -> str:
+    """Denoisers or pairs of them down, metrics across; reasons get their numbers."""
+    titles = {name: escaped(own) for name, own in section.titles.items()}
+    lines_of: dict[tuple[str, str | None], dict[str, Comparison]] = {}
+    metrics: dict[str, str] = {}
+    for row in rows:
+        lines_of.setdefault((row.denoiser, row.other), {})[row.metric.name] = row
+        metrics[row.metric.name] = _heading(row.metric, row.convention)
+    lines = [table_line([title, "n", *metrics.values()]), table_line(["---", "---:", *[":---:"] * len(metrics)])]
+    for pair, by_metric in lines_of.items():
+        label = " − ".join(titles[name] for name in pair if name is not None)
+        cells = [_cell(by_metric[metric], reasons) if metric in by_metric else DASH for metric in metrics]
+        lines.append(table_line([label, _units(by_metric.values()), *cells]))
+    return "\n".join(lines)
+
+
+def _heading(metric: Metric, convention: str) -> str:
+    """Title and unit; of a metric with several conventions the one in use."""
+    return escaped(f"{metric.title} ({convention})" if len(metric.conventions) > 1 else heading(metric))
+
+
+def _units(rows: Iterable[Comparison]) -> str:
+    """``"24 images"``; where metrics have different numbers of them, all of these."""
+    texts = (", ".join(_counted(*item) for item in row.estimate.units.items()) for row in rows)
+    return " or ".join(filter(None, dict.fromkeys(texts))) or DASH
+
+
+def _counted(unit: str, n: int) -> str:
+    return f"{n} {unit.removesuffix('s') if n == 1 else unit}"
+
+
+def _cell(row: Comparison, reasons: dict[str, int]) -> str:
+    own, digits = row.estimate, row.metric.digits + FURTHER_DIGITS
+    is_difference = row.other is not None
+    show = printed_difference if is_difference else printed
+    value = show(own.value, digits) if math.isfinite(own.value) else DASH
+    if own.not_testable is not None or own.low is None or own.high is None:
+        return value + _sup(reasons.setdefault(own.not_testable or "no interval", len(reasons) + 1))
+    text = f"{value} [{show(own.low, digits)}, {show(own.high, digits)}]"
+    if row.p_corrected is not None:
+        text += f", p = {row.p_corrected:.2g}"
+    return f"**{text}**" if row.differs else text
+
+
+def _sup(number: int) -> str:
+    return f"<sup>{number}</sup>"

@@ -1,0 +1,146 @@
+"""From score files to what a test needs: numbers of images and draws, or the scores that weighted images give."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from usaid.report.tables.cells import Place
+from usaid.report.tables.means import Means
+from usaid.scores.whole_set import Statistic, statistic_of
+
+Resampled = Callable[[np.ndarray], np.ndarray]
+"""Weights of N images, (B, N) -> the score that each row of weights gives in every draw, (B, D)."""
+
+
+@dataclass(frozen=True)
+class ImageSample:
+    """The numbers that a mean over images is made of.
+
+    Attributes:
+        images: ids of N images, ascending.
+        draws: D noise draws, ascending.
+        values: float64 (D, N), in the paper's unit; NaN: undefined for the image.
+    """
+
+    images: tuple[str, ...]
+    draws: tuple[int, ...]
+    values: np.ndarray
+
+    @cached_property
+    def defined(self) -> frozenset[str]:
+        """The images that have a value in every draw."""
+        return frozenset(np.array(self.images, dtype=object)[~np.isnan(self.values).any(axis=0)])
+
+    def of(self, images: frozenset[str]) -> "ImageSample":
+        """The same of some of these images only."""
+        if len(images) == len(self.images):
+            return self
+        kept = np.array([image in images for image in self.images], dtype=bool)
+        return ImageSample(tuple(sorted(images)), self.draws, self.values[:, kept])
+
+    @cached_property
+    def scores(self) -> np.ndarray:
+        """Mean over images of each draw, (D,)."""
+        return np.asarray(self.values.mean(axis=1))
+
+    @property
+    def can_be_resampled(self) -> bool:
+        """Any mean can."""
+        return True
+
+    @property
+    def resampled(self) -> Resampled:
+        """Means of weighted images."""
+        return lambda weights: weights @ self.values.T / weights.sum(axis=1, keepdims=True)
+
+
+@dataclass(frozen=True)
+class DataSetSample:
+    """What a score of a whole data set is made of.
+
+    Attributes:
+        images: ids of N images, ascending.
+        draws: D noise draws, ascending.
+        rows: score rows of each draw, in the order of ``images``.
+        statistic: how the score is made from the rows of a draw.
+        judge: the judge's record.
+        scale: factor to the paper's unit.
+    """
+
+    images: tuple[str, ...]
+    draws: tuple[int, ...]
+    rows: tuple[pd.DataFrame, ...]
+    statistic: Statistic
+    judge: Mapping[str, Any]
+    scale: float
+
+    @property
+    def defined(self) -> frozenset[str]:
+        """All images: the score is one of them together."""
+        return frozenset(self.images)
+
+    def of(self, images: frozenset[str]) -> "DataSetSample":
+        """Itself: the score is one of all images."""
+        return self
+
+    @cached_property
+    def scores(self) -> np.ndarray:
+        """Score of each draw, (D,)."""
+        return self.scale * np.array([self.statistic.of_data_set(rows, self.judge) for rows in self.rows])
+
+    @cached_property
+    def resampled(self) -> Resampled:
+        """Scores of weighted images, if it :attr:`can_be_resampled`."""
+        return self._resampled(self.rows)
+
+    def swapped(self, other: "DataSetSample") -> Resampled:
+        """Flags of N images (B, N) -> this score minus the other one where flagged images are swapped, (B, D).
+
+        Both scores are made from the rows of both, of which each has the weight 1 in one of the two and 0 in the other.
+        The two rows of an image stand side by side, so that detections of equal score rank as they do unswapped.
+        """
+        pairs = zip(self.rows, other.rows, strict=True)
+        together = self._resampled(tuple(pd.concat(pair).sort_index(kind="stable") for pair in pairs))
+
+        def difference(flags: np.ndarray) -> np.ndarray:
+            ours = np.stack([~flags, flags], axis=2).reshape(len(flags), -1).astype(np.float64)
+            return together(ours) - together(1 - ours)
+
+        return difference
+
+    @property
+    def can_be_resampled(self) -> bool:
+        """Whether its statistic says what weighted images give."""
+        return self.statistic.resampled is not None
+
+    def _resampled(self, rows_of_draws: tuple[pd.DataFrame, ...]) -> Resampled:
+        assert self.statistic.resampled is not None
+        of_draws = [self.statistic.resampled(rows, self.judge) for rows in rows_of_draws]
+        return lambda weights: self.scale * np.stack([score(weights) for score in of_draws], axis=1)
+
+
+Sample = ImageSample | DataSetSample
+
+
+def sample_of(means: Means, place: Place) -> Sample:
+    """What the number of a cell is made of.
+
+    Args:
+        means: the score files of a benchmark.
+        place: a cell that has a number: ``means.why_missing(place)`` is None.
+    """
+    metric, convention = means.metrics[place.metric], means.conventions[place.metric]
+    assert convention is not None
+    rows = means.rows_of(place.group, place.denoiser)
+    draws, images = tuple(sorted(rows["draw"].unique().tolist())), tuple(sorted(rows["image_id"].unique()))
+    if not convention.of_whole_set:
+        table = rows.pivot(index="draw", columns="image_id", values=convention.name)
+        values = metric.scale * table.reindex(index=draws, columns=images).to_numpy(dtype=np.float64)
+        return ImageSample(images, draws, values)
+    by_draw = [rows[rows["draw"] == draw].sort_values("image_id").reset_index(drop=True) for draw in draws]
+    judge = means.judged[place.denoiser].provenance.get("judge", {})
+    return DataSetSample(images, draws, tuple(by_draw), statistic_of(convention), judge, metric.scale)

@@ -1,0 +1,200 @@
+"""What a page of statistics is made of: the comparisons of each table of a benchmark, over each source of chance."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from usaid.errors import UsaidError
+from usaid.paper.layouts import TABLES, TableSpec, table_of
+from usaid.paper.published import COLUMN_OF_K
+from usaid.registries import BENCHMARKS
+from usaid.report.statistics.estimates import Comparison, Over
+from usaid.report.statistics.families import comparisons_of_table
+from usaid.report.statistics.sources import training_groups
+from usaid.report.tables.build import panels_of
+from usaid.report.tables.means import Means
+from usaid.report.tables.titles import distinct, sigma_name
+from usaid.scores.comparable import ScoresLike
+from usaid.scores.draws import with_further_draws
+from usaid.scores.files import Scores
+
+ScoresOf = Mapping[str, Mapping[str, Scores]]
+"""Benchmark -> denoiser -> its scores."""
+
+
+@dataclass(frozen=True)
+class ScoreFiles:
+    """The score files that a page of statistics is made from.
+
+    Attributes:
+        main: those of the denoisers that tables show.
+        draws: those of further noise draws, of denoisers that ``main`` has.
+        ablation: Table II's columns.
+    """
+
+    main: ScoresOf
+    draws: ScoresOf = field(default_factory=dict)
+    ablation: ScoresOf = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Section:
+    """The comparisons of a table that are of one benchmark, over one source of chance.
+
+    Attributes:
+        spec: the table.
+        over: the source of chance.
+        means: what the table shows of the benchmark.
+        comparisons: scores and differences, group by group and metric by metric.
+        groups: denoisers by training seed, of each name that stands for several seeds.
+    """
+
+    spec: TableSpec
+    over: Over
+    means: Means
+    comparisons: tuple[Comparison, ...]
+    groups: Mapping[str, Mapping[int, str]]
+
+    @property
+    def title(self) -> str:
+        """Table, source of chance, and the test where a source has two: the name of the family."""
+        return self.differences[0].family if self.differences else f"{self.spec.title}, over {self.over}"
+
+    @property
+    def scores(self) -> list[Comparison]:
+        """The scores among the comparisons."""
+        return [row for row in self.comparisons if row.other is None]
+
+    @cached_property
+    def differences(self) -> list[Comparison]:
+        """The comparisons of two denoisers."""
+        return [row for row in self.comparisons if row.other is not None]
+
+    @cached_property
+    def titles(self) -> dict[str, str]:
+        """Denoiser -> its title, told apart."""
+        if self.spec.ablated is not None:
+            return {name: f"K = {name.removeprefix(COLUMN_OF_K)}" for name in self.means.scores}
+        scores = self.means.scores
+        members = {
+            name: (name, *self.groups.get(name, {}).values()) for row in self.comparisons for name in _names(row)
+        }
+        shown = {name: next((known for known in own if known in scores), None) for name, own in members.items()}
+        return distinct({n: n if known is None else scores[known].provenance["title"] for n, known in shown.items()})
+
+    @property
+    def further_seeds(self) -> set[str]:
+        """The denoisers that another seed of the same training stands before."""
+        groups = groups_of([self.means]).values()
+        return {name for members in groups for name in [*members.values()][1:]}
+
+    @cached_property
+    def blocks(self) -> dict[str, list[Comparison]]:
+        """The comparisons by the noise level that they are of, as a text: ``"25"``, ``"15 told 25"``.
+
+        Groups that say the same are one block: Table IV's two settings, where what is told is the same or nothing.
+        """
+        by_group: dict[str, list[Comparison]] = {}
+        for row in self.comparisons:
+            by_group.setdefault(row.group, []).append(row)
+        alike: dict[str, list[str]] = {}
+        for group, rows in by_group.items():
+            said = [(row.denoiser, row.other, row.metric.name, row.estimate, row.p_corrected) for row in rows]
+            alike.setdefault(f"{self.means.groups[group].sigma} {said}", []).append(group)
+        return {self._level(groups): by_group[groups[0]] for groups in alike.values()}
+
+    def _level(self, groups: Sequence[str]) -> str:
+        """The noise level of groups that say the same, and what was told if it is not all of the settings."""
+        shown = [self.means.groups[group] for group in groups]
+        sigma = sigma_name(shown[0].sigma)
+        if len(shown) == len(self.spec.settings or [None]):
+            return sigma
+        told = ["the truth" if own.told_sigma is None else sigma_name(own.told_sigma) for own in shown]
+        return f"{sigma} told {' or '.join(told)}"
+
+
+def _names(row: Comparison) -> list[str]:
+    return [row.denoiser] if row.other is None else [row.denoiser, row.other]
+
+
+def sections_of(benchmark: str, files: ScoreFiles) -> list[Section]:
+    """The statistics of a benchmark: table by table, source of chance by source of chance.
+
+    Every table that shows the benchmark is a family of comparisons for each source, those of its other benchmarks
+    among them, as far as there are score files of them. Over images always; over draws, seeds, and all of them, where
+    there are several.
+
+    Raises:
+        UsaidError: scores do not belong in one table.
+    """
+    return [section for spec in tables_with(benchmark) for section in _sections_of_table(benchmark, spec, files)]
+
+
+def tables_with(benchmark: str) -> list[TableSpec]:
+    """The tables that are made from a benchmark: the paper's, or its own."""
+    own = table_of(BENCHMARKS[benchmark])
+    return [own] if own is not None else [spec for spec in TABLES.values() if benchmark in spec.benchmarks]
+
+
+def _sections_of_table(benchmark: str, spec: TableSpec, files: ScoreFiles) -> Iterator[Section]:
+    panels = panels_of(spec, [columns_of(spec, name, files) for name in spec.benchmarks])
+    (means,) = (panel for panel in panels if panel.benchmark == benchmark)
+    if not means.scores or (spec.over_draws and not _has_several_draws(panels)):
+        return
+    groups = groups_of(panels)
+    for over, paired in _sources(spec, _has_several_draws(panels), bool(groups)):
+        rows = comparisons_of_table(spec, panels, over, groups, with_scores=True, paired=paired)
+        if own := tuple(row for row in rows if row.benchmark == benchmark):
+            yield Section(spec, over, means, own, groups if over in ("seeds", "all") else {})
+
+
+def columns_of(spec: TableSpec, benchmark: str, files: ScoreFiles) -> Mapping[str, Scores]:
+    """The score files of a benchmark that a table is made from."""
+    main, draws = files.main.get(benchmark, {}), files.draws.get(benchmark, {})
+    if spec.ablated is not None:
+        return files.ablation.get(benchmark, {})
+    if spec.over_draws and draws:
+        return {name: with_further_draws(main[name], further) for name, further in draws.items()}
+    return main
+
+
+def _sources(spec: TableSpec, several_draws: bool, several_seeds: bool) -> Iterator[tuple[Over, bool]]:
+    """The sources of chance that a table has several units of, and whether draws are paired."""
+    if several_draws:
+        yield "draws", True
+    if several_draws and spec.over_draws:
+        yield "draws", False
+    yield "images", True
+    if several_seeds:
+        yield "seeds", True
+    if several_draws or several_seeds:
+        yield "all", True
+
+
+def _has_several_draws(panels: Sequence[Means]) -> bool:
+    return any(
+        panel.rows_of(group, denoiser)["draw"].nunique() > 1
+        for panel in panels
+        for group in panel.groups
+        for denoiser in panel.judged
+    )
+
+
+def groups_of(panels: Sequence[Means]) -> dict[str, dict[int, str]]:
+    """The denoisers of two training seeds or more: name of the first -> seed -> denoiser.
+
+    None where seeds cannot be told apart (:func:`why_no_groups`): that costs what is said over seeds, nothing else.
+    """
+    scores = [item for panel in panels for item in panel.scores.items()]
+    if why_no_groups(scores):
+        return {}
+    return {name: members for name, members in training_groups(scores).items() if len(members) > 1}
+
+
+def why_no_groups(scores: Iterable[tuple[str, ScoresLike]]) -> str | None:
+    """Why training seeds cannot be told apart: two denoisers are trained alike, seed and all. None: they can."""
+    try:
+        training_groups(scores)
+    except UsaidError as error:
+        return str(error)
+    return None

@@ -1,0 +1,28 @@
+# How sure the tables are: one page for each benchmark, with all of its comparisons.
+
+
+rule statistics_page:
+    input:
+        get_files(JOBS.statistics_page),
+    output:
+        csv=f"{RESULTS}/statistics/{{benchmark}}.csv",
+        md=f"{RESULTS}/statistics/{{benchmark}}.md",
+    log:
+        f"{RESULTS}/logs/statistics/{{benchmark}}.log",
+    message:
+        "statistics_page {wildcards.benchmark}"
+    params:
+        failures=get_failures("statistics_page"),
+        code=get_code(JOBS.statistics_page),
+    resources:
+        attempt=get_attempt,
+    retries: 1
+    conda:
+        "../../envs/suite.yaml"
+    script:
+        "../scripts/statistics_page.py"
+
+
+rule statistics:
+    input:
+        JOBS.statistics,
