@@ -13,6 +13,7 @@ include: "workflow/rules/denoisers.smk"
 include: "workflow/rules/judges.smk"
 include: "workflow/rules/scores.smk"
 include: "workflow/rules/statistics.smk"
+include: "workflow/rules/claims.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures.smk"
 

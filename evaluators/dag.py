@@ -21,12 +21,13 @@ from usaid.experiment.benchmark import BenchmarkSettings
 from usaid.experiment.experiment import CONVERGENCE_IMAGES, NIQE_IMAGES, DenoiserEntry, Experiment
 from usaid.experiment.model import EncoderSettings
 from usaid.failures import Ledger
-from usaid.paper.layouts import REFERENCES, TABLES, TITLES, TableSpec, table_of
+from usaid.paper.layouts import REFERENCES, TABLES, TABLES_OF_PRINT, TITLES, TableSpec, table_of
 from usaid.registries import BENCHMARKS, DATASETS, METHODS, METRICS, load_object
 from usaid.segmentation.supervisions import SUPERVISIONS
 
 TABLE_FILES = "usaid.report.tables.files"
 PUBLISHED = "usaid.paper:published.yaml"
+CLAIMS = "usaid.paper:claims.yaml"
 
 
 @dataclass(frozen=True)
@@ -244,7 +245,7 @@ class Dag:
     def specs(self) -> dict[str, TableSpec]:
         """The tables by name: the paper's, and one of each of its benchmarks that the paper does not have."""
         further = (table_of(BENCHMARKS[name]) for name in self.experiment.benchmarks)
-        return {spec.name: spec for spec in (*TABLES.values(), *filter(None, further))}
+        return {spec.name: spec for spec in (*TABLES.values(), *TABLES_OF_PRINT.values(), *filter(None, further))}
 
     @cached_property
     def tables(self) -> dict[str, list[str]]:
@@ -283,7 +284,7 @@ class Dag:
         return denoiser not in self.entries or self.entries[denoiser].method not in self.specs[table].left_out
 
     def table(self, table: str) -> Job:
-        """Score files, or facts.
+        """Score files, or facts, or nothing but print.
 
         Raises:
             UsaidError: the experiment cannot make it.
@@ -293,11 +294,12 @@ class Dag:
             needs = " or ".join(spec.benchmarks) + (" and an ablation" if spec.ablated else "")
             needs += " and 'draws'" if spec.over_draws else ""
             raise UsaidError(f"{spec.title}: needs {needs}, which experiment {self.experiment.experiment!r} lacks")
+        if spec.of_print:
+            return Job({}, {}, hash_of_code(TABLE_FILES, cards=_cards_of_print(spec), package_data=(PUBLISHED,)))
         if not spec.benchmarks:
             return self._table_of_facts()
-        cards, recipes = self._cards_of(self.tables[table], spec.metrics), _recipes()
-        names = (TABLE_FILES, *_statistics(cards), *recipes)
-        code = hash_of_code(*names, cards=[*cards, *recipes.values()], package_data=(PUBLISHED,))
+        cards = self._cards_of(self.tables[table], spec.metrics)
+        code = hash_of_code(TABLE_FILES, *_statistics(cards), cards=[*cards, *_recipes()], package_data=(PUBLISHED,))
         return Job({"scores": self.scores_of_table(table)}, {}, code)
 
     def _table_of_facts(self) -> Job:
@@ -328,14 +330,31 @@ class Dag:
         """One file of each benchmark's statistics."""
         return [f"{self.results}/statistics/{name}.csv" for name in self.experiment.benchmarks]
 
+    def claims(self) -> Job:
+        """The score files of the paper's tables, with further draws, and Table II's."""
+        made = {name: known for name, known in self.tables.items() if self.specs[name].number is not None}
+        ablated = [name for name in made if self.specs[name].ablated]
+        files = {
+            "scores": _distinct(p for name in made if name not in ablated for p in self.scores_of_table(name)),
+            "ablation": [path for name in ablated for path in self.scores_of_table(name)],
+        }
+        metrics = [metric for spec in TABLES.values() for metric in spec.metrics]
+        cards = self._cards_of(_distinct(name for known in made.values() for name in known), metrics)
+        (facts,) = (spec.metrics for spec in TABLES.values() if not spec.benchmarks)
+        methods = [(name, [getattr(METHODS[name].facts, fact) for fact in facts]) for name in TITLES if name in METHODS]
+        names = ("usaid.report.claims.files", *_statistics(cards))
+        all_cards = [*cards, *methods, *_recipes()]
+        return Job(files, {}, hash_of_code(*names, cards=all_cards, package_data=(PUBLISHED, CLAIMS)))
+
     def classes(self) -> Job:
         """The score files whose scores are means over classes."""
         return self._page("usaid.report.tables.classes", self._benchmarks_with_classes)
 
     @property
     def pages(self) -> list[str]:
-        """Pages beside the tables: classes behind a mean, and the statistics of each benchmark."""
-        return [*([f"{self.results}/tables/classes.csv"] if self._benchmarks_with_classes else []), *self.statistics]
+        """Pages beside the tables: the paper's sentences, classes behind a mean, the statistics of each benchmark."""
+        classes = [f"{self.results}/tables/classes.csv"] if self._benchmarks_with_classes else []
+        return [f"{self.results}/claims.csv", *classes, *self.statistics]
 
     def index(self) -> Job:
         """Tables, pages, the verdicts of the tables, and the provenance of all scores in them."""
@@ -518,16 +537,24 @@ def any_of(names: Iterable[str]) -> str:
     return "|".join(map(re.escape, names)) or "(?!)"
 
 
+def _cards_of_print(spec: TableSpec) -> list[object]:
+    """The cards that name metrics and data sets in what is made from print."""
+    assert spec.number is not None
+    printed = TABLES[spec.number]
+    datasets = (DATASETS[BENCHMARKS[benchmark].dataset] for benchmark in printed.benchmarks)
+    return [*(METRICS[name] for name in printed.metrics), *(replace(dataset, sources=None) for dataset in datasets)]
+
+
 def _statistics(cards: Iterable[object]) -> list[str]:
     """The code behind scores of a whole data set."""
     conventions = [convention for card in cards if isinstance(card, Metric) for convention in card.conventions]
     return [c.compute for c in conventions if c.of_whole_set and c.compute is not None]
 
 
-def _recipes() -> dict[str, object]:
-    """The recipes that verdicts compare trainings with: their classes, as cards name them -> their keys by name."""
-    places = _distinct(card.recipe for card in METHODS.own.values() if card.recipe is not None)
-    return {place: load_object(place).by_name() for place in places}
+def _recipes() -> list[object]:
+    """The keys of the recipes that methods come with, by name: what verdicts compare a training with."""
+    classes = _distinct(card.recipe for card in METHODS.own.values() if card.recipe is not None)
+    return [load_object(recipe).by_name() for recipe in classes]
 
 
 def _distinct(values: Iterable[str]) -> list[str]:

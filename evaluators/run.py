@@ -255,7 +255,8 @@ def summary(dag: Dag, jobs: Iterable[RunJob], failed: Mapping[str, Failure]) -> 
 
 def _made(dag: Dag, jobs: Iterable[RunJob], failed: Mapping[str, Failure]) -> Iterator[str]:
     """The pages that there are, of those that were asked for; first the one that shows all."""
-    wanted = [job for job in jobs if job.rule in ("index", "table", "statistics_page", "classes", "figure_2_files")]
+    pages = ("index", "table", "claims", "statistics_page", "classes", "figure_2_files")
+    wanted = [job for job in jobs if job.rule in pages]
     for job in sorted(wanted, key=lambda job: (job.rule != "index", job.name)):
         page = next((path for path in job.outputs if path.endswith((".md", ".png"))), "")
         if job.name in failed:

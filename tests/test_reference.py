@@ -13,10 +13,10 @@ from usaid.experiment.experiment import Experiment
 from usaid.experiment.reading import read_experiment
 from usaid.files import sha256_of_file
 from usaid.report.figures.figure_2 import ordering, write_figure_2
-from usaid.report.statistics.seeds import write_seeds
+from usaid.report.statistics.pages import write_statistics
 from usaid.report.tables.cells import Cell
 from usaid.report.tables.classes import write_classes
-from usaid.report.tables.files import make_table, write_index, write_provenance, write_table
+from usaid.report.tables.files import make_table, write_index, write_provenance, write_table, write_verdicts
 from usaid.scores.files import read_provenance, read_scores
 from usaid.segmentation.supervisions import SUPERVISIONS
 
@@ -43,32 +43,35 @@ def committed(run: str) -> Experiment:
 
 
 def rebuild(run: str, folder: Path) -> None:
-    """Make all that lies in the ``tables`` of a committed run anew, from its scores.
+    """Make all that lies in the ``tables`` and ``statistics`` of a committed run anew, from its scores.
 
     The working folder has to be the repository's root.
     """
-    dag = Dag(committed(run))
+    dag, tables, statistics = Dag(committed(run)), folder / "tables", folder / "statistics"
     for table in dag.tables:
         job = dag.table(table)
-        write_table(table, job.files.get("scores", []), folder, job.settings.get("own_methods"))
-    writers = {"classes": (write_classes, dag.classes), "seeds": (write_seeds, dag.seeds)}
-    for page in dag.pages:
-        write, job_of = writers[Path(page).stem]
-        write(job_of().files["scores"], folder)
+        write_table(table, job.files.get("scores", []), tables, job.settings.get("own_methods"))
+    if f"{dag.results}/tables/classes.csv" in dag.pages:
+        write_classes(dag.classes().files["scores"], tables)
+    for benchmark in dag.experiment.benchmarks:
+        files = dag.statistics_page(benchmark).files
+        write_statistics(benchmark, files["scores"], statistics, files["ablation"])
     index = dag.index()
-    tables = [folder / Path(table).name for table in index.files["tables"]]
-    write_index(folder / "index.md", tables, dag.experiment.experiment, index.files["pages"])
-    write_provenance(folder / "provenance.json", index.files["scores"])
+    files = [tables / Path(table).name for table in index.files["tables"]]
+    pages = [folder / Path(page).relative_to(dag.results) for page in index.files["pages"]]
+    write_index(tables / "index.md", files, dag.experiment.experiment, pages)
+    write_verdicts(tables / "verdicts.csv", files)
+    write_provenance(tables / "provenance.json", index.files["scores"])
 
 
 @pytest.mark.parametrize("run", RUNS)
 def test_committed_tables_come_out_of_the_committed_scores_byte_by_byte(run, tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     rebuild(run, tmp_path)
-    tables = ROOT / "results/reference" / run / "tables"
-    assert {path.name for path in tmp_path.iterdir()} == {path.name for path in tables.iterdir()}
-    differing = [path.name for path in tmp_path.iterdir() if path.read_bytes() != (tables / path.name).read_bytes()]
-    assert not differing
+    folder = ROOT / "results/reference" / run
+    made = {path.relative_to(tmp_path) for path in tmp_path.glob("*/*")}
+    assert made == {path.relative_to(folder) for part in ("tables", "statistics") for path in folder.glob(f"{part}/*")}
+    assert [path for path in made if (tmp_path / path).read_bytes() != (folder / path).read_bytes()] == []
 
 
 def test_committed_figure_2_comes_out_of_the_committed_curves(tmp_path):
@@ -84,6 +87,18 @@ def test_network_learns_true_maps_faster_than_quarters_and_those_faster_than_pix
     means = ordering(pd.read_csv(SUBSET / "figures/figure_2.csv"))
     assert means.last_tenth["ground_truth"] < means.last_tenth["quarters"] < means.last_tenth["pixels"]
     assert means.all_steps["ground_truth"] < means.all_steps["quarters"] < means.all_steps["pixels"]
+
+
+def test_statistics_over_seeds_say_what_the_seeds_said_before_there_were_other_sources(tmp_path):
+    """Mean, interval and raw p of the page that stood here when seeds were the only source of chance."""
+    write_statistics("kodak_quality", sorted(SUBSET.glob("scores/kodak_quality/*.parquet")), tmp_path)
+    rows = pd.read_csv(tmp_path / "kodak_quality.csv", dtype=str, keep_default_na=False)
+    of_seeds = rows[(rows["table"] == "6") & (rows["over"] == "seeds") & (rows["group"] == "25")]
+    found = of_seeds.set_index(["metric", "denoiser", "other"])[["value", "low", "high", "p"]].agg(tuple, axis=1)
+    assert len(found) == 3 * (4 + 6)
+    assert found["niqe", "cdncnn_b", ""] == ("3.424035", "2.884709", "3.963360", "")
+    assert found["niqe", "u_said", "cdncnn_b"] == ("-0.295512", "-0.689933", "0.098910", "0.0842")
+    assert found["ssim", "u_said_detached", "cdncnn_b"] == ("0.003309", "0.000447", "0.006171", "0.0381")
 
 
 @pytest.mark.parametrize(
@@ -105,6 +120,19 @@ def test_scores_were_made_from_the_committed_weights(scores):
 def test_a_table_can_tell_how_many_images_a_denoiser_was_trained_on():
     weights = SUBSET / "weights/u_said.safetensors"
     assert trained_on_a_part(weights) == ["trained on 311 of the 1,464 images of voc2012/train"]
+
+
+# Table VI: the released checkpoints on all of Kodak
+
+
+def test_psnr_of_the_released_checkpoints_holds_but_for_one_that_is_off_by_a_tenth():
+    files = [RELEASED / f"scores/kodak_quality/{name}.parquet" for name in ("noisy", "cdncnn_b", "s_said", "u_said")]
+    cells = {c.place: c for c in make_table(6, files).cells if c.place.metric == "psnr" and c.paper is not None}
+    beyond = [place for place, cell in cells.items() if abs(cell.ours - cell.paper) > 0.05]
+    assert len(cells) == 9
+    assert beyond == [("35", "u_said", "psnr")]
+    assert {cell.verdict for cell in cells.values()} == {"holds"}
+    assert [place for place, cell in cells.items() if "interval" in cell.why] == beyond
 
 
 # Table IV: the non-blind methods on all of Kodak

@@ -22,6 +22,7 @@ EXPERIMENT = {
     "niqe": "niqe_fitted",
     "denoisers": {"noisy": {"method": "noisy"}, "clean": {"method": "clean"}},
     "benchmarks": {"kodak_quality": {"sigmas": [25]}},
+    "draws": {"draws": 3, "denoisers": ["noisy"]},
 }
 
 FILES = ("--judge-file", "judge.npz", "--output", "scores.parquet")
@@ -67,6 +68,10 @@ def test_scores_and_table(folder):
     assert provenance["code_hash"] == of_the_workflow, "the workflow goes on with the journal of the command line"
     usaid_cli.main(["table", "6", "noisy.parquet", "clean.parquet", "--output", "tables"])
     assert "6,25,noisy,psnr,20." in (folder / "tables/table_6.csv").read_text()
+    usaid_cli.main([*score, "--denoiser", "noisy", "--draws", "--output", "draws/noisy.parquet"])
+    further = read_scores("draws/noisy.parquet")
+    assert further.rows["draw"].tolist() == further.provenance["draws"] == [1, 2]
+    assert further.provenance["code_hash"] == of_the_workflow
 
 
 def test_config(capsys):
@@ -89,6 +94,8 @@ def test_data_status(folder, capsys):
          "^error: 'kodak' is not among the experiment's benchmarks: kodak_quality$"),
         (["score", "tiny.yaml", "--benchmark", "kodak_quality", "--denoiser", "x", *FILES],
          "^error: 'x' is not among the experiment's denoisers: noisy, clean$"),
+        (["score", "tiny.yaml", "--benchmark", "kodak_quality", "--denoiser", "clean", "--draws", *FILES],
+         "^error: experiment 'tiny': no further draws of clean on kodak_quality; its key 'draws' says which it has$"),
         (["train-judge", "tiny.yaml", "--benchmark", "voc_quality"], "^error: 'voc_quality' is not among"),
         (["train-judge", "tiny.yaml", "--benchmark", "kodak_quality"], "^error: benchmarks.kodak_quality: has no"),
         (["train-judge", "absent.yaml", "--benchmark", "kodak_quality"], "^error: absent.yaml: no such"),

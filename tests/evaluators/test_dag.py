@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from usaid.errors import UsaidError
 from usaid.experiment.reading import checked_experiment, read_experiment
 from usaid.failures import Failure, Ledger
 from usaid.paper.layouts import TABLES
-from usaid.registries import METHODS
+from usaid.registries import METHODS, METRICS
 
 CONFIG = Path(__file__).parents[2] / "config"
 
@@ -52,8 +53,14 @@ def all_jobs(jobs: Dag) -> dict[str, Any]:
         **{f"train_denoiser {name}": jobs.train_denoiser(name) for name in entries if name in jobs.trained},
         **{f"train_judge {name}": jobs.train_judge(name) for name in trained},
         **{f"score {b}/{d}": jobs.score(b, d) for b, d in pairs},
+        **{
+            f"score_draws {b}/{d}": jobs.score_draws(b, d)
+            for b in benchmarks
+            for d in jobs.experiment.draw_denoisers_of(b)
+        },
         **{f"table {name}": jobs.table(name) for name in jobs.tables},
-        **{"fit_niqe": jobs.fit_niqe(), "index": jobs.index(), "seeds": jobs.seeds(), "classes": jobs.classes()},
+        **{f"statistics_page {benchmark}": jobs.statistics_page(benchmark) for benchmark in benchmarks},
+        **{"fit_niqe": jobs.fit_niqe(), "index": jobs.index(), "classes": jobs.classes(), "claims": jobs.claims()},
         **({f"train_convergence {s}": jobs.train_convergence(s) for s in ("pixels",)} if jobs.figures else {}),
     }
 
@@ -189,6 +196,51 @@ class TestSettings:
         assert jobs.train_denoiser("u_said_k10").settings["train"]["classes"] == 10
 
 
+class TestDraws:
+    """The further noise draws of Table X: jobs beside those of the main score files."""
+
+    @staticmethod
+    def jobs(draws: Any = 10, **own: Any) -> Dag:
+        kodak = {"sigmas": [15, 25], "told_sigmas": ["oracle", 25], **own}
+        return dag(benchmarks={"kodak_quality": kodak}, draws={"draws": draws, "denoisers": ["mlp"]})
+
+    def test_read_what_the_main_job_reads(self):
+        jobs = self.jobs()
+        main, further = jobs.score("kodak_quality", "mlp"), jobs.score_draws("kodak_quality", "mlp")
+        assert (further.files, further.code) == (main.files, main.code)
+        differing = {key for key in further.settings if further.settings[key] != main.settings.get(key)}
+        assert differing == {"benchmark", "draws"}
+        assert further.settings["draws"] == [1, 10]
+        assert further.settings["benchmark"]["sigmas"] == [25]
+        assert further.settings["benchmark"]["told_sigmas"] == ["oracle"]
+
+    def test_more_of_them_are_no_other_main_job(self):
+        few, many = self.jobs(3), self.jobs(4)
+        assert few.score("kodak_quality", "mlp") == many.score("kodak_quality", "mlp")
+        assert few.score_draws("kodak_quality", "mlp") != many.score_draws("kodak_quality", "mlp")
+        without = dag(benchmarks={"kodak_quality": {"sigmas": [15, 25], "told_sigmas": ["oracle", 25]}})
+        assert few.score("kodak_quality", "mlp") == without.score("kodak_quality", "mlp")
+
+    def test_other_sigmas_and_told_levels_of_the_benchmark_do_not_rerun_them_and_more_draws_of_its_own_do(self):
+        whole, fewer = self.jobs(), self.jobs(sigmas=[25], told_sigmas=["oracle"])
+        assert whole.score_draws("kodak_quality", "mlp") == fewer.score_draws("kodak_quality", "mlp")
+        assert self.jobs(draws=10, notes=["a note"]).score_draws("kodak_quality", "mlp") != whole.score_draws(
+            "kodak_quality", "mlp"
+        )
+
+    def test_start_after_the_benchmarks_own(self):
+        own = {"kodak_quality": {"sigmas": [25], "draws": 3}}
+        jobs = dag(benchmarks=own, draws={"draws": 4, "denoisers": ["mlp"]})
+        assert jobs.score_draws("kodak_quality", "mlp").settings["draws"] == [3, 4]
+
+    @pytest.mark.parametrize("denoiser", ["noisy", "mlp"])
+    def test_that_there_are_not_are_one_line(self, denoiser):
+        jobs = self.jobs() if denoiser == "noisy" else dag()
+        message = rf"^experiment 'small': no further draws of {denoiser} on kodak_quality; its key 'draws' says"
+        with pytest.raises(UsaidError, match=message):
+            jobs.score_draws("kodak_quality", denoiser)
+
+
 class TestCode:
     """What of the user's own counts as code; ``tests/workflow/test_only_what_changed.py`` edits the suite's."""
 
@@ -242,10 +294,12 @@ class TestTables:
             name: [*Dag(read_experiment(CONFIG / f"{name}.yaml")).tables] for name in ("paper", "released", "subset")
         }
         assert tables == {
-            "paper": [*"123456789"],
-            "released": [*"13456789"],
-            "subset": [*"1346"],
+            "paper": [*"123456789", "10", "10_print"],
+            "released": [*"13456789", "10", "10_print"],
+            "subset": [*"1346", "10_print"],
         }
+        committed = read_experiment(CONFIG / "released.yaml", CONFIG / "reference_released.yaml")
+        assert [*Dag(committed).tables] == [*"13456789", "10_print"]
 
     def test_table_vi_leaves_out_methods_that_table_iv_shows(self):
         jobs = Dag(read_experiment(CONFIG / "paper.yaml"))
@@ -262,14 +316,42 @@ class TestTables:
             "6": of_the_paper,
         }
 
+    def test_table_x_is_made_from_main_files_and_those_of_further_draws(self):
+        jobs = Dag(read_experiment(CONFIG / "paper.yaml"))
+        benchmarks = ("voc_segmentation", "kodak_quality", "cifar100_classification")
+        assert jobs.scores_of_table("10") == [
+            f"results/paper/scores/{folder}/{denoiser}.parquet"
+            for benchmark in benchmarks
+            for folder in (benchmark, f"{benchmark}/draws")
+            for denoiser in ("cdncnn_b", "s_said", "u_said")
+        ]
+        for table in "568":
+            assert not [path for path in jobs.scores_of_table(table) if "/draws/" in path], "they do not wait for it"
+
+    def test_table_x_shows_others_where_they_are_named_and_needs_no_further_draws_where_there_are_enough(self):
+        kodak = {"kodak_quality": {"sigmas": [25], "draws": 4}}
+        jobs = dag(benchmarks=kodak, draws={"draws": 4, "denoisers": ["noisy"]})
+        assert jobs.scores_of_table("10") == ["results/small/scores/kodak_quality/noisy.parquet"]
+
+    def test_what_follows_from_print_reads_nothing_and_is_made_again_when_a_title_changes(self, monkeypatch):
+        job = dag().table("10_print")
+        assert (job.files, job.settings) == ({}, {})
+        assert dag(benchmarks={"kodak_quality": {"sigmas": [15]}}).table("10_print") == job
+        monkeypatch.setitem(METRICS.all, "niqe", replace(METRICS["niqe"], title="Naturalness"))
+        assert dag().table("10_print").code != job.code
+
     def test_a_table_of_several_benchmarks_takes_those_that_there_are(self):
         segmenter = {"network": "pspnet", "train": {}}
         jobs = dag(benchmarks={"isic_segmentation": {"sigmas": [25], "segmenter": segmenter}})
-        assert jobs.tables == {"3": [], "7": ["isic_segmentation"]}
+        assert jobs.tables == {"3": [], "7": ["isic_segmentation"], "10_print": []}
         assert jobs.scores_of_table("7") == jobs.scores(["isic_segmentation"])
-        assert jobs.pages == ["results/small/tables/classes.csv"]
+        pages = ["claims.csv", "tables/classes.csv", "statistics/isic_segmentation.csv"]
+        assert jobs.pages == [f"results/small/{page}" for page in pages]
 
-    @pytest.mark.parametrize(("number", "lacks"), [(2, "voc_quality and an ablation"), (7, "isic_segmentation or")])
+    @pytest.mark.parametrize(
+        ("number", "lacks"),
+        [(2, "voc_quality and an ablation"), (7, "isic_segmentation or"), (10, "voc_segmentation or .* and 'draws'")],
+    )
     def test_a_table_that_cannot_be_made_is_one_line(self, number, lacks):
         with pytest.raises(UsaidError, match=rf"^Table {TABLES[number].title.split()[1]}: needs {lacks}.* lacks$"):
             dag().table(str(number))
@@ -279,11 +361,29 @@ class TestTables:
         jobs = dag(denoisers={"noisy": {"method": "noisy"}, "mine": {"method": "mine:Mine"}})
         assert jobs.table("3").settings == {"own_methods": {"mine": "mine:Mine"}}
 
-    def test_seeds_have_a_page_where_there_are_several(self):
-        mlp = {"method": "mlp", "train": {"sigmas": [25]}}
-        assert dag().pages == []
-        again = {"method": "mlp", "train": {"sigmas": [25], "seed": 1}, "title": "MLP, seed 1"}
-        assert dag(denoisers={"mlp": mlp, "mlp_1": again}).pages == ["results/small/tables/seeds.csv"]
+    def test_statistics_are_of_all_score_files_of_the_tables_of_a_benchmark(self):
+        jobs = Dag(read_experiment(CONFIG / "paper.yaml"))
+        for benchmark, tables in {"kodak_quality": ("4", "6", "10"), "isic_segmentation": ("7",)}.items():
+            files = jobs.statistics_page(benchmark).files
+            assert {*files["scores"]} == {path for table in tables for path in jobs.scores_of_table(table)}
+            assert len({*files["scores"]}) == len(files["scores"])
+            assert files["ablation"] == []
+
+    def test_statistics_tell_the_ablations_files_from_the_others(self):
+        jobs = Dag(read_experiment(CONFIG / "paper.yaml"))
+        files = jobs.statistics_page("voc_quality").files
+        assert files == {"scores": jobs.scores_of_table("1"), "ablation": jobs.scores_of_table("2")}
+
+    def test_claims_are_judged_by_all_scores_of_the_papers_tables(self):
+        jobs = Dag(read_experiment(CONFIG / "paper.yaml"))
+        files = jobs.claims().files
+        of_tables = {path for table in "1456789" for path in jobs.scores_of_table(table)}
+        assert {*files["scores"]} == of_tables | {*jobs.scores_of_table("10")}
+        assert len({*files["scores"]}) == len(files["scores"])
+        assert files["ablation"] == jobs.scores_of_table("2")
+
+    def test_claims_need_no_scores(self):
+        assert dag().claims().files["ablation"] == []
 
     def test_all_benchmarks_of_the_suite_are_in_a_table_of_the_paper(self, shipped):
         assert all(spec.number is not None for spec in shipped.specs.values())

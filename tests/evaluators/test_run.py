@@ -13,6 +13,7 @@ from PIL import Image
 
 from evaluators.dag import Dag
 from evaluators.run import RunJob, failures, lock, problems, summary
+from evaluators.scoring import ScoreJob, write_failure
 from usaid.datasets.deepglobe import DeepGlobe
 from usaid.errors import UsaidError
 from usaid.experiment.reading import checked_experiment
@@ -131,7 +132,8 @@ class TestProblems:
         monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "bm3d" else find(name))
         jobs = dag(denoisers={"cbm3d": {"method": "cbm3d"}})
         line = "cbm3d: package bm3d is not installed; pip install bm3d"
-        assert problems(jobs, [of("score", benchmark="kodak_quality", denoiser="cbm3d")]) == [line]
+        for rule in ("score", "score_draws"):
+            assert problems(jobs, [of(rule, benchmark="kodak_quality", denoiser="cbm3d")]) == [line]
 
     def test_a_gpu_that_is_not_there(self, monkeypatch):
         monkeypatch.setattr("evaluators.run.GPU_DRIVERS", ("no/driver",))
@@ -169,7 +171,7 @@ class TestSummary:
 
     def test_names_pages_that_there_are_and_each_root_cause_once(self, ended):
         lines = summary(ended, self.JOBS, failures(ended, self.JOBS)).strip().splitlines()
-        assert lines[:-3] == [
+        assert lines[:-2] == [
             "Tables: results/small/index_.md",
             "  table 4: results/small/table_4.md",
             "  table 6: failed",
@@ -177,9 +179,8 @@ class TestSummary:
             "  data kodak failed: no mirror gave it; put it there (log: data.log)",
             "    so these are not made: score kodak_quality/noisy, table 6",
         ]
-        assert lines[-3].startswith("Mend the causes and type the same command again")
-        assert lines[-2].startswith("The exit status is 1")
-        assert "Table X" in lines[-1]
+        assert lines[-2].startswith("Mend the causes and type the same command again")
+        assert lines[-1].startswith("The exit status is 1")
 
     def test_without_failures_it_only_names_the_pages(self, folder):
         Path("results/small").mkdir(parents=True)
@@ -198,6 +199,12 @@ class TestSummary:
         failure = Failure("table 4", "out of luck")
         write_marker(self.JOBS[3].outputs[0], failure)
         assert failures(ended, self.JOBS) == {"table 4": failure}
+
+    @pytest.mark.parametrize("rule", ["score", "score_draws"])
+    def test_score_files_say_themselves_why_they_have_no_rows(self, rule):
+        job = of(rule, benchmark="kodak_quality", denoiser="noisy")
+        write_failure(ScoreJob(dag().experiment, "kodak_quality", "noisy", Path(job.outputs[0]), None), "it broke")
+        assert failures(dag(), [job]) == {job.name: Failure(f"{rule} kodak_quality/noisy", "it broke")}
 
     def test_a_job_that_was_killed_has_no_result(self, ended):
         for job in (self.JOBS[1], self.JOBS[3]):

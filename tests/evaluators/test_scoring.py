@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from PIL import Image
 
 from evaluators import scoring
 from evaluators.judge import Judge
+from evaluators.judge_code import code_of_judge
 from evaluators.metrics.niqe import PristineModel, save_pristine_model
 from evaluators.scoring import (
     Condition,
@@ -36,6 +38,7 @@ from usaid.experiment.reading import checked_experiment
 from usaid.images import read_rgb
 from usaid.paper.layouts import TABLES
 from usaid.registries import BENCHMARKS, METHODS
+from usaid.scores.draws import with_further_draws
 from usaid.scores.files import read_scores
 from usaid.scores.journal import Journal
 
@@ -98,7 +101,7 @@ def run(
     told_sigmas: Sequence[float | str] = ("oracle",),
 ) -> list[dict[str, Any]]:
     denoiser = denoiser or build_denoiser("noisy")
-    conditions = conditions_of(denoiser, sigmas, draws, told_sigmas)
+    conditions = conditions_of(denoiser, sigmas, range(draws), told_sigmas)
     scorer = Scorer("mine", denoiser, Shapes(folder, "all"), judge, denoiser.device)
     journal = Journal(folder / "journal", {})
     try:
@@ -180,14 +183,14 @@ def test_a_class_without_facts_is_refused():
             return Denoiser.hears(self, told_sigma)
 
     with pytest.raises(UsaidError, match="Unknown: has no attribute 'facts'"):
-        conditions_of(Unknown(), [25], 1, ["oracle"])
+        conditions_of(Unknown(), [25], [0], ["oracle"])
 
 
 def test_a_told_sigma_of_zero_is_refused():
     told = Told()
     told.hears = lambda level: Denoiser.hears(told, level)
     with pytest.raises(UsaidError, match="told sigma = 0: must be a finite number > 0"):
-        conditions_of(told, [0, 25], 1, ["oracle"])
+        conditions_of(told, [0, 25], [0], ["oracle"])
 
 
 def test_each_benchmark_of_the_suite_is_in_a_table():
@@ -276,7 +279,7 @@ def test_a_score_file_holds_rows_and_where_they_come_from(job):
     recorded = scores.provenance
     wanted = {"experiment": "x", "benchmark": "kodak_quality", "denoiser": "noisy", "title": "Noisy"}
     wanted |= {"entry": {"method": "noisy"}, "code_hash": "c0de", "config_sha256": job.experiment.sha256}
-    wanted |= {"pixels": 4 * 24 * 32, "failure": None, "weights_sha256": None}
+    wanted |= {"pixels": 4 * 24 * 32, "failure": None, "weights_sha256": None, "draws": None}
     assert {key: recorded[key] for key in wanted} == wanted
     assert recorded["judge"]["niqe"] == "niqe_fitted"
     assert recorded["deviations"][0] == "a trial"
@@ -360,6 +363,93 @@ def test_rows_of_other_settings_of_the_judge_are_not_kept_and_those_of_other_sig
     assert scores.provenance["pixels"] == 4 * 24 * 32, "sigma 25 was in the journal"
     score_to_file(with_settings(job, longest_side=4096))
     assert read_scores(job.output).provenance["pixels"] == 4 * 24 * 32, "the judge's settings are others"
+
+
+# The further noise draws of Table X
+
+
+def of_draws(job: ScoreJob, *draws: int) -> ScoreJob:
+    """The job of some further draws."""
+    return replace(job, output=job.output.parent / "draws/noisy.parquet", draws=range(*draws))
+
+
+def test_further_draws_are_scored_at_table_x_s_sigma_and_told_the_truth(job):
+    job = replace(with_settings(job, sigmas=(15.0, 25.0), told_sigmas=(40.0, "oracle")), denoiser="cbm3d")
+    told = [(sigma, draw, level) for sigma, draw, (level,) in of_draws(job, 2, 4).conditions(Told())]
+    assert told == [(25, 2, 25), (25, 3, 25)]
+    assert len(job.conditions(Told())) == 2 * 2 * 2, "the main file has all sigmas, its own draws and all told levels"
+
+
+def test_further_draws_are_those_that_a_main_file_of_more_draws_would_have(job):
+    score_to_file(with_settings(job, draws=4))
+    whole = read_scores(job.output).rows
+    score_to_file(of_draws(with_settings(job, sigmas=(15.0, 25.0)), 2, 4))
+    further = read_scores(job.output.parent / "draws/noisy.parquet")
+    assert further.provenance["draws"] == [2, 3]
+    pd.testing.assert_frame_equal(further.rows, whole[whole["draw"] >= 2].reset_index(drop=True))
+
+
+def test_more_draws_go_on_from_the_journal_of_fewer(job):
+    score_to_file(of_draws(job, 2, 4))
+    score_to_file(of_draws(job, 2, 7))
+    more = read_scores(of_draws(job, 2, 7).output)
+    assert sorted(more.rows["draw"].unique()) == [2, 3, 4, 5, 6]
+    assert more.provenance["pixels"] == 2 * 3 * 24 * 32, "draws 2 and 3 were in the journal"
+
+
+def test_killed_further_draws_go_on_where_they_were(job, monkeypatch):
+    scored, score_batch = [], Scorer._score_batch
+
+    def killed(scorer: Scorer, batch: Sequence[Any], condition: Condition) -> list[dict[str, Any]]:
+        if len(scored) == 2:
+            raise KeyboardInterrupt
+        scored.append(condition.draw)
+        return score_batch(scorer, batch, condition)
+
+    monkeypatch.setattr(Scorer, "_score_batch", killed)
+    with pytest.raises(KeyboardInterrupt):
+        score_to_file(of_draws(job, 2, 6))
+    assert not of_draws(job, 2, 6).output.exists()
+    monkeypatch.setattr(Scorer, "_score_batch", score_batch)
+    score_to_file(of_draws(job, 2, 6))
+    whole = read_scores(of_draws(job, 2, 6).output)
+    assert sorted(whole.rows["draw"].unique()) == [2, 3, 4, 5]
+    assert whole.provenance["pixels"] == 2 * 2 * 24 * 32, "two draws were in the journal"
+
+
+def test_further_draws_join_the_main_file(job):
+    score_to_file(with_settings(job, sigmas=(15.0, 25.0)))
+    score_to_file(of_draws(job, 2, 4))
+    joined = with_further_draws(read_scores(job.output), read_scores(of_draws(job, 2, 4).output))
+    assert joined.rows.groupby("image_id")["draw"].apply(sorted).tolist() == [[0, 1, 2, 3]] * 2
+    assert len(set(joined.rows["psnr_rgb_float"])) == 2 * 4, "each draw is other noise"
+
+
+def test_failed_further_draws_say_which_they_are(job):
+    write_failure(of_draws(job, 2, 4), "it broke")
+    provenance = read_scores(of_draws(job, 2, 4).output).provenance
+    assert (provenance["draws"], provenance["failure"]) == ([2, 3], "it broke")
+
+
+# The version of the evaluator
+
+
+def test_the_code_that_judges_is_recorded_whatever_the_denoiser(job):
+    codes = {}
+    for denoiser in ("noisy", "clean"):
+        score_to_file(replace(job, denoiser=denoiser, code_hash=denoiser))
+        codes[denoiser] = read_scores(job.output).provenance["judge"]["code"]
+    assert codes["noisy"] == codes["clean"] == code_of_judge(job.card, job.settings)
+    assert re.fullmatch("[0-9a-f]{16}", codes["noisy"])
+
+
+def test_rows_that_another_evaluator_judged_are_not_kept(job, monkeypatch):
+    score_to_file(job)
+    monkeypatch.setattr(scoring, "code_of_judge", lambda card, settings: "another")
+    score_to_file(job)
+    recorded = read_scores(job.output).provenance
+    assert recorded["judge"]["code"] == "another"
+    assert recorded["pixels"] == 4 * 24 * 32
 
 
 def test_a_failure_has_no_rows_and_says_why(job):

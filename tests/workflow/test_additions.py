@@ -97,7 +97,8 @@ def test_a_method_is_a_column_and_a_metric_a_row_that_are_not_in_the_paper(finis
 
 def test_a_judge_has_scores_and_a_table_of_its_own(finished):
     scores = read_scores(finished / "results/added/scores/dots_brightness/noisy.parquet")
-    assert scores.provenance["judge"] == {"exposure": 2.0}
+    assert scores.provenance["judge"]["exposure"] == 2.0
+    assert scores.provenance["judge"]["code"], "the version of the evaluator"
     assert list(scores.rows.image_id) == ["dot1", "dot2"]
     with open(finished / "results/added/tables/table_dots_brightness.csv", encoding="utf-8", newline="") as file:
         cells = {row["denoiser"]: row for row in csv.DictReader(file)}

@@ -55,6 +55,16 @@ class Broken(Same):
         return noisy
 
 
+class Tired(Same):
+    # of one image and noise draw the scores are fine, those of several draws are not
+    calls = 0
+    def __call__(self, noisy, told_sigma=None):
+        self.calls += 1
+        if self.calls == 3 and Path("broken").exists():
+            raise UsaidError("this denoiser is tired; delete the file")
+        return noisy
+
+
 class Learnt(Same):
     @staticmethod
     def train(samples, recipe, run):
@@ -93,11 +103,13 @@ EXPERIMENT: dict[str, Any] = {
         "imported": {"method": "cdncnn_b", "weights": "released.pth", **ON_KODAK},
         "learnt": {"method": "own_denoisers:Learnt", "train": {"images": "kodak/all"}, **ON_KODAK},
         "broken": {"method": "own_denoisers:Broken", **ON_KODAK},
+        "tired": {"method": "own_denoisers:Tired", **ON_KODAK},
     },
     "benchmarks": {
         "kodak_quality": {"sigmas": [25]},
         "cifar100_classification": {"sigmas": [25], "classifier": CLASSIFIER},
     },
+    "draws": {"draws": 5, "denoisers": ["noisy", "tired"]},
     "convergence": {"encoder": ENCODER, "crop": 64, "batch": 2, "steps": 2},
 }
 
@@ -162,7 +174,7 @@ class TestEachKindOfJob:
     def test_everything_else_is_made(self, mended):
         first = mended / "first"
         assert cells_of(first, "6")["noisy"][0]
-        for name in ("tables/index.md", *(f"tables/table_{n}.md" for n in "3468"), "figures/figure_2.png"):
+        for name in ("tables/index.md", *(f"tables/table_{n}.md" for n in (3, 4, 6, 8, 10)), "figures/figure_2.png"):
             assert failure_in(first / name) is None, name
 
     @pytest.mark.parametrize(
@@ -179,12 +191,25 @@ class TestEachKindOfJob:
         assert ours == ""
         assert root in note
 
+    def test_failed_further_draws_cost_cells_of_table_x_alone(self, mended):
+        first = mended / "first"
+        for table in ("4", "6"):
+            ours, note = cells_of(first, table)["tired"]
+            assert ours
+            assert "is tired" not in note
+        with open(first / "tables/table_10.csv", encoding="utf-8", newline="") as file:
+            cells = {row["denoiser"]: row for row in csv.DictReader(file) if row["metric"] == "niqe_mean"}
+        reason = "kodak_quality/draws/tired.parquet: image kodim01: this denoiser is tired; delete the file"
+        assert (cells["tired"]["ours"], reason in cells["tired"]["note"]) == ("", True)
+        assert cells["noisy"]["ours"], "its further draws are there"
+
     def test_one_message_at_the_end_names_each_root_cause_once(self, mended):
         text = (mended / "first.txt").read_text()
         end = text[text.index("\nTables: ") :]
         assert "Tables: results/kinds/tables/index.md" in end
         assert "  table 8: results/kinds/tables/table_8.md" in end
-        for root in ("import_weights imported", "train_denoiser learnt", "data cifar100", "score kodak_quality/broken"):
+        roots = ("import_weights imported", "train_denoiser learnt", "data cifar100", "score kodak_quality/broken")
+        for root in (*roots, "score_draws kodak_quality/tired"):
             assert end.count(f"  {root} failed: ") == 1, root
         assert "so these are not made: score kodak_quality/learnt" in end
         assert "(log: results/kinds/logs/weights/learnt.log)" in end
@@ -222,8 +247,8 @@ class TestEachKindOfJob:
         assert "Failed" not in (mended / "last.txt").read_text()
         results = mended / "results/kinds"
         assert [path for path in results.rglob("*") if path.is_file() and failure_in(path)] == []
-        scores = [*results.glob("scores/*/*.parquet")]
-        assert len(scores) == 5
+        scores = [*results.glob("scores/**/*.parquet")]
+        assert len(scores) == 6 + 3, "denoisers on benchmarks, and further draws"
         assert {read_provenance(path)["failure"] for path in scores} == {None}
         assert "Nothing to be done" in run(mended, "all", "--dry-run")
 

@@ -134,10 +134,15 @@ FACTS = Facts("Novel", True, True, False, False, "MIT", "none")
 CARDS = (Method("novel", FACTS, "usaid.denoisers.novel.denoiser:Novel"),)
 """
 
-PAGES = ("seeds", "index")
-"""What follows from any score."""
+TABLE_X = (
+    "table 10",
+    *(f"statistics_page {name}" for name in ("voc_segmentation", "kodak_quality", "cifar100_classification")),
+    "claims",
+    "index",
+)
+"""What follows from scores of a denoiser of Table X on one of its benchmarks: each has statistics over all three."""
 
-WITH_U_SAID = ("table [12456789]", "classes", *PAGES)
+WITH_U_SAID = ("table [12456789]", "table 10", "classes", "statistics_page *", "claims", "index")
 """What follows from scores of U-SAID: it is in all tables that are made from scores."""
 
 OF_THE_THREE = ("cdncnn_b", "cdncnn_b_1", "s_said", "u_said", "u_said_k10", "u_said_k40")
@@ -148,17 +153,25 @@ EDITS = [
     Edit(
         "a constant of the detector's training",
         {"repository/evaluators/detection/training.py": with_more},
-        ("train_judge coco_detection", "score coco_detection/*", "table 9", "classes", *PAGES),
+        (
+            "train_judge coco_detection",
+            "score coco_detection/*",
+            "table 9",
+            "classes",
+            "statistics_page coco_detection",
+            "claims",
+            "index",
+        ),
     ),
     Edit(
         "a constant of the classifier's training",
         {"repository/evaluators/classification/training.py": with_more},
-        ("train_judge cifar100_classification", "score cifar100_classification/*", "table 8", *PAGES),
+        ("train_judge cifar100_classification", "score* cifar100_classification/*", "table 8", *TABLE_X),
     ),
     Edit(
         "the training of the three denoisers",
         {"repository/usaid/denoisers/dncnn/training.py": with_more},
-        (*(f"{job}{name}" for name in OF_THE_THREE for job in ("train_denoiser ", "score */")), *WITH_U_SAID),
+        (*(f"{job}{name}" for name in OF_THE_THREE for job in ("train_denoiser ", "score*/")), *WITH_U_SAID),
     ),
     Edit(
         "a default of MLP's recipe, which the experiment sets itself",
@@ -170,20 +183,20 @@ EDITS = [
         {"repository/usaid/training/loop.py": with_more},
         (
             *("train_denoiser *", "train_judge *", "train_convergence *", "figure_2_files"),
-            *(f"score */{name}" for name in (*OF_THE_THREE, "mlp")),
-            *("score *_segmentation/*", "score cifar100_classification/*", "score coco_detection/*", *WITH_U_SAID),
+            *(f"score*/{name}" for name in (*OF_THE_THREE, "mlp")),
+            *("score* *_segmentation/*", "score* cifar100_classification/*", "score coco_detection/*", *WITH_U_SAID),
         ),
     ),
     # ------------------------------------------------------------------------------------ scores
     Edit(
         "the denoiser of the three, not their training",
         {"repository/usaid/denoisers/dncnn/denoiser.py": with_more},
-        (*(f"score */{name}" for name in (*OF_THE_THREE, "released")), *WITH_U_SAID),
+        (*(f"score*/{name}" for name in (*OF_THE_THREE, "released")), *WITH_U_SAID),
     ),
     Edit(
         "a baseline",
         {"repository/usaid/denoisers/mc_wnnm/denoiser.py": with_more},
-        ("score kodak_quality/mc_wnnm", "table 4", *PAGES),
+        ("score kodak_quality/mc_wnnm", "table 4", "statistics_page kodak_quality", "claims", "index"),
     ),
     Edit(
         "a method's citation",
@@ -193,44 +206,61 @@ EDITS = [
     Edit(
         "a method's title",
         {"repository/usaid/denoisers/cbm3d/__init__.py": replaced('title="CBM3D"', 'title="C-BM3D"')},
-        ("score kodak_quality/cbm3d", "table 3", "table 4", *PAGES),
+        ("score kodak_quality/cbm3d", "table 3", "table 4", "statistics_page kodak_quality", "claims", "index"),
     ),
     Edit(
         "a data set's title, which stands in its reader's file",
         {"repository/usaid/datasets/kodak.py": replaced('"Kodak"', '"Kodak PhotoCD"')},
-        ("table 4", "table 6", "seeds", "index"),
+        ("table 4", "table 6", "table 10_print", *TABLE_X),
     ),
     Edit(
         "a reader",
         {"repository/usaid/datasets/kodak.py": with_more},
-        ("score kodak_quality/*", "table 4", "table 6", *PAGES),
+        ("score* kodak_quality/*", "table 4", "table 6", *TABLE_X),
     ),
     Edit(
         "NIQE",
         {"repository/evaluators/metrics/niqe.py": with_more},
-        ("fit_niqe", "score *_quality/*", "table [1246]", *PAGES),
+        ("fit_niqe", "score* *_quality/*", "table [1246]", "statistics_page voc_quality", *TABLE_X),
     ),
     Edit(
         "a judge",
         {"repository/evaluators/segmentation/judge.py": with_more},
-        ("score *_segmentation/*", "table 5", "table 7", "classes", *PAGES),
+        ("score* *_segmentation/*", "table 5", "table 7", "classes", "statistics_page *_segmentation", *TABLE_X),
     ),
-    Edit("the noise", {"repository/usaid/noise.py": with_more}, ("score *", *WITH_U_SAID)),
+    Edit("the noise", {"repository/usaid/noise.py": with_more}, ("score*", *WITH_U_SAID)),
     # ------------------------------------------------------------------------------------ data that code reads
     Edit(
         "a network's cfg",
         {"repository/evaluators/detection/darknet/miniature.cfg": with_a_remark},
-        ("train_judge coco_detection", "score coco_detection/*", "table 9", "classes", *PAGES),
+        (
+            "train_judge coco_detection",
+            "score coco_detection/*",
+            "table 9",
+            "classes",
+            "statistics_page coco_detection",
+            "claims",
+            "index",
+        ),
     ),
     Edit(
         "a list of training images that the suite brings",
         {"repository/usaid/datasets/deepglobe_split/train.txt": replaced("^", "1\n")},
-        ("train_judge deepglobe_segmentation", "score deepglobe_segmentation/*", "table 7", "classes", *PAGES),
+        (
+            "train_judge deepglobe_segmentation",
+            "score deepglobe_segmentation/*",
+            "table 7",
+            "classes",
+            "statistics_page isic_segmentation",
+            "statistics_page deepglobe_segmentation",
+            "claims",
+            "index",
+        ),
     ),
     Edit(
         "a list of ids of the user's",
         {"data/kodak.txt": replaced("$", "kodim02\n")},
-        ("score kodak_quality/*", "table 4", "table 6", *PAGES),
+        ("score* kodak_quality/*", "table 4", "table 6", *TABLE_X),
     ),
     Edit("how data are fetched", {"repository/usaid/datasets/fetch.py": with_more}),
     Edit("where data are fetched from", {"repository/usaid/datasets/sources/kodak.yaml": with_a_remark}),
@@ -238,37 +268,56 @@ EDITS = [
     Edit(
         "a helper of an own denoiser",
         {"own_helper.py": with_more},
-        ("score kodak_quality/own", "table 3", "table 4", "table 6", *PAGES),
+        ("score* kodak_quality/own", "table 3", "table 4", "table 6", *TABLE_X),
     ),
     Edit(
         "a file that an own denoiser's options name",
         {"data/table.json": with_a_remark},
-        ("score kodak_quality/own", "table 4", "table 6", *PAGES),
+        ("score* kodak_quality/own", "table 4", "table 6", *TABLE_X),
     ),
     Edit(
         "a checkpoint",
         {"data/released.pth": with_a_remark},
-        ("import_weights released", "score kodak_quality/released", "table 4", "table 6", *PAGES),
+        ("import_weights released", "score* kodak_quality/released", "table 4", "table 6", *TABLE_X),
     ),
     Edit(
         "a title in the experiment",
         {"experiment.yaml": replaced("method: mc_wnnm", "method: mc_wnnm\n    title: Mine")},
-        ("score kodak_quality/mc_wnnm", "table 4", *PAGES),
+        ("score kodak_quality/mc_wnnm", "table 4", "statistics_page kodak_quality", "claims", "index"),
+    ),
+    Edit(
+        "the number of noise draws",
+        {"experiment.yaml": replaced("draws: 3", "draws: 4")},
+        ("score_draws *", *TABLE_X),
     ),
     # ------------------------------------------------------------------------------------ tables
-    Edit("a printed number", {"repository/usaid/paper/published.yaml": with_a_remark}, ("table *", "index")),
+    Edit(
+        "a printed number",
+        {"repository/usaid/paper/published.yaml": with_a_remark},
+        ("table *", "statistics_page *", "claims", "index"),
+    ),
     Edit(
         "a metric's title",
         {"repository/evaluators/metrics/__init__.py": replaced('"SSIM"', '"Similarity"')},
-        ("table [1689]", "classes", *PAGES),
+        (
+            "table [1689]",
+            "classes",
+            *(f"statistics_page {name}" for name in ("*_quality", "cifar100_classification", "coco_detection")),
+            "claims",
+            "index",
+        ),
     ),
-    Edit("a renderer", {"repository/usaid/report/tables/render_tex.py": with_more}, ("table *", "index")),
+    Edit("a renderer", {"repository/usaid/report/tables/render_tex.py": with_more}, ("table *", "claims", "index")),
     Edit(
         "a score of a whole data set",
         {"repository/usaid/scores/confusion.py": with_more},
-        ("table *", "classes", "seeds", "index"),
+        ("table *", "classes", "statistics_page *", "claims", "index"),
     ),
-    Edit("statistics over seeds", {"repository/usaid/report/statistics/seeds.py": with_more}, ("seeds", "index")),
+    Edit(
+        "statistics",
+        {"repository/usaid/report/statistics/pages.py": with_more},
+        ("statistics_page *", "claims", "index"),
+    ),
     Edit("a figure", {"repository/usaid/report/figures/figure_2.py": with_more}, ("figure_2_files",)),
     # ------------------------------------------------------------------------------------ nothing
     Edit(

@@ -1,6 +1,5 @@
 """The paper's sentences as comparisons of denoisers, and which of them follow from its own tables."""
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -142,11 +141,6 @@ def margins() -> dict[str, float]:
     return {metric: float(margin) for metric, margin in _file()["margins"].items()}
 
 
-def hash_of_claims() -> str:
-    """SHA-256 of ``claims.yaml``: what a page of verdicts depends on besides code and scores."""
-    return hashlib.sha256(resources.files("usaid.paper").joinpath(FILE).read_bytes()).hexdigest()
-
-
 def verdict_of_print(claim: Claim) -> InPrint:
     """Whether a sentence follows from the numbers that the paper prints, taken as they are.
 
@@ -181,19 +175,19 @@ def title_of(denoiser: str) -> str:
 
 
 def title_of_metric(metric: str) -> str:
-    """A metric or category on the page: ``"NIQE"``, ``"semantic-aware"``."""
-    return METRICS[metric].title.partition(" (")[0] if metric in METRICS else metric.replace("_", "-")
+    """A metric or category on the page: ``"NIQE"``, ``"semantic aware"``."""
+    return METRICS[metric].title.partition(" (")[0] if metric in METRICS else metric.replace("_", " ")
 
 
 def title_of_group(table: int, group: str) -> str:
-    """A group of rows on the page: ``"σ = 25"``, ``"σ = 15, told 25"``, ``"Kodak"``; empty where a table has one."""
+    """A group of rows on the page: ``"σ = 25"``, ``"σ = 15 (told 25)"``, ``"Kodak"``; empty where a table has one."""
     if len(paper_groups(table)) == 1:
         return ""
     setting, _, name = group.rpartition("/")
     if name in DATASETS or not name.isdecimal():
         return DATASETS[name].title if name in DATASETS else name.upper()
     told = (TABLES[table].settings or {}).get(setting)
-    return f"σ = {name}" + (f", told {'the truth' if told is None else f'{told:g}'}" if setting else "")
+    return f"σ = {name}" + (f" (told {'the truth' if told is None else f'{told:g}'})" if setting else "")
 
 
 def _held_in_print(claim: Claim, part: Part) -> bool | None:

@@ -1,7 +1,7 @@
 """From score files to what people read: tables, statistics and figures.
 
-``report.compare`` is :func:`usaid.report.statistics.compare.compare`. It is imported when it is first asked for, so that
-whoever imports a table's or a figure's module imports no statistics with it.
+``report.compare`` is :func:`usaid.report.statistics.compare.compare`. It is imported when it is first asked for: who
+imports the module of a table or a figure imports no statistics with it.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -92,11 +92,11 @@ def resampled_precision(
         columns, ranked = _with_copies(ranking, mixed, len(matches), copies)
         return [*_ladders(ranked, columns, len(matches) + copies * len(copied), category_ids)]
 
-    def scores(weights: np.ndarray) -> np.ndarray:
+    def of_resamples(weights: np.ndarray) -> np.ndarray:
         copies = int(weights.max(axis=0, initial=0)[copied].max(initial=0))
         ladders = ladders_of(copies)
         rows = max([len(matches) + copies * len(copied), *(ladder.steps.shape[0] for ladder in ladders)])
-        batch = min(_RESAMPLES, max(1, _NUMBERS // rows))
+        batch = min(_RESAMPLES, max(1, _NUMBERS // max(1, rows)))
         scores = np.empty(len(weights))
         for start in range(0, len(weights), batch):
             drawn = np.ascontiguousarray(weights[start : start + batch].T, dtype=np.float64)
@@ -104,7 +104,7 @@ def resampled_precision(
             scores[start : start + batch] = _of_batch(np.concatenate([drawn, *of_copies]), counts @ drawn, ladders)
         return scores / len(ranking.right)
 
-    return scores
+    return of_resamples
 
 
 def _ranking(matches: Sequence[Any], thresholds: slice) -> _Ranking:
@@ -118,15 +118,13 @@ def _ranking(matches: Sequence[Any], thresholds: slice) -> _Ranking:
     return _Ranking(category[order], image[order], run, _from_bits(matched[order])[thresholds] & ~crowd, crowd)
 
 
-def _objects(objects: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
-    """The K categories with objects, float64 (K,), ascending, and how many each image has, float64 (K, N)."""
+def _objects(objects: Sequence[Any]) -> tuple[np.ndarray, csr_array]:
+    """The K categories with objects, float64 (K,), ascending, and how many each image has, (K, N)."""
     category, count = _columns(objects, 2)
     image = np.repeat(np.arange(len(objects)), [len(rows) for rows in objects])
     some = count > 0
     category_ids, index = np.unique(category[some], return_inverse=True)
-    counts = np.zeros((len(category_ids), len(objects)))
-    np.add.at(counts, (index, image[some]), count[some])
-    return category_ids, counts
+    return category_ids, csr_array((count[some], (index, image[some])), (len(category_ids), len(objects)))
 
 
 def _in_mixed_runs(ranking: _Ranking) -> np.ndarray:
@@ -158,20 +156,23 @@ def _ladders(ranking: _Ranking, columns: np.ndarray, n_columns: int, category_id
     """The ladders that have rungs."""
     starts, ends = (np.searchsorted(ranking.category, category_ids, side=side) for side in ("left", "right"))
     for category, found in enumerate(map(slice, starts, ends)):
-        own, column = ranking.at(found), columns[found]
+        own = ranking.at(found)
         for ignored in {flags.tobytes(): flags for flags in own.ignored}.values():
             right = own.right[(own.ignored == ignored).all(axis=1)]
-            threshold, climbed = np.nonzero(right)
-            if not len(climbed):
-                continue
-            rungs = np.unique(climbed)
-            counted = np.flatnonzero(~ignored[: rungs[-1] + 1])
-            steps = _counts(np.searchsorted(rungs, counted), column[counted], (len(rungs), n_columns))
-            of_thresholds = _counts(threshold, column[climbed], (len(right), n_columns))
-            pairs = [*zip(column[climbed].tolist(), np.searchsorted(rungs, climbed).tolist(), strict=True)]
-            ends_at = np.cumsum(right.sum(axis=1)).tolist()
-            climbs = [pairs[start:end] for start, end in pairwise([0, *ends_at])]
-            yield _Ladder(category, steps, of_thresholds, climbs)
+            if right.any():
+                yield _ladder(category, right, ignored, columns[found], n_columns)
+
+
+def _ladder(category: int, right: np.ndarray, ignored: np.ndarray, columns: np.ndarray, n_columns: int) -> _Ladder:
+    """A ladder from flags, ``right`` bool (T, D) and ``ignored`` bool (D,), and columns of D detections, best first."""
+    threshold, found = np.nonzero(right)
+    rungs = np.unique(found)
+    counted = np.flatnonzero(~ignored[: rungs[-1] + 1])
+    steps = _counts(np.searchsorted(rungs, counted), columns[counted], (len(rungs), n_columns))
+    of_thresholds = _counts(threshold, columns[found], (len(right), n_columns))
+    pairs = [*zip(columns[found].tolist(), np.searchsorted(rungs, found).tolist(), strict=True)]
+    ends = np.cumsum(right.sum(axis=1)).tolist()
+    return _Ladder(category, steps, of_thresholds, [pairs[start:end] for start, end in pairwise([0, *ends])])
 
 
 def _counts(rows: np.ndarray, columns: np.ndarray, shape: tuple[int, int]) -> csr_array:

@@ -9,12 +9,14 @@ import pytest
 import yaml
 
 from usaid.paper.published import (
+    OF_TWO,
     all_published,
     paper_caption,
     paper_denoisers,
     paper_groups,
     paper_notes,
     published,
+    published_number,
 )
 
 RAW: dict[str, Any] = yaml.safe_load(
@@ -105,7 +107,45 @@ def test_numbers_of_the_papers_text(table: int, group: str, metric: str, denoise
     assert published(table, group, metric, denoiser) == value
 
 
+@pytest.mark.parametrize(
+    ("table", "group", "metric", "denoiser", "half_unit"),
+    [
+        (1, "25", "psnr", "u_said", 0.005),
+        (2, "25", "psnr", "u_said_k10", 0.005),  # printed 31.00
+        (3, "categories", "deep_learning", "u_said", 0),
+        (4, "oracle_sigma/15", "niqe", "mlp", 0.0005),  # printed 4.675
+        (4, "oracle_sigma/15", "niqe", "cbm3d", 0.00005),  # printed 2.6360
+        (10, "voc", "miou_mean", "u_said", 0.005),
+        (10, "voc", "miou_variance", "cdncnn_b", 5e-9),  # printed 3.30e-6
+        (10, "kodak", "niqe_variance", "u_said", 5e-7),  # printed 6.00e-4
+        (10, "cifar100", "top1_variance", "u_said", 0.005),
+        (10, "kodak", "niqe_p_value", "u_said_vs_cdncnn_b", 5e-21),  # printed 2.6638e-16
+        (10, "voc", "miou_p_value", "u_said_vs_s_said", 5e-5),
+    ],
+)
+def test_half_a_unit_of_the_last_printed_digit(table, group, metric, denoiser, half_unit) -> None:
+    number = published_number(table, group, metric, denoiser)
+    assert number is not None
+    assert number.half_unit == pytest.approx(half_unit, rel=1e-12)
+
+
+def test_a_metric_of_a_table_is_printed_with_as_many_digits_everywhere() -> None:
+    """A trailing zero that the transcription lost would be seen here. Table IV does print 3 digits in places."""
+    units: dict[tuple[int, str], set[float]] = {}
+    for entry in all_published():
+        if entry.table not in (3, 4) and not entry.metric.endswith(OF_TWO):
+            units.setdefault((entry.table, f"{entry.group * (entry.table == 10)} {entry.metric}"), set()).add(
+                entry.half_unit
+            )
+    assert {place: found for place, found in units.items() if len(found) > 1} == {}
+
+
+def test_p_values_are_of_no_denoiser() -> None:
+    assert paper_denoisers(10) == ("cdncnn_b", "s_said", "u_said")
+
+
 def test_no_number_where_the_paper_prints_none() -> None:
+    assert published_number(None, "25", "psnr", "u_said") is None
     assert published(6, "25", "psnr", "noisy") is None
     assert published(6, "50", "psnr", "u_said") is None
     assert published(11, "25", "psnr", "u_said") is None

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from usaid.scores.confusion import class_iou
+from usaid.scores.confusion import class_iou, resampled_iou
 
 
 def test_worked_by_hand():
@@ -44,3 +44,29 @@ def test_as_sets_of_pixels_say():
     for number, iou in enumerate(class_iou(confusions)):
         both, either = (truth == number) & (predicted == number), (truth == number) | (predicted == number)
         assert iou == pytest.approx(both.sum() / either.sum(), abs=1e-12)
+
+
+def test_resamples_by_hand():
+    """Counts of the resamples: [4 1; 2 3] and [0 0; 1 0] together, the first twice, the second alone, none."""
+    first, second = [4, 1, 2, 3], [0, 0, 1, 0]
+    found = resampled_iou([first, second])(np.array([[1.0, 1], [2, 0], [0, 2], [0, 0]]))
+    np.testing.assert_allclose(found, [[4 / 8, 3 / 7], [4 / 7, 3 / 6], [0, 0], [np.nan, np.nan]], rtol=1e-15)
+
+
+def test_a_class_that_vanishes_from_a_resample_has_none():
+    first, second = np.diag([5, 0, 0]).ravel(), np.diag([0, 2, 0]).ravel()
+    found = resampled_iou([first, second])(np.array([[3.0, 0], [0, 1], [1, 1]]))
+    np.testing.assert_array_equal(found, [[1, np.nan, np.nan], [np.nan, 1, np.nan], [1, 1, np.nan]])
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_resamples_are_exactly_those_of_the_repeated_images(seed):
+    generator = np.random.default_rng(seed)
+    n_images, classes = 3 + 5 * seed, 2 + 3 * seed
+    confusions = generator.integers(0, 2**33, (n_images, classes**2)) * (
+        generator.random((n_images, classes**2)) < 0.05
+    )
+    weights = generator.multinomial(n_images, np.full(n_images, 1 / n_images), 20).astype(float)
+    found = resampled_iou(confusions)(weights)
+    for iou, counts in zip(found, weights.astype(int), strict=True):
+        np.testing.assert_array_equal(iou, class_iou(np.repeat(confusions, counts, axis=0)))

@@ -41,7 +41,8 @@ def scores(
 
 
 def further(draws: Sequence[int] = (1, 2), **changes: Any) -> Scores:
-    return scores(draws, **{"draws": [*draws], **changes})
+    made = scores(draws, **changes)
+    return Scores(made.rows, made.provenance | {"draws": [*draws]})
 
 
 def test_draws_of_both_are_there_at_the_sigma_of_the_further_ones():
@@ -139,7 +140,7 @@ def test_a_main_file_without_such_rows_is_a_failure_of_one_column(other):
 
 def test_files_are_told_apart_by_their_provenance():
     assert not is_of_further_draws(scores([0]).provenance)
-    assert not is_of_further_draws(scores([0], draws_of=None).provenance | {"draws": None})
+    assert not is_of_further_draws(scores([0]).provenance | {"draws": None})
     assert is_of_further_draws(further().provenance)
     assert score_file_name(further().provenance) == "kodak_quality/draws/u_said.parquet"
     assert score_file_name(scores([0]).provenance) == "kodak_quality/u_said.parquet"
@@ -150,8 +151,8 @@ def test_scores_of_other_evaluators_are_in_no_table_together():
     with pytest.raises(UsaidError) as error:
         check_comparable("kodak_quality", files)
     assert str(error.value) == (
-        "kodak_quality/u_said.parquet and kodak_quality/s_said.parquet: judge.code is 'c0de' in the first and 'other' in "
-        "the second; score both denoisers on the same terms"
+        "kodak_quality/u_said.parquet and kodak_quality/s_said.parquet: judge.code is 'c0de' in the first and 'other' "
+        "in the second; score both denoisers on the same terms"
     )
     both_of_an_earlier_version = {name: scores([0], denoiser=name, judge={}) for name in ("u_said", "s_said")}
     check_comparable("kodak_quality", both_of_an_earlier_version)

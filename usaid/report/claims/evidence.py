@@ -5,12 +5,12 @@ from dataclasses import replace
 from functools import cached_property
 
 from usaid.paper.claims import Claim, Part, title_of
-from usaid.paper.layouts import TABLES, TableSpec
+from usaid.paper.layouts import TABLES
 from usaid.report.claims.findings import OF_FACTS, Finding
 from usaid.report.statistics.estimates import Estimate, Over
 from usaid.report.statistics.inference import units_needed
 from usaid.report.statistics.sections import ScoreFiles, columns_of, groups_of
-from usaid.report.statistics.sources import estimates_of
+from usaid.report.statistics.sources import intervals_of
 from usaid.report.tables.build import panels_of
 from usaid.report.tables.categories import facts_of
 from usaid.report.tables.cells import Place
@@ -103,7 +103,7 @@ class Evidence:
         for name in (part.better, part.than):
             if (missing := means.why_missing(Place(part.group, name, part.metric))) is not None:
                 is_of_one = missing.mark.denoiser is not None
-                return f"{title_of(name)} {missing.reason}" if is_of_one else missing.reason
+                return f"{title_of(name)}: {missing.reason}" if is_of_one else missing.reason
         return None
 
     def _source_of(self, part: Part) -> Over:
@@ -126,7 +126,8 @@ class Evidence:
         first = parts[0]
         pairs = [*dict.fromkeys((part.better, part.than) for part in parts)]
         members = self._members[first.table]
-        found = estimates_of(self._means(first), first.group, first.metric, pairs, self._sources[first], members)
+        place = (self._means(first), first.group, first.metric)
+        found = intervals_of(*place, pairs, self._sources[first], members)
         return ((part, found[part.better, part.than]) for part in parts)
 
     def _estimated(self, part: Part, over: Over) -> Estimate:
@@ -135,7 +136,7 @@ class Evidence:
             return self._estimates[part]
         pair = (part.better, part.than)
         members = self._members[part.table]
-        return estimates_of(self._means(part), part.group, part.metric, [pair], over, members)[pair]
+        return intervals_of(self._means(part), part.group, part.metric, [pair], over, members)[pair]
 
     def _denoisers(self, part: Part) -> list[str]:
         """The columns of the table whose scores a part is made from: of all seeds, if it is over them."""

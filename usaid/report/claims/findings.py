@@ -65,6 +65,8 @@ class Finding:
 
         That two denoisers do not differ significantly is refuted by a difference that is significant.
         """
+        if self.is_fact:
+            return 1 - self.p_for(claim)
         if not claim.significant:
             return min(1.0, 2 * min(self._above(0), self._below(0)))
         return min(1.0, self._sides(claim) * self._below(self.part.by))

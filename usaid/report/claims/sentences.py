@@ -1,8 +1,8 @@
 """What pages say of a judged sentence, as plain text."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
-from usaid.paper.claims import as_in_print, title_of, title_of_metric
+from usaid.paper.claims import Part, as_in_print, title_of, title_of_metric
 from usaid.paper.layouts import ROMAN
 from usaid.registries import METRICS
 from usaid.report.claims.findings import Finding
@@ -12,8 +12,8 @@ from usaid.report.tables.numbers import printed_difference
 from usaid.report.tables.verdicts import DOES_NOT_HOLD, NOT_COMPARABLE
 
 SEVERAL = "Several tables"
-_MOST_PLACES = 3
-"""Places that are named one by one; more are counted."""
+SMALLEST_P = 1e-15
+"""A p-value below it is not written out."""
 
 
 def table_title(judged: JudgedClaim) -> str:
@@ -38,7 +38,12 @@ def comparison_text(finding: Finding | None, with_table: bool) -> str:
     part = finding.part
     place = part.place if with_table else part.place.partition(", ")[2]
     names = f"{title_of_metric(part.metric)} of {title_of(part.better)} against {title_of(part.than)}"
-    return f"{place}: {names}" if place else names
+    asked = {1: f", asked: more than {part.by:g}", 0: "", -1: f", allowed: {-part.by:g} worse"}[_sign(part.by)]
+    return (f"{place}: {names}" if place else names) + asked
+
+
+def _sign(number: float) -> int:
+    return (number > 0) - (number < 0)
 
 
 def as_claimed(judged: JudgedClaim) -> str:
@@ -49,18 +54,19 @@ def as_claimed(judged: JudgedClaim) -> str:
 
 def p_text(p_value: float | None) -> str:
     """A p-value with two digits; empty: there is none."""
-    return "" if p_value is None else f"{p_value:.2g}"
+    if p_value is None:
+        return ""
+    return f"{p_value:.2g}" if p_value >= SMALLEST_P else f"< {SMALLEST_P:g}"
 
 
 def chance_text(finding: Finding | None) -> str:
-    """``"over images (24), paired t-test"``."""
+    """``"over images (24 images), paired t-test"``."""
     if finding is None or finding.estimate is None:
         return ""
     own = finding.estimate
     if finding.is_fact:
         return own.test
-    units = own.units if len(own.units) > 1 else {own.over: next(iter(own.units.values()), 0)}
-    counted = ", ".join(f"{n:,} {unit.removesuffix('s') if n == 1 else unit}" for unit, n in units.items())
+    counted = ", ".join(f"{n:,} {unit.removesuffix('s') if n == 1 else unit}" for unit, n in own.units.items())
     return f"over {'all sources' if own.over == 'all' else own.over} ({counted}), {own.test}"
 
 
@@ -72,22 +78,27 @@ def reason(judged: JudgedClaim) -> str:
         return needed_text(judged)
     missing = missing_text(judged)
     if judged.verdict == NOT_TESTED:
-        tested = f"; of the tested parts {as_claimed(judged).partition(' tested')[0]} as claimed" * bool(judged.tested)
-        return f"missing: {missing}{tested}"
+        return f"missing: {missing}" + (f"; {of_the_tested_text(judged)}" if judged.tested else "")
     if judged.verdict == DOES_NOT_HOLD and not judged.claim.significant:
         return "they differ significantly"
     return f"missing: {missing}" if missing else ""
 
 
 def missing_text(judged: JudgedClaim) -> str:
-    """Which parts are not tested, by reason: ``"σ = 15, σ = 35 (sigma not in this experiment)"``."""
-    several = len(judged.claim.tables) > 1
-    places: dict[str, dict[str, None]] = {}
+    """Which parts are not tested, by reason: ``"σ = 15, 35 (sigma not in this experiment)"``."""
+    parts: dict[str, list[Part]] = {}
     for finding in judged.findings:
         if finding.missing is not None:
-            table, _, place = finding.part.place.partition(", ")
-            places.setdefault(finding.missing, {})[finding.part.place if several else place or table] = None
-    return "; ".join(f"{_listed(own)} ({why})" for why, own in places.items())
+            parts.setdefault(finding.missing, []).append(finding.part)
+    with_table = len(judged.claim.tables) > 1
+    return "; ".join(f"{_places(own, with_table)} ({why})" for why, own in parts.items())
+
+
+def of_the_tested_text(judged: JudgedClaim) -> str:
+    """What is seen where a sentence is tested in part."""
+    n, p_value = len(judged.tested), p_text(judged.p_of_tested)
+    equals = "" if p_value.startswith("<") else "= "
+    return f"of {n} tested part{'s' * (n != 1)} {judged.n_as_claimed} as claimed (p {equals}{p_value}, not corrected)"
 
 
 def needed_text(judged: JudgedClaim) -> str:
@@ -99,7 +110,8 @@ def needed_text(judged: JudgedClaim) -> str:
     if not judged.needed:
         return "how many images, draws or seeds it would take cannot be told from the observed spread"
     counts = [f"{n:,} {over}" if n < MOST_UNITS else f"more than a million {over}" for over, n in judged.needed.items()]
-    return f"to find the observed effect with 80 % power it would take {' or '.join(counts)}"
+    alone = ", by the spread of each alone" * (len(counts) > 1)
+    return f"80 % power to find the observed effect takes {' or '.join(counts)}{alone}"
 
 
 def print_text(judged: JudgedClaim) -> str:
@@ -108,10 +120,18 @@ def print_text(judged: JudgedClaim) -> str:
     texts = [as_in_print(part) for part in own.against] if own.verdict == DOES_NOT_HOLD else []
     if own.lacking:
         metrics = dict.fromkeys(title_of_metric(part.metric) for part in own.lacking)
-        texts.append(f"{' and '.join(metrics)} of {_listed(part.place for part in own.lacking)} not printed")
+        texts.append(f"{' and '.join(metrics)} of {_places(own.lacking, with_table=True)} not printed")
     return "; ".join(texts)
 
 
-def _listed(places: Iterable[str]) -> str:
-    names = [*dict.fromkeys(places)]
-    return ", ".join(names) if len(names) <= _MOST_PLACES else f"{len(names)} places from {names[0]} to {names[-1]}"
+def _places(parts: Sequence[Part], with_table: bool) -> str:
+    """Where parts stand: ``"σ = 15, 35"``, ``"Table I, σ = 15, 35 and Table VII, DeepGlobe"``."""
+    by_table: dict[str, dict[str, None]] = {}
+    for part in parts:
+        table, _, place = part.place.partition(", ")
+        by_table.setdefault(table, {}).update({place: None} if place else {})
+    texts = []
+    for table, places in by_table.items():
+        names = ", ".join(places).replace(", σ = ", ", ")
+        texts.append(", ".join(filter(None, [table, names])) if with_table or not names else names)
+    return " and ".join(texts)

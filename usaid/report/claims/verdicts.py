@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from usaid.paper.claims import SIGNIFICANT, Claim, InPrint, verdict_of_print
+from usaid.paper.claims import SIGNIFICANT, Claim, InPrint, Part, verdict_of_print
 from usaid.report.claims.findings import Finding
 from usaid.report.statistics.estimates import Over
 from usaid.report.statistics.inference import holm
@@ -54,6 +54,12 @@ class JudgedClaim:
         return sum(finding.margin_left(self.claim) > 0 for finding in self.tested)
 
     @property
+    def p_of_tested(self) -> float | None:
+        """As ``p``, of the tested parts alone, all or most of them; None: none is tested."""
+        p_values, n = [finding.p_for(self.claim) for finding in self.tested], len(self.tested)
+        return _at_least(n if self.claim.needs == "all" else n // 2 + 1, n, p_values) if n else None
+
+    @property
     def differs(self) -> tuple[str, ...]:
         """In what the scores differ from what the paper measured."""
         return tuple(dict.fromkeys(text for finding in self.findings for text in finding.differs))
@@ -76,8 +82,8 @@ class _Tested:
 
 def judge(
     claims: Sequence[Claim],
-    finding: Callable[..., Finding],
-    units_needed: Callable[..., Mapping[Over, int]],
+    finding: Callable[[Part], Finding],
+    units_needed: Callable[[Part, float], Mapping[Over, int]],
 ) -> list[JudgedClaim]:
     """The verdict on each claim.
 
@@ -98,22 +104,23 @@ def judge(
     """
     tested = [_tested(claim, tuple(map(finding, claim.parts))) for claim in claims]
     counted = [own for own in tested if _counts(own.findings)]
-    sides = {"for": [own.p_for for own in counted], "against": [own.p_against for own in counted]}
-    corrected = {side: dict(zip(map(_id, counted), holm(p_values), strict=True)) for side, p_values in sides.items()}
-    sizes = {side: sum(p_value is not None for p_value in p_values) for side, p_values in sides.items()}
+    corrected_for = _corrected({own.claim.id: own.p_for for own in counted})
+    corrected_against = _corrected({own.claim.id: own.p_against for own in counted})
     judged = []
     for own in tested:
-        p_for, p_against = (corrected[side].get(own.claim.id) for side in ("for", "against"))
-        if all(finding.is_fact for finding in own.findings):
-            p_for, p_against = own.p_for, own.p_against
+        p_for, p_against = corrected_for.get(own.claim.id), corrected_against.get(own.claim.id)
         verdict = _verdict(own, p_for, p_against)
-        side = "against" if verdict == DOES_NOT_HOLD else "for"
-        judged.append(_judged(own, verdict, p_against if side == "against" else p_for, sizes[side]))
+        if verdict == DOES_NOT_HOLD:
+            judged.append(_judged(own, verdict, p_against, len(corrected_against)))
+        else:
+            judged.append(_judged(own, verdict, p_for, len(corrected_for)))
     return [_with_needed(own, units_needed) for own in judged]
 
 
-def _id(tested: _Tested) -> str:
-    return tested.claim.id
+def _corrected(p_values: Mapping[str, float | None]) -> dict[str, float | None]:
+    """Holm's p-values of the claims that have one, by their ids."""
+    known = {name: p_value for name, p_value in p_values.items() if p_value is not None}
+    return dict(zip(known, holm([*known.values()]), strict=True))
 
 
 def _tested(claim: Claim, findings: tuple[Finding, ...]) -> _Tested:
@@ -134,17 +141,23 @@ def _at_least(k: int, n: int, p_values: Sequence[float]) -> float | None:
 
 def _counts(findings: Sequence[Finding]) -> bool:
     """Whether a claim is in the family: it is tested, against images that are the paper's."""
-    return not is_generated(findings) and not all(finding.is_fact for finding in findings)
+    return not _is_generated(findings) and not _are_facts(findings)
 
 
-def is_generated(findings: Sequence[Finding]) -> bool:
+def _are_facts(findings: Sequence[Finding]) -> bool:
+    return all(finding.is_fact for finding in findings)
+
+
+def _is_generated(findings: Sequence[Finding]) -> bool:
     """Whether scores behind findings are of generated images."""
     return any(text.startswith(GENERATED) for finding in findings for text in finding.differs)
 
 
 def _verdict(tested: _Tested, p_for: float | None, p_against: float | None) -> str:
-    if is_generated(tested.findings):
+    if _is_generated(tested.findings):
         return NOT_COMPARABLE
+    if _are_facts(tested.findings):
+        p_for, p_against = tested.p_for, tested.p_against
     if p_against is not None and p_against < SIGNIFICANT:
         return DOES_NOT_HOLD
     if p_for is not None and p_for < SIGNIFICANT:
@@ -154,9 +167,11 @@ def _verdict(tested: _Tested, p_for: float | None, p_against: float | None) -> s
 
 def _judged(tested: _Tested, verdict: str, p_corrected: float | None, family_size: int) -> JudgedClaim:
     claim, findings = tested.claim, tested.findings
-    refuted, is_fact = verdict == DOES_NOT_HOLD, all(finding.is_fact for finding in findings)
-    judged = JudgedClaim(claim, findings, verdict_of_print(claim), verdict, decisive=_decisive(claim, findings, refuted))
-    if is_fact:
+    refuted = verdict == DOES_NOT_HOLD
+    judged = JudgedClaim(
+        claim, findings, verdict_of_print(claim), verdict, decisive=_decisive(claim, findings, refuted)
+    )
+    if _are_facts(findings):
         return judged
     p_value = tested.p_against if refuted else tested.p_for
     return replace(
@@ -180,7 +195,7 @@ def _decisive(claim: Claim, findings: Sequence[Finding], refuted: bool) -> Findi
     return sorted(known, key=strength)[min(n_asked, len(known)) - 1]
 
 
-def _with_needed(judged: JudgedClaim, units_needed: Callable[..., Mapping[Over, int]]) -> JudgedClaim:
+def _with_needed(judged: JudgedClaim, units_needed: Callable[[Part, float], Mapping[Over, int]]) -> JudgedClaim:
     if judged.verdict != NOT_CERTAIN or judged.decisive is None:
         return judged
     effect = judged.decisive.margin_left(judged.claim)

@@ -1,26 +1,21 @@
 """Do two denoisers differ? Compares their score files, one or several of each."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
-from typing import NamedTuple
+from typing import get_args
 
 from usaid.cards import Convention, Metric
 from usaid.errors import UsaidError
-from usaid.experiment.seeds import without_seed
 from usaid.registries import METRICS
 from usaid.report.statistics.estimates import Comparison, Over
 from usaid.report.statistics.families import comparisons_of, corrected
+from usaid.report.statistics.sides import ScoreFile, Side, denoisers_of
 from usaid.report.tables.means import Means
 from usaid.report.tables.titles import sigma_name
 from usaid.scores.comparable import check_alike
-from usaid.scores.draws import is_of_further_draws, score_file_name, with_further_draws
-from usaid.scores.files import Scores, read_scores
+from usaid.scores.files import Scores
 from usaid.scores.whole_set import columns_of
-
-Side = Scores | str | Path | Sequence[Scores | str | Path]
-"""The scores of a denoiser: one score file, or several of further noise draws or training seeds."""
 
 
 def compare(
@@ -64,29 +59,101 @@ def compare_all(
     return corrected(_compared(scores_a, scores_b, over, metric, sigma), "these comparisons")
 
 
-class _File(NamedTuple):
-    """Scores, and what messages call them."""
-
-    name: str
-    scores: Scores
-
-
 def _compared(
     scores_a: Side, scores_b: Side, over: Over, metric: str | None, sigma: float | None, one_sigma: bool = False
 ) -> list[Comparison]:
     """Scores and differences of two sides, not corrected."""
-    sides = [_denoisers_in(_files_in(side), over) for side in (scores_a, scores_b)]
+    if over not in get_args(Over):
+        raise UsaidError(f"over {over!r}: must be one of {', '.join(get_args(Over))}")
+    sides = [denoisers_of(side, several_seeds=over in ("seeds", "all")) for side in (scores_a, scores_b)]
     files = [file for side in sides for file in side]
-    _check_benchmark(files)
-    metrics = _metrics(files, metric)
-    level = _level(files, sigma) if one_sigma or sigma is not None else None
-    check_alike({f"{number}": file.scores for number, file in enumerate(files)}, level)
-    names = _distinct_names(files)
-    of_names = dict(zip(names, (file.scores for file in files), strict=True))
-    means = Means(files[0].scores.provenance["benchmark"], metrics, of_names, level)
+    _check_benchmarks(files)
+    metrics, sigmas = _metrics(files, metric), _sigmas(files, sigma, one_sigma)
+    scores = [Scores(own.rows[own.rows["sigma"].isin(sigmas)], own.provenance) for _, own in files]
+    check_alike(dict(zip(_told_apart([own.file for own in files]), scores, strict=True)))
+    names = _names(files)
+    means = Means(files[0].provenance["benchmark"], metrics, dict(zip(names, scores, strict=True)))
     first, second = names[: len(sides[0])], names[len(sides[0]) :]
-    members = {of_side[0]: _by_seed(of_side, of_names) for of_side in (first, second)}
-    members = {name: by_seed for name, by_seed in members.items() if by_seed}
+    members = {own[0]: _by_seed(own, side) for own, side in zip((first, second), sides, strict=True)}
     wanted = [(first[0], None), (second[0], None), (first[0], second[0])]
-    comparisons = comparisons_of(means, wanted, over, members)
+    comparisons = comparisons_of(means, wanted, over, {name: own for name, own in members.items() if own})
     return [replace(comparison, metric=METRICS[comparison.metric.name]) for comparison in comparisons]
+
+
+def _by_seed(names: Sequence[str], files: Sequence[ScoreFile]) -> dict[int, str]:
+    """Training seed -> name of a denoiser, of those that have one."""
+    seeds = zip(names, (file.seed for file in files), strict=True)
+    return {seed: name for name, seed in seeds if seed is not None}
+
+
+def _check_benchmarks(files: Sequence[ScoreFile]) -> None:
+    for one, other in pairwise(files):
+        benchmarks = [own.provenance["benchmark"] for own in (one, other)]
+        if benchmarks[0] != benchmarks[1]:
+            of_both = " and of ".join(benchmarks)
+            raise UsaidError(f"{one.file} and {other.file}: scores of {of_both}; give those of one benchmark")
+
+
+def _metrics(files: Sequence[ScoreFile], wanted: str | None) -> list[Metric]:
+    """The metrics to compare, each with the one convention that all files hold.
+
+    Raises:
+        UsaidError: there is no such metric, or no convention of it is in all files.
+    """
+    of_convention = {convention.name: metric for metric in METRICS.values() for convention in metric.conventions}
+    if wanted is None or wanted in METRICS:
+        asked = [*METRICS.values()] if wanted is None else [METRICS[wanted]]
+    elif wanted in of_convention:
+        metric = of_convention[wanted]
+        asked = [replace(metric, conventions=tuple(own for own in metric.conventions if own.name == wanted))]
+    else:
+        raise UsaidError(f"metric {wanted!r}: must be one of {', '.join(dict.fromkeys([*METRICS, *of_convention]))}")
+    in_all = {metric: [own for own in metric.conventions if all(_holds(f, own) for f in files)] for metric in asked}
+    found = [replace(metric, conventions=(held[0],)) for metric, held in in_all.items() if held]
+    if not found:
+        held = [[own.name for metric in asked for own in metric.conventions if _holds(file, own)] for file in files]
+        raise UsaidError(
+            f"{wanted or 'metrics'}: no convention is in all files ({_held(files, held)}); score all with one"
+        )
+    return found
+
+
+def _holds(file: ScoreFile, convention: Convention) -> bool:
+    return {*columns_of(convention)} <= {*file.scores.rows}
+
+
+def _sigmas(files: Sequence[ScoreFile], wanted: float | None, only_one: bool) -> list[float]:
+    """The noise levels to compare at.
+
+    Raises:
+        UsaidError: none is in all files, the wanted one is not, or there are several where it must be one.
+    """
+    levels = [sorted({*file.scores.rows["sigma"]}) for file in files]
+    common = sorted(set.intersection(*map(set, levels)))
+    have = _held(files, [[*map(sigma_name, own)] for own in levels])
+    if not common:
+        raise UsaidError(f"no sigma is in all files ({have}); score all at one")
+    if wanted is not None and wanted not in common:
+        raise UsaidError(f"sigma {sigma_name(wanted)} is not in all files ({have}); give another")
+    if wanted is None and only_one and len(common) > 1:
+        raise UsaidError(f"several sigmas are in all files ({have}); say which with sigma")
+    return common if wanted is None else [wanted]
+
+
+def _held(files: Sequence[ScoreFile], held: Sequence[Sequence[str]]) -> str:
+    """``"a.parquet has 15, 25; b.parquet has none"``."""
+    return "; ".join(f"{own.file} has {', '.join(of) or 'none'}" for own, of in zip(files, held, strict=True))
+
+
+def _names(files: Sequence[ScoreFile]) -> list[str]:
+    """What the denoisers are called: by their names, with their experiments if they share them."""
+    names = [own.provenance["denoiser"] for own in files]
+    return _told_apart(
+        names, [f"{name} ({own.provenance['experiment']})" for name, own in zip(names, files, strict=True)]
+    )
+
+
+def _told_apart(*candidates: Sequence[str]) -> list[str]:
+    """The first of several lists of names in which no two are the same; else those of the last, numbered."""
+    unique = (names for names in candidates if len({*names}) == len(names))
+    return [*next(unique, [f"{name} ({number})" for number, name in enumerate(candidates[-1], 1)])]

@@ -9,7 +9,10 @@ from scipy.stats import t as student_t
 
 from usaid.cards import Metric
 
-CONFIDENCE = 0.95
+LEVEL = 0.05
+"""Below it a p-value says that two denoisers differ."""
+
+CONFIDENCE = 1 - LEVEL
 
 Over = Literal["draws", "images", "seeds", "all"]
 """A source of chance: noise draws, images, training seeds, or all of them that an experiment has several of."""
@@ -89,7 +92,7 @@ class Comparison:
     @property
     def differs(self) -> bool:
         """Whether the difference survives the correction."""
-        return self.p_corrected is not None and self.p_corrected < 1 - CONFIDENCE
+        return self.p_corrected is not None and self.p_corrected < LEVEL
 
     @property
     def verdict(self) -> str:

@@ -8,19 +8,19 @@ from usaid.report.tables.footnotes import plain_footnotes
 from usaid.report.tables.render_markdown import escaped
 
 _SOURCES = {
-    "draws": "**Over draws** an interval speaks of other noise, on these images and from these trainings: of one "
-    "training it says nothing that another would do. The paired t-test takes the difference draw by draw, since a draw "
-    "is the same noise for both; the two-sample t-test, which the paper's Table X uses, does not",
+    "draws": "**Over draws** an interval speaks of other noise, on these images and from these trainings: it says "
+    "nothing of what another training would do. The paired t-test takes the difference draw by draw, since a draw is "
+    "the same noise for both; the two-sample t-test, which the paper's Table X uses, does not",
     "images": "**Over images** an interval speaks of other images of this kind, with these draws of the noise and from "
-    "these trainings. Means over images are compared image by image (paired t-test). Of scores of all images together "
-    f"(mIoU, AP) the images are resampled {RESAMPLES:,} times (bootstrap) for the interval, and for p the two "
-    f"denoisers are swapped image by image {PERMUTATIONS:,} times (permutation test)",
+    "these trainings. Means over images are compared image by image (paired t-test). A score of all images together "
+    f"(mIoU, AP) is made again from {RESAMPLES:,} resamples of the images, which give the interval (bootstrap), "
+    f"and with the two denoisers swapped image by image, {PERMUTATIONS:,} times, which gives p (permutation test)",
     "seeds": "**Over seeds** an interval speaks of other trainings by the same recipe, on these images and with these "
     "draws. A score is the mean over seeds; a difference is taken seed by seed (paired t-test), over the seeds that "
     "both have: the same seed is the same initialisation, patches and noise, as far as the recipes agree on these. "
     "With few seeds only large differences are found",
     "all": "**Over all** an interval speaks of other images, draws and trainings at once, as far as there are several: "
-    "the hierarchical bootstrap resamples each of them",
+    "each of them is resampled, and the variances add up (hierarchical bootstrap)",
 }
 
 
@@ -67,6 +67,17 @@ def _methods(sections: Sequence[Section]) -> Iterator[str]:
     scored = dict.fromkeys(name for section in sections if section.groups for name in section.means.scores)
     if others := [name for name in scored if name not in several]:
         yield f"Left out over seeds, since not trained with two seeds: {_names(others)}"
+    for text in dict.fromkeys(text for section in sections if section.over == "seeds" for text in _apart(section)):
+        yield f"Left out over seeds: {text}"
+
+
+def _apart(section: Section) -> Iterator[str]:
+    """Scores that are no part of a mean over seeds."""
+    means, members = section.means, {denoiser for own in section.groups.values() for denoiser in own.values()}
+    for metric in means.metrics.values():
+        of_metric = [place for place in means.values if place.metric == metric.name and place.denoiser in members]
+        if names := dict.fromkeys(place.denoiser for place in of_metric if means.is_apart(place)):
+            yield f"{escaped(metric.title)} of {_names(names)}: a mean over fewer images than that of others"
 
 
 def _footnotes(sections: Iterable[Section]) -> list[str]:

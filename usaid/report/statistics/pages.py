@@ -8,6 +8,7 @@ from usaid.registries import BENCHMARKS
 from usaid.report.statistics.render_csv import render_statistics_csv
 from usaid.report.statistics.render_markdown import render_statistics_markdown
 from usaid.report.statistics.sections import ScoreFiles, sections_of, why_no_groups
+from usaid.report.tables.titles import one_line
 from usaid.report.text_files import write_texts
 from usaid.scores.draws import is_of_further_draws, score_file_name
 from usaid.scores.files import Scores, read_scores
@@ -48,9 +49,12 @@ def write_all_statistics(score_files: Paths, folder: str | Path, ablation_files:
 
 
 def _write_page(benchmark: str, files: ScoreFiles, folder: str | Path) -> None:
-    sections = sections_of(benchmark, files)
-    problem = why_no_groups(files.main[benchmark].items())
+    sections, scores = sections_of(benchmark, files), files.main[benchmark]
+    problem = why_no_groups(scores.items())
     left_out = [] if problem is None else [f"Training seeds are not told apart: {problem}"]
+    if not sections:
+        failures = {name: own.provenance["failure"] for name, own in scores.items()}
+        left_out += [f"{name}: evaluator failed: {one_line(text)}" for name, text in failures.items() if text]
     texts = {
         ".csv": render_statistics_csv(sections),
         ".md": render_statistics_markdown(benchmark, sections, left_out),

@@ -60,11 +60,6 @@ class Section:
         """Table, source of chance, and the test where a source has two: the name of the family."""
         return self.differences[0].family if self.differences else f"{self.spec.title}, over {self.over}"
 
-    @property
-    def scores(self) -> list[Comparison]:
-        """The scores among the comparisons."""
-        return [row for row in self.comparisons if row.other is None]
-
     @cached_property
     def differences(self) -> list[Comparison]:
         """The comparisons of two denoisers."""
@@ -155,7 +150,8 @@ def columns_of(spec: TableSpec, benchmark: str, files: ScoreFiles) -> Mapping[st
         return files.ablation.get(benchmark, {})
     if spec.over_draws and draws:
         return {name: with_further_draws(main[name], further) for name, further in draws.items()}
-    return main
+    methods = {name: own.provenance.get("entry", {}).get("method") for name, own in main.items()}
+    return {name: own for name, own in main.items() if methods[name] not in spec.left_out}
 
 
 def _sources(spec: TableSpec, several_draws: bool, several_seeds: bool) -> Iterator[tuple[Over, bool]]:

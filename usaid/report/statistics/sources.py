@@ -63,14 +63,17 @@ def estimates_of(
         UsaidError: two denoisers are not scored on the same noise draws, or for a score of the whole data set on the
             same images; names both files.
     """
-    cells = _Cells(means, group, metric, wanted, members if members is not None and over in ("seeds", "all") else {})
-    sources: dict[Over, Callable[[Pair], Estimate]] = {
-        "images": cells.over_images,
-        "draws": cells.over_draws if paired else cells.over_draws_not_paired,
-        "seeds": cells.over_seeds,
-        "all": cells.over_all,
-    }
-    return {pair: sources[over](pair) for pair in wanted}
+    return _Cells(means, group, metric, wanted, over, members).estimates(paired)
+
+
+def intervals_of(
+    means: Means, group: str, metric: str, wanted: Sequence[Pair], over: Over, members: Members | None = None
+) -> dict[Pair, Estimate]:
+    """As :func:`estimates_of`, without the permutation test, which takes most of the time.
+
+    Differences of scores of the whole data set have interval and standard error, but no p-value.
+    """
+    return _Cells(means, group, metric, wanted, over, members).estimates(permuted=False)
 
 
 def training_groups(scores: Iterable[tuple[str, ScoresLike]]) -> dict[str, dict[int, str]]:
@@ -103,14 +106,28 @@ def training_groups(scores: Iterable[tuple[str, ScoresLike]]) -> dict[str, dict[
 class _Cells:
     """The cells of one group of rows and metric; what each is made of is read once, and resampled once."""
 
-    def __init__(self, means: Means, group: str, metric: str, wanted: Sequence[Pair], members: Members) -> None:
-        self.means, self.group, self.metric, self.wanted, self.members = means, group, metric, wanted, members
+    def __init__(
+        self, means: Means, group: str, metric: str, wanted: Sequence[Pair], over: Over, members: Members | None
+    ) -> None:
+        self.means, self.group, self.metric, self.wanted, self.over = means, group, metric, wanted, over
+        self.members = members if members is not None and over in ("seeds", "all") else {}
         self._samples: dict[str, Sample] = {}
+        self._faults: dict[str, str | None] = {}
         self._resampled: dict[frozenset[str], dict[str, np.ndarray]] = {}
+
+    def estimates(self, paired: bool = True, permuted: bool = True) -> dict[Pair, Estimate]:
+        """The wanted ones."""
+        sources: dict[Over, Callable[[Pair], Estimate]] = {
+            "images": lambda pair: self.over_images(pair, permuted),
+            "draws": self.over_draws if paired else self.over_draws_not_paired,
+            "seeds": self.over_seeds,
+            "all": self.over_all,
+        }
+        return {pair: sources[self.over](pair) for pair in self.wanted}
 
     # ---------------------------------------------------------------------------------------------------- by source
 
-    def over_images(self, pair: Pair) -> Estimate:
+    def over_images(self, pair: Pair, permuted: bool) -> Estimate:
         """One value an image, its mean over draws; of a score of the whole data set those of resampled images."""
         if fault := self._fault(pair):
             return _not_testable("images", fault)
@@ -118,7 +135,7 @@ class _Cells:
         if not all(sample.can_be_resampled for sample in samples):
             return _not_testable("images", NOT_RESAMPLED)
         values = [own.values.mean(axis=0) for own in samples if isinstance(own, ImageSample)]
-        estimate = _tested(values, "images") if values else self._of_data_set(pair)
+        estimate = _tested(values, "images") if values else self._of_data_set(pair, permuted)
         n_draws = len(samples[0].draws)
         return _with_units(estimate, {"draws": n_draws} if n_draws > 1 else {})
 
@@ -173,14 +190,14 @@ class _Cells:
         resamples = _difference([resampled[name] for name in names], len(by_seed)).mean(axis=0)
         return inference.hierarchical(observed, resamples, len(samples[0].images), is_score=pair[1] is None)
 
-    def _of_data_set(self, pair: Pair) -> Estimate:
+    def _of_data_set(self, pair: Pair, permuted: bool) -> Estimate:
         """The bootstrap of a score of the whole data set; of a difference also the permutation test."""
         samples = self._together(_names(pair))
         n, resampled = len(samples[0].images), self._resamples(samples[0].defined)
         (value,) = _difference([sample.scores.mean() for sample in samples], len(samples))
         (resamples,) = _difference([resampled[name] for name in _names(pair)], len(samples))
         first, *others = [sample for sample in samples if isinstance(sample, DataSetSample)]
-        if not others:
+        if not others or not permuted:
             return inference.from_bootstrap(value, resamples, n, "images")
         p = inference.permutation_p(_mean_over_draws(first.swapped(others[0])), n)
         return inference.from_bootstrap(value, resamples, n, "images", p, "permutation test")
@@ -200,6 +217,11 @@ class _Cells:
         return next((fault if pair[1] is None else f"{name}: {fault}" for name, fault in faults.items()), None)
 
     def _fault_of(self, denoiser: str) -> str | None:
+        if denoiser not in self._faults:
+            self._faults[denoiser] = self._why_no_sample(denoiser)
+        return self._faults[denoiser]
+
+    def _why_no_sample(self, denoiser: str) -> str | None:
         if self.metric not in self.means.metrics:
             return f"no {self.metric} in the score files"
         if (missing := self.means.why_missing(self._place(denoiser))) is not None:

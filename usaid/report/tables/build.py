@@ -97,9 +97,18 @@ def _caption(spec: TableSpec) -> str:
 
 def _shown(spec: TableSpec, benchmark: str, scores: Mapping[str, ScoresLike]) -> Mapping[str, ScoresLike]:
     """The columns that a table shows of a benchmark: name -> scores."""
-    chosen = {name: own for name, own in scores.items() if _method_of(own) not in spec.left_out}
+    chosen = {name: own for name, own in scores.items() if _is_shown(spec, own)}
     check_comparable(benchmark, chosen, spec.sigma)
     return chosen if spec.ablated is None else _by_classes(spec.ablated, benchmark, chosen)
+
+
+def _is_shown(spec: TableSpec, scores: ScoresLike) -> bool:
+    """Whether a table shows a denoiser: Table X also those that it leaves out by itself, if they have several draws.
+
+    What failed has none, and a footnote that says why.
+    """
+    named = scores.provenance["failure"] is not None or scores.rows["draw"].nunique() > 1
+    return _method_of(scores) not in spec.left_out or (spec.over_draws and named)
 
 
 def _metrics(spec: TableSpec, shown: Iterable[Mapping[str, ScoresLike]]) -> tuple[Metric, ...]:

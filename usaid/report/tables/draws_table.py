@@ -1,6 +1,7 @@
 """Table X: means and variances over noise draws, and the p-values of the differences from U-SAID."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from scipy import stats
@@ -16,7 +17,15 @@ from usaid.report.tables.cells import Cell, Footnote, Layout, Mark, Place, Table
 from usaid.report.tables.footnotes import NOT_IN_PAPER, footnotes_of_means
 from usaid.report.tables.means import Means, Missing
 from usaid.report.tables.numbers import P_VALUE, NumberFormat
-from usaid.report.tables.verdicts import inside_interval, same_side, what_differs, with_verdict, within
+from usaid.report.tables.verdicts import (
+    Verdict,
+    inside_interval,
+    same_side,
+    tolerance_of,
+    what_differs,
+    with_verdict,
+    within,
+)
 
 COMPARED = "u_said"
 """The denoiser that all others are compared with."""
@@ -37,6 +46,9 @@ TESTS = {
     "paper",
 }
 """The p-values: end of their metrics' names -> the test."""
+
+KINDS = ("mean", "variance", *TESTS)
+"""What the rows of a metric are, in order: the ends of their names."""
 
 MEANING = "The p-values speak of noise draws of single trainings, not of images nor of trainings"
 
@@ -71,6 +83,15 @@ def build_draws_table(spec: TableSpec, panels: Sequence[Means], titles: Mapping[
     return Table(spec, CAPTION, tuple(cells), layout, (*_of_rows(blocks), *shared))
 
 
+class _Number(NamedTuple):
+    """A number of ours, the ends of its 95 % interval, and how they were made."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+    how: tuple[str, ...] = ()
+
+
 class _Block:
     """The rows of one metric of a data set: mean, variance and p-values.
 
@@ -85,9 +106,9 @@ class _Block:
         assert means.group is not None
         self.spec, self.means, self.metric, self.titles, self.group = spec, means, metric, titles, means.group
         self.times = MEANS_TIMES.get(metric.name, 1.0)
-        self.is_percent = "%" in (metric.unit, "%" * (self.times != 1))
+        unit = metric.unit if self.times == 1 else "%"
         self.metrics = (
-            Metric(self._name("mean"), metric.title, "%" * self.is_percent, metric.better, digits=2),
+            Metric(self._name("mean"), metric.title, unit, metric.better, digits=2),
             Metric(self._name("variance"), f"{metric.title}, variance", "", "lower", digits=2),
             Metric(self._name("p_value"), f"{metric.title}, p-value", "", "lower", digits=4),
             Metric(self._name("p_value_paired"), f"{metric.title}, p-value, paired", "", "lower", digits=4),
@@ -108,17 +129,17 @@ class _Block:
         """The cells of a column."""
         place = self._score(denoiser)
         if place in self.missing:
-            yield from (self._dash(place, metric.name, self.missing[place].reason) for metric in self.metrics)
+            yield from (self._dash(place, kind, self.missing[place].reason) for kind in KINDS)
         else:
             yield from (self._mean(place), self._variance(place), *(self._p_value(place, test) for test in TESTS))
 
     def _mean(self, place: Place) -> Cell:
         """With Student's interval over draws."""
         ours, sure = self.means.values[place].value, self.scores[place.denoiser]
-        interval = [None if end is None else end * self.times for end in (sure.low, sure.high)]
-        tolerance = None if self.metric.tolerance is None else self.metric.tolerance * self.times
-        how = ("interval: Student's t over draws",) * (sure.low is not None)
-        return self._cell(place, "mean", (ours * self.times, *interval), within(tolerance), how)
+        low, high = (None if end is None else end * self.times for end in (sure.low, sure.high))
+        how = ("interval: Student's t over draws",) * (low is not None)
+        number = _Number(ours * self.times, low, high, how)
+        return self._cell(place, "mean", number, within(tolerance_of(self._name("mean"))))
 
     def _variance(self, place: Place) -> Cell:
         """With its chi-squared interval, as of normal scores."""
@@ -127,10 +148,11 @@ class _Block:
             return self._not_testable(place, "variance", "a score is infinite")
         variance, df = float(np.var(scores, ddof=1)), len(scores) - 1
         if self.scores[place.denoiser].not_testable is not None:  # all are equal, but for rounding errors
-            return self._cell(place, "variance", (0.0, None, None), inside_interval)
+            return self._cell(place, "variance", _Number(0.0), inside_interval)
         tails = stats.chi2.isf([(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], df)
-        interval = [float(end) for end in df * variance / tails]
-        return self._cell(place, "variance", (variance, *interval), inside_interval, ("interval: chi-squared",))
+        low, high = (float(end) for end in df * variance / tails)
+        number = _Number(variance, low, high, ("interval: chi-squared",))
+        return self._cell(place, "variance", number, inside_interval)
 
     def _p_value(self, place: Place, test: str) -> Cell:
         """Of the difference from U-SAID; a dash in its own column."""
@@ -143,36 +165,35 @@ class _Block:
         if estimate.p is None:
             return self._not_testable(place, test, str(estimate.not_testable))
         also = what_differs(self.spec, self.means, reference)
-        return self._cell(place, test, (estimate.p, None, None), same_side, (estimate.test,), also)
+        return self._cell(place, test, _Number(estimate.p, how=(estimate.test,)), same_side, also)
 
     def _cell(
         self,
         place: Place,
         kind: str,
-        numbers: tuple[float, float | None, float | None],
-        rule: Callable[[Cell], object],
-        how: Sequence[str] = (),
+        number: _Number,
+        rule: Callable[[Cell], Verdict],
         also_differs: Sequence[str] = (),
     ) -> Cell:
-        """A number of ours with the ends of its interval, and the verdict on the printed one."""
+        """A number of ours, and the verdict on the printed one."""
         means, paper = self.means, self._paper(place.denoiser, kind)
         n_draws = len(self.draws[place.denoiser])
-        remarks = [NOT_IN_PAPER] * (paper is None) + [f"{n_draws} noise draws", *how, *means.remarks(place)]
+        remarks = [NOT_IN_PAPER] * (paper is None) + [f"{n_draws} noise draws", *number.how, *means.remarks(place)]
         note = "; ".join([means.convention_text(place.metric), *remarks])
         where, n = place._replace(metric=self._name(kind)), means.values[place].n
-        cell = Cell(where, numbers[0], paper, n, note, apart=means.is_apart(place), low=numbers[1], high=numbers[2])
+        cell = Cell(where, number.value, paper, n, note, apart=means.is_apart(place), low=number.low, high=number.high)
         fewer = [f"{n_draws} of {DRAWS} noise draws"] * (n_draws < DRAWS)
         return with_verdict(cell, [*what_differs(self.spec, means, place), *also_differs, *fewer], rule)
 
     def _not_testable(self, place: Place, kind: str, reason: str) -> Cell:
         text = f"not testable: {reason}"
         self.untested.append((text, place._replace(metric=self._name(kind))))
-        return self._dash(place, self._name(kind), text)
+        return self._dash(place, kind, text)
 
-    def _dash(self, place: Place, name: str, reason: str) -> Cell:
-        paper = self._paper(place.denoiser, name.removeprefix(f"{self.metric.name}_"))
+    def _dash(self, place: Place, kind: str, reason: str) -> Cell:
+        paper = self._paper(place.denoiser, kind)
         note = "; ".join([reason, *[NOT_IN_PAPER] * (paper is None)])
-        return with_verdict(Cell(place._replace(metric=name), None, paper, note=note), (), same_side)
+        return with_verdict(Cell(place._replace(metric=self._name(kind)), None, paper, note=note), (), same_side)
 
     def _paper(self, denoiser: str, kind: str) -> float | None:
         """The printed number; of a p-value, whichever way round the two denoisers are named."""
@@ -208,7 +229,7 @@ def _on_page(mark: Mark | Place, missing: Mapping[Place, Missing]) -> list[Mark 
     """Where the footnotes of a score stand: at its mean, or at all its dashes."""
     if mark.metric is None:
         return [mark]
-    kinds = ("mean", "variance", *TESTS) if mark in missing else ("mean",)
+    kinds = KINDS if mark in missing else ("mean",)
     return [mark._replace(metric=f"{mark.metric}_{kind}") for kind in kinds]
 
 

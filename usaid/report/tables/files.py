@@ -1,26 +1,30 @@
 """From score files to table files, and the page that lists the tables."""
 
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from usaid.errors import UsaidError
 from usaid.failures import failure_in
+from usaid.paper.layouts import TableSpec
 from usaid.report.tables.build import build_table, spec_of
 from usaid.report.tables.categories import build_facts_table, facts_of_rows
 from usaid.report.tables.cells import Table
+from usaid.report.tables.printed_p_values import build_print_table
 from usaid.report.tables.render_csv import render_csv
 from usaid.report.tables.render_markdown import escaped, render_markdown
 from usaid.report.tables.render_tex import render_tex
 from usaid.report.tables.verdict_list import judged, render_counts, render_list
 from usaid.report.text_files import write_texts
-from usaid.scores.draws import score_file_name
+from usaid.scores.draws import is_of_further_draws, score_file_name, with_further_draws
 from usaid.scores.files import Scores, read_provenance, read_scores
 
 _RENDERERS = {".csv": render_csv, ".tex": render_tex, ".md": render_markdown}
 
 CLASSES = "Scores of each class"
+CLAIMS = "Which of the paper's sentences hold"
 """The title of the page that may lie beside the tables."""
 
 
@@ -31,26 +35,48 @@ def make_table(
 
     Args:
         table: as :func:`usaid.report.tables.build.spec_of` takes it.
-        score_files: one for each denoiser and benchmark of the table; none for Table III.
+        score_files: one for each denoiser and benchmark of the table, for Table X also those of further noise draws, in
+            any order; none for Table III and for what is made from print.
         own_methods: for Table III, the denoisers whose method the paper does not have: name -> method, ``module:Class``
             of a user's own or the name of an installed package's.
 
     Raises:
-        UsaidError: there is no such table, a score file of another benchmark, or two of one denoiser.
+        UsaidError: there is no such table, a score file of another benchmark or of draws that the table does not show,
+            two of one denoiser, or further draws without the main score file.
     """
     spec = spec_of(table)
+    if spec.of_print:
+        return build_print_table(spec)
     if not spec.benchmarks:
         return build_facts_table(facts_of_rows(own_methods or {}))
+    return build_table(table, *_scores_of(spec, score_files).values())
+
+
+def _scores_of(spec: TableSpec, score_files: Iterable[str | Path]) -> dict[str, dict[str, Scores]]:
+    """Benchmark -> denoiser -> its scores, with those of its further noise draws."""
     scores: dict[str, dict[str, Scores]] = {benchmark: {} for benchmark in spec.benchmarks}
+    further: dict[str, dict[str, Scores]] = {benchmark: {} for benchmark in spec.benchmarks}
     for path in score_files:
         of_file = read_scores(path)
         benchmark, denoiser = of_file.provenance["benchmark"], of_file.provenance["denoiser"]
         if benchmark not in scores:
             raise UsaidError(f"{path}: scores of {benchmark}; {spec.title} is made from {' and '.join(scores)}")
-        if denoiser in scores[benchmark]:
+        if is_of_further_draws(of_file.provenance) and not spec.over_draws:
+            raise UsaidError(f"{path}: scores of further noise draws; {spec.title} is made from main score files only")
+        of_kind = further if is_of_further_draws(of_file.provenance) else scores
+        if denoiser in of_kind[benchmark]:
             raise UsaidError(f"{path}: a second score file of {denoiser}; give one for each denoiser")
-        scores[benchmark][denoiser] = of_file
-    return build_table(table, *scores.values())
+        of_kind[benchmark][denoiser] = of_file
+    return {benchmark: own | _joined(own, further[benchmark]) for benchmark, own in scores.items()}
+
+
+def _joined(scores: Mapping[str, Scores], further: Mapping[str, Scores]) -> dict[str, Scores]:
+    """The denoisers that have further noise draws, with all their draws."""
+    for denoiser, draws in further.items():
+        if denoiser not in scores:
+            file, main = score_file_name(draws.provenance), f"{draws.provenance['benchmark']}/{denoiser}.parquet"
+            raise UsaidError(f"{file}: further noise draws without the main score file; give {main}, too")
+    return {denoiser: with_further_draws(scores[denoiser], draws) for denoiser, draws in further.items()}
 
 
 def write_table(
@@ -81,7 +107,8 @@ def write_index(path: str | Path, tables: Sequence[str | Path], experiment: str,
         path: the page.
         tables: their files, beside the page.
         experiment: its name.
-        pages: the scores of classes, beside the page, and statistics of benchmarks, in a folder beside its own.
+        pages: the scores of classes, beside the page, statistics of benchmarks, in a folder beside its own, and the
+            verdicts on the paper's sentences, beside that folder.
 
     Raises:
         UsaidError: as :func:`usaid.report.tables.verdict_list.judged`.
@@ -95,7 +122,7 @@ def write_index(path: str | Path, tables: Sequence[str | Path], experiment: str,
         text = table.read_text(encoding="utf-8").strip()
         sections.append(f"{text}\n\n[CSV]({table.stem}.csv) · [LaTeX]({table.stem}.tex)")
     if pages:
-        sections.append("## Further\n\n" + "\n".join(_link(Path(page)) for page in pages))
+        sections.append("## Further\n\n" + "\n".join(_link(Path(page), Path(path).parent) for page in pages))
     write_texts({Path(path): "\n\n".join(sections) + "\n"})
 
 
@@ -128,17 +155,17 @@ def write_provenance(path: str | Path, score_files: Iterable[str | Path]) -> Non
     write_texts({Path(path): json.dumps(collected, indent=1, sort_keys=True) + "\n"})
 
 
-def _link(page: Path) -> str:
-    """A line about a page beside the tables, or one of statistics."""
-    is_statistics = page.parent.name == "statistics"
-    title = f"Statistics of {escaped(page.stem)}" if is_statistics else CLASSES
+def _link(page: Path, folder: Path) -> str:
+    """A line about a page beside the tables, which lie in a folder, one of statistics, or that of the claims."""
+    path = Path(os.path.relpath(page, folder)).with_suffix("").as_posix()
+    title = {"../claims": CLAIMS, "classes": CLASSES}.get(path, f"Statistics of {escaped(page.stem)}")
     if failure := failure_in(page):
         return f"- **{title} failed:** {failure.reason}"
-    path = f"../statistics/{page.stem}" if is_statistics else page.stem
     return f"- [{title}]({path}.md) · [CSV]({path}.csv)"
 
 
 def _order(path: Path) -> tuple[bool, int, str]:
-    """The paper's tables by number, then others by name."""
+    """The paper's tables by number, each before what is made from its print; then others by name."""
     name = path.stem.removeprefix("table_")
-    return (True, 0, name) if not name.isdecimal() else (False, int(name), name)
+    number = spec_of(name).number
+    return (number is None, number or 0, name)

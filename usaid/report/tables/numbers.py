@@ -58,11 +58,6 @@ def printed_difference(difference: float, digits: int) -> str:
     return f"+{text}" if float(text) > 0 else text
 
 
-def as_printed(value: float, digits: int) -> float:
-    """``value`` rounded to what the page shows, so that ranks and differences agree with it."""
-    return float(printed(value, digits))
-
-
 def scientific(value: float, digits: int) -> str:
     """``value`` with ``digits`` digits after the mantissa's point and a short exponent: ``"3.30e-6"``; ``"0"``."""
     mantissa, e, exponent = f"{value:.{digits}e}".partition("e")

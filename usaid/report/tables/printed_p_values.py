@@ -23,7 +23,7 @@ CAPTION = (
 _LEGEND = "From the printed means and variances (the p-value in print)."
 
 
-class Test(NamedTuple):
+class TTest(NamedTuple):
     """A test that the printed p-values may have come from.
 
     Attributes:
@@ -42,9 +42,9 @@ class Test(NamedTuple):
 
 
 TESTS = (
-    Test("pooled", "Pooled", "two-sided two-sample t-test with pooled variance, variances over n - 1", True, 1.0),
-    Test("welch", "Welch", "two-sided two-sample t-test of Welch, whose variances are not pooled", False, 1.0),
-    Test("over_n", "Over n", "the pooled test, if the printed variances are over n", True, DRAWS / (DRAWS - 1)),
+    TTest("pooled", "Pooled", "two-sided two-sample t-test with pooled variance, variances over n - 1", True, 1.0),
+    TTest("welch", "Welch", "two-sided two-sample t-test of Welch, whose variances are not pooled", False, 1.0),
+    TTest("over_n", "Over n", "the pooled test, if the printed variances are over n", True, DRAWS / (DRAWS - 1)),
 )
 """The test that all of them fit, and two that some of them exclude."""
 
@@ -104,7 +104,7 @@ def moments(entry: Published, denoiser: str) -> Moments:
     return Moments(mean.value / times, mean.half_unit / times, variance.value, variance.half_unit)
 
 
-def p_range(test: Test, first: Moments, second: Moments) -> Range:
+def p_range(test: TTest, first: Moments, second: Moments) -> Range:
     """The p-value of a difference of two printed means, and its range.
 
     A pooled p-value falls with the difference and rises with the variances, so that it is lowest and highest at corners
@@ -113,19 +113,19 @@ def p_range(test: Test, first: Moments, second: Moments) -> Range:
     difference = abs(first.mean - second.mean)
     slack = first.mean_half_unit + second.mean_half_unit
     differences = np.array([max(0.0, difference - slack), difference + slack])
-    variances = [m.variance + m.variance_half_unit * np.linspace(-1, 1, 101) for m in (first, second)]
+    variances = [m.variance + m.variance_half_unit * np.linspace(-1, 1, 51) for m in (first, second)]
     values = _p(test, differences[:, None, None], variances[0][:, None], variances[1])
     p = float(_p(test, np.array(difference), np.array(first.variance), np.array(second.variance)))
     return Range(p, float(values.min()), float(values.max()))
 
 
-def _p(test: Test, difference: np.ndarray, variance: np.ndarray, other: np.ndarray) -> np.ndarray:
+def _p(test: TTest, difference: np.ndarray, variance: np.ndarray, other: np.ndarray) -> np.ndarray:
     spreads = (np.sqrt(test.factor * variance), np.sqrt(test.factor * other))
-    of_test = stats.ttest_ind_from_stats(difference, spreads[0], DRAWS, 0.0, spreads[1], DRAWS, test.equal_variances)
-    return np.asarray(of_test.pvalue)
+    result = stats.ttest_ind_from_stats(difference, spreads[0], DRAWS, 0.0, spreads[1], DRAWS, test.equal_variances)
+    return np.asarray(result.pvalue)
 
 
-def _cells(test: Test, entry: Published) -> Iterable[Cell]:
+def _cells(test: TTest, entry: Published) -> Iterable[Cell]:
     """A row: the p-value, its range, and whether the printed one lies within it."""
     p, low, high = p_range(test, *(moments(entry, denoiser) for denoiser in _pair(entry)))
     values = {"p_value": p, "low": low, "high": high, "fits": float(low <= entry.value <= high)}

@@ -80,8 +80,10 @@ def _leaders(rivals: Sequence[_Rival], found: _Found) -> tuple[list[_Rival], str
     comparisons = {rival: found.get(_pair(best, rival)) for rival in others}
     reasons = {rival: reason for rival, one in comparisons.items() if (reason := _why_not_testable(one))}
     undecided = [rival for rival in reasons if rival.printed != best.printed]
-    if undecided or len(reasons) == len(others) > 0:
-        return [], reasons[(undecided or others)[0]]
+    if others and len(reasons) == len(others):  # equal as printed, but nothing is tested
+        undecided = undecided or others
+    if undecided:
+        return [], reasons[undecided[0]]
     alike = [rival for rival, one in comparisons.items() if rival.printed == best.printed or not (one and one.differs)]
     return [best, *alike], ""
 
@@ -105,7 +107,8 @@ def _test_of(comparisons: Iterable[Comparison]) -> str:
     tests = " or ".join(f"a {test}" for test in dict.fromkeys(one.estimate.test for one in tested))
     over, family = tested[0].estimate.over, tested[0].family
     of_table = family.removesuffix(f", over {over}")
-    return f"{tests} over {over}, corrected by Holm for the {tested[0].family_size} comparisons of {of_table}"
+    size = tested[0].family_size
+    return f"{tests} over {over}, corrected by Holm for the {size} comparisons of {of_table}, at the 5 % level"
 
 
 def legend_of_ranks(table: Table, best: str, second: str, escaped: Callable[[str], str]) -> str:
@@ -121,8 +124,9 @@ def legend_of_ranks(table: Table, best: str, second: str, escaped: Callable[[str
     if ranking.test:
         survive = escaped(f"of the compared denoisers by differences that survive {ranking.test}.")
         sentences.append(f"{best} and {second} {survive}")
-    if any(cell.tied for cell in table.cells):
-        sentences.append(escaped(f"{TIES[1]}, {TIES[2]}: ties, whose differences do not survive."))
+    if shared := sorted({cell.rank for cell in table.cells if cell.rank is not None and cell.tied}):
+        marks = ", ".join(TIES[rank] for rank in shared)
+        sentences.append(escaped(f"{marks}: ties, equal as printed or by differences that do not survive."))
     if ranking.not_testable:
         sentences.append(escaped(f"Not ranked where differences are not testable ({'; '.join(ranking.not_testable)})."))
     return " ".join(sentences)

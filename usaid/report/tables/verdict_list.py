@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
@@ -11,9 +12,11 @@ from typing import NamedTuple
 from usaid.errors import UsaidError
 from usaid.failures import failure_in
 from usaid.paper.layouts import TABLES
-from usaid.paper.published import Published, all_published
+from usaid.paper.published import OF_TWO, Published, all_published
 from usaid.registries import METRICS
+from usaid.report.tables.draws_table import COMPARED
 from usaid.report.tables.means import NOT_IN_EXPERIMENT
+from usaid.report.tables.numbers import SMALL_P, printed, scientific
 from usaid.report.tables.render_markdown import table_line
 from usaid.report.tables.verdicts import (
     DOES_NOT_HOLD,
@@ -36,7 +39,7 @@ class Judged(NamedTuple):
         tolerance: how much it may be.
         low: lower end of the 95 % interval of ours.
         high: upper end of it.
-        n: images behind ours; in Table X noise draws.
+        n: images behind ours.
         verdict: one of :data:`usaid.report.tables.verdicts.WORDS`.
         reason: of the verdict.
     """
@@ -69,7 +72,7 @@ def judged(tables: Iterable[str | Path]) -> list[Judged]:
     found = []
     for number, entries in groupby(all_published(), key=lambda entry: entry.table):
         cells, reason = _cells(files.get(f"table_{number}"))
-        found += [_judged(entry, cells.get((entry.group, entry.metric, entry.denoiser)), reason) for entry in entries]
+        found += [_judged(entry, cells.get((entry.group, entry.metric, _column(entry))), reason) for entry in entries]
     return found
 
 
@@ -91,8 +94,15 @@ def _cells(file: Path | None) -> tuple[_Cells, str]:
     return cells, "not in our table"
 
 
+def _column(entry: Published) -> str:
+    """The column of a number in our table: a p-value stands in that of the denoiser that is compared."""
+    if not entry.metric.endswith(OF_TWO):
+        return entry.denoiser
+    return next(name for name in entry.denoiser.split("_vs_") if name != COMPARED)
+
+
 def _judged(entry: Published, cell: Mapping[str, str] | None, reason: str) -> Judged:
-    known = cell or {"paper": f"{entry.value:g}", "verdict": NOT_TESTED, "reason": reason}
+    known = cell or {"paper": _as_in_print(entry), "verdict": NOT_TESTED, "reason": reason}
     tolerance = tolerance_of(entry.metric)
     return Judged(
         entry.table,
@@ -105,6 +115,16 @@ def _judged(entry: Published, cell: Mapping[str, str] | None, reason: str) -> Ju
     )
 
 
+def _as_in_print(entry: Published) -> str:
+    """The number with the digits that it is printed with."""
+    if not entry.half_unit:
+        return f"{entry.value:g}"
+    last = round(math.log10(2 * entry.half_unit))
+    if entry.value >= SMALL_P:
+        return printed(entry.value, -last)
+    return scientific(entry.value, math.floor(math.log10(entry.value)) - last)
+
+
 def render_list(numbers: Sequence[Judged]) -> str:
     """The list as CSV, a number a line."""
     stream = io.StringIO()
@@ -115,7 +135,7 @@ def render_list(numbers: Sequence[Judged]) -> str:
 
 # ------------------------------------------------------------------------------------------------ how many of each
 
-KINDS = (f"{HOLDS}, by tolerance", f"{HOLDS}, by interval alone", DOES_NOT_HOLD, NOT_COMPARABLE, NOT_TESTED)
+KINDS = (HOLDS, f"{HOLDS} by interval alone", DOES_NOT_HOLD, NOT_COMPARABLE, NOT_TESTED)
 """The columns of the counts."""
 
 
@@ -148,7 +168,8 @@ def _how_to_read() -> str:
     for name in dict.fromkeys(name for spec in TABLES.values() for name in spec.metrics if name in METRICS):
         metric = METRICS[name]
         if metric.tolerance is not None:
-            alike.setdefault(f"{metric.tolerance:g} {metric.unit}".rstrip(), []).append(metric.title)
+            unit = "points" if metric.unit == "%" else metric.unit
+            alike.setdefault(f"{metric.tolerance:g} {unit}".rstrip(), []).append(metric.title)
     tolerances = "; ".join(f"{', '.join(titles)} {tolerance}" for tolerance, titles in alike.items())
     return (
         f"A printed number *holds* if ours, of the same images, differs by no more than its tolerance ({tolerances}), "

@@ -11,8 +11,10 @@ from typing import Any, NamedTuple
 from usaid.paper.layouts import MEANS_TIMES, TableSpec
 from usaid.paper.published import paper_denoisers
 from usaid.registries import METHODS, METRICS, load_object
+from usaid.report.statistics.estimates import LEVEL
 from usaid.report.tables.cells import Cell, Place
 from usaid.report.tables.means import Means
+from usaid.report.tables.titles import one_line
 
 HOLDS, DOES_NOT_HOLD, NOT_COMPARABLE, NOT_TESTED = "holds", "does not hold", "not comparable", "not tested"
 WORDS = (HOLDS, DOES_NOT_HOLD, NOT_COMPARABLE, NOT_TESTED)
@@ -20,9 +22,6 @@ WORDS = (HOLDS, DOES_NOT_HOLD, NOT_COMPARABLE, NOT_TESTED)
 ENOUGH = 0.99
 """From this fraction of the official images on, a sample counts as the paper's: an image that cannot be had does not
 move a mean by as much as any tolerance."""
-
-SIGNIFICANT = 0.05
-"""A p-value below it says that two denoisers differ."""
 
 INSIDE = "inside our 95 % interval"
 """What the reason says of a number that holds by the interval alone."""
@@ -92,8 +91,8 @@ def inside_interval(cell: Cell) -> Verdict:
 def same_side(cell: Cell) -> Verdict:
     """The rule of a p-value: it holds if ours says the same of the difference, at 0.05."""
     ours, paper = _numbers(cell)
-    sides = ["below" if p < SIGNIFICANT else "not below" for p in (ours, paper)]
-    return Verdict(HOLDS if len({*sides}) == 1 else DOES_NOT_HOLD, f"ours {sides[0]}, printed {sides[1]} {SIGNIFICANT}")
+    sides = ["below" if p < LEVEL else "not below" for p in (ours, paper)]
+    return Verdict(HOLDS if len({*sides}) == 1 else DOES_NOT_HOLD, f"ours {sides[0]}, printed {sides[1]} {LEVEL}")
 
 
 def equal(cell: Cell) -> Verdict:
@@ -194,7 +193,7 @@ def _denoiser(spec: TableSpec, means: Means, place: Place) -> Iterable[str]:
     if method is None:
         return
     if method != (spec.ablated or place.denoiser):
-        yield f"method {method}"
+        yield one_line(f"method {method}")
     left_out = INCIDENTAL if spec.ablated is None else (*INCIDENTAL, "classes")
     if changes := changed_keys(method, entry.get("train") or {}, left_out):
         yield f"trained with {', '.join(changes)}"

@@ -1,0 +1,192 @@
+"""``claims.csv``, ``.md`` and ``.tex``: what they say, and that no text in provenance breaks them."""
+
+import csv
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from evaluators.scoring import deviations
+from usaid.errors import UsaidError
+from usaid.experiment.reading import read_experiment
+from usaid.paper.claims import all_claims
+from usaid.report.claims.files import write_claims
+from usaid.report.claims.render_csv import COLUMNS
+from usaid.report.claims.render_tex import PACKAGES
+from usaid.report.claims.verdicts import GENERATED, WORDS
+from usaid.report.tables.files import write_index
+from usaid_cli import main
+
+ScoreFile = Callable[..., Path]
+
+HOSTILE = r"a | <b> & 50 % of $x_1$ \input{x} [y](z) #{~^`"
+BASE = 30 + np.random.default_rng(3).normal(size=24)
+NOISE = np.random.default_rng(4).normal(scale=0.01, size=24)
+
+
+def kodak(score_file: ScoreFile, **provenance: object) -> list[Path]:
+    """Table VI as it is printed, on 24 images at three sigmas, with a little noise; S-SAID has the best NIQE at 15."""
+    printed = {"cdncnn_b": (0.0, 0.0, 2.8), "s_said": (-0.19, -0.005, 2.4), "u_said": (-0.1, -0.002, 2.6)}
+    files = []
+    for index, (name, (psnr, ssim, niqe)) in enumerate(printed.items(), 1):
+        values = {
+            "psnr_rgb_float": BASE + psnr + index * NOISE,
+            "ssim_skimage7": 0.9 + ssim + index * NOISE / 100,
+            "niqe_matlab": niqe + index * NOISE,
+        }
+        files.append(score_file("kodak_quality", name, dict.fromkeys((15, 25, 35), values), **provenance))
+    return files
+
+
+def lines_of(folder: Path) -> dict[str, dict[str, str]]:
+    with open(folder / "claims.csv", encoding="utf-8", newline="") as file:
+        return {line["claim"]: line for line in csv.DictReader(file)}
+
+
+def test_every_claim_has_a_line_a_row_and_a_row(score_file: ScoreFile, tmp_path: Path) -> None:
+    write_claims(kodak(score_file), tmp_path)
+    lines = lines_of(tmp_path)
+    assert [*lines] == [claim.id for claim in all_claims()]
+    assert tuple(next(iter(lines.values()))) == COLUMNS
+    markdown, tex = ((tmp_path / f"claims.{kind}").read_text(encoding="utf-8") for kind in ("md", "tex"))
+    rows = re.findall(r"^\| (\d+) \|", markdown, flags=re.MULTILINE)
+    assert rows == [str(number) for number in range(1, len(lines) + 1)]
+    assert tex.count(r"\\") - tex.count("The sentence says &") == len(lines)
+
+
+def test_verdicts_of_a_data_set_as_printed(score_file: ScoreFile, tmp_path: Path) -> None:
+    write_claims(kodak(score_file), tmp_path)
+    lines = lines_of(tmp_path)
+    holds = ("kodak_best_psnr_ssim", "kodak_s_said_best_niqe", "kodak_close_to_cdncnn_b", "needs_no_labels")
+    assert {lines[name]["verdict"] for name in holds} == {"holds"}
+    assert lines["kodak_niqe_comparable"]["verdict"] == "not certain"  # worse by the very margin
+    assert lines["kodak_s_said_best_niqe"]["print"] == "does not hold"
+    best = lines["kodak_best_psnr_ssim"]
+    assert (best["parts"], best["parts_as_claimed"], best["units"], best["over"]) == ("12", "12", "images=24", "images")
+    assert best["family"] == "claims of made"
+    assert float(best["p"]) <= float(best["p_corrected"]) < 0.05
+    assert float(best["low"]) <= float(best["effect"]) <= float(best["high"])
+    assert lines["k_peak"]["verdict"] == "not tested"
+    assert lines["k_peak"]["effect"] == lines["k_peak"]["p"] == ""
+
+
+def test_counts_stand_on_top_and_what_print_does_not_bear_out_below(score_file: ScoreFile, tmp_path: Path) -> None:
+    write_claims(kodak(score_file), tmp_path)
+    text = (tmp_path / "claims.md").read_text(encoding="utf-8")
+    verdicts = [line["verdict"] for line in lines_of(tmp_path).values()]
+    for word in WORDS:
+        assert f"| **{word}** | {verdicts.count(word)} |" in text
+    assert f"| all | {len(verdicts)} | 36 | 9 | 1 |" in text
+    below = text.partition("## Sentences that do not follow from the paper's own tables")[2]
+    assert "Table VI, σ = 15: NIQE of S-SAID 2.6288, of U-SAID 2.5690" in below
+    assert "In the paper U-SAID's VOC mean (40.35) is above S-SAID's (40.19), Table V says the opposite." in below
+
+
+def test_generated_images_are_not_comparable(score_file: ScoreFile, tmp_path: Path) -> None:
+    experiment = read_experiment("config/smoke.yaml")
+    texts = deviations(experiment, "kodak_quality")
+    assert any(text.startswith(GENERATED) for text in texts)
+    write_claims(kodak(score_file, deviations=texts), tmp_path)
+    lines = lines_of(tmp_path)
+    assert lines["kodak_best_psnr_ssim"]["verdict"] == "not comparable"
+    assert lines["kodak_best_psnr_ssim"]["p_corrected"] == ""
+    assert lines["needs_no_labels"]["verdict"] == "holds"
+
+
+def test_hostile_texts_break_no_page(score_file: ScoreFile, tmp_path: Path) -> None:
+    files = kodak(score_file, deviations=[HOSTILE], title=HOSTILE, experiment=HOSTILE)
+    write_claims([*files, failed(score_file, "mlp")], tmp_path)
+    markdown, tex = ((tmp_path / f"claims.{kind}").read_text(encoding="utf-8") for kind in ("md", "tex"))
+    assert r"a \| \<b\> & 50 % of $x_1$ \\input{x} \[y\](z) #{\~^\`" in markdown
+    tables = [line for line in markdown.splitlines() if line.startswith("| ")]
+    assert {len(re.findall(r"(?<!\\)\|", line)) for line in tables} == {6, 9}
+    check_tex(tex)
+    assert "nan" not in re.findall(r"\w+", markdown + tex)
+
+
+def failed(score_file: ScoreFile, name: str) -> Path:
+    dataset = {"name": "kodak", "split": "all", "n": 0, "n_official": 24, "subset": None, "ids_sha256": None}
+    provenance = {"failure": HOSTILE, "dataset": dataset, "experiment": HOSTILE}
+    return score_file("kodak_quality", name, {25: {"psnr_rgb_float": [30.0]}}, **provenance)
+
+
+def check_tex(text: str) -> None:
+    """Braces and environments are closed, and every row has five cells."""
+    plain = re.sub(r"\\[{}%&$#_]|%.*", "", text)
+    assert plain.count("{") == plain.count("}")
+    assert plain.count(r"\begin{") == plain.count(r"\end{")
+    rows = [line for line in plain.splitlines() if line.endswith(r"\\")]
+    assert {row.count("&") for row in rows} == {4}
+    assert plain.count("$") % 2 == 0
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex on this machine")
+def test_latex_compiles_without_overfull_boxes(score_file: ScoreFile, tmp_path: Path) -> None:
+    write_claims([*kodak(score_file, experiment=HOSTILE), failed(score_file, "mlp")], tmp_path)
+    head = rf"\documentclass{{article}}\usepackage[a4paper,margin=25mm]{{geometry}}\usepackage{{{','.join(PACKAGES)}}}"
+    document = rf"{head}\begin{{document}}\input{{claims.tex}}\end{{document}}"
+    (tmp_path / "all.tex").write_text(document, encoding="utf-8")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "all.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout[-2000:]
+    log = (tmp_path / "all.log").read_text(encoding="utf-8", errors="replace")
+    assert [float(points) for points in re.findall(r"Overfull \\hbox \(([\d.]+)pt", log) if float(points) > 10] == []
+
+
+def test_the_same_files_say_the_same_in_any_order(score_file: ScoreFile, tmp_path: Path) -> None:
+    files = kodak(score_file)
+    write_claims(files, tmp_path / "once")
+    write_claims(files, tmp_path / "again")
+    for name in ("claims.csv", "claims.md", "claims.tex"):
+        assert (tmp_path / "once" / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
+    write_claims(files[::-1], tmp_path / "turned")
+    assert lines_of(tmp_path / "turned") == lines_of(tmp_path / "once")
+
+
+def test_without_scores_only_facts_are_judged(tmp_path: Path) -> None:
+    write_claims([], tmp_path)
+    lines = lines_of(tmp_path)
+    assert {name for name, line in lines.items() if line["verdict"] != "not tested"} == {
+        "needs_no_labels",
+        "only_s_said_needs_labels",
+        "two_are_semantic_aware",
+    }
+    assert "experiment without scores" in (tmp_path / "claims.md").read_text(encoding="utf-8")
+
+
+def test_files_of_two_experiments_are_refused(score_file: ScoreFile, tmp_path: Path) -> None:
+    files = kodak(score_file)
+    other = score_file("kodak_quality", "mlp", {25: {"psnr_rgb_float": BASE}}, experiment="another")
+    with pytest.raises(UsaidError, match="experiments another and made; give those of one"):
+        write_claims([*files, other], tmp_path)
+
+
+def test_scores_by_different_judges_are_refused_and_named(score_file: ScoreFile, tmp_path: Path) -> None:
+    files = kodak(score_file)
+    other = score_file("kodak_quality", "u_said", {25: {"psnr_rgb_float": BASE}}, judge={"code": "other"})
+    with pytest.raises(
+        UsaidError, match=r"kodak_quality/s_said\.parquet and kodak_quality/u_said\.parquet: judge\.code"
+    ):
+        write_claims([*files[:2], other], tmp_path)
+    assert not (tmp_path / "claims.csv").exists()
+
+
+def test_the_command_says_what_it_wrote(
+    score_file: ScoreFile, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["claims", *map(str, kodak(score_file)), "--to", str(tmp_path / "page")])
+    assert capsys.readouterr().out == f"{tmp_path / 'page' / 'claims.md'} written\n"
+    assert lines_of(tmp_path / "page")["kodak_best_psnr_ssim"]["verdict"] == "holds"
+
+
+def test_the_page_of_tables_links_them(tmp_path: Path) -> None:
+    pages = ("claims.csv", "tables/classes.csv", "statistics/kodak_quality.csv")
+    write_index(tmp_path / "tables/index.md", [], "made", [str(tmp_path / page) for page in pages])
+    text = (tmp_path / "tables/index.md").read_text(encoding="utf-8")
+    assert "- [Which of the paper's sentences hold](../claims.md) · [CSV](../claims.csv)" in text
+    assert "- [Scores of each class](classes.md) · [CSV](classes.csv)" in text
+    assert "(../statistics/kodak_quality.md)" in text

@@ -1,0 +1,162 @@
+"""Judged sentences as a Markdown page: counts, then table by table what each says, its verdict, and how sure it is."""
+
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+
+from usaid.paper.claims import margins, title_of_metric
+from usaid.paper.layouts import TABLES
+from usaid.paper.published import paper_notes
+from usaid.registries import METRICS
+from usaid.report.claims.sentences import (
+    as_claimed,
+    chance_text,
+    comparison_text,
+    effect_text,
+    p_text,
+    print_text,
+    reason,
+    table_title,
+)
+from usaid.report.claims.verdicts import WORDS, JudgedClaim
+from usaid.report.tables.render_markdown import DASH, escaped, table_line
+from usaid.report.tables.verdicts import DOES_NOT_HOLD, HOLDS, NOT_TESTED
+
+_PRINT_WORDS = {HOLDS: "follows", DOES_NOT_HOLD: "does not follow", NOT_TESTED: "cannot be told"}
+"""Whether a sentence follows from the paper's own tables, in a reader's words."""
+
+
+def render_claims_markdown(claims: Sequence[JudgedClaim], experiment: str, family: str) -> str:
+    """The page.
+
+    Args:
+        claims: in order, those of a table one after the other.
+        experiment: its name.
+        family: what the family of the corrected p-values is called.
+    """
+    numbers = {judged.claim.id: number for number, judged in enumerate(claims, 1)}
+    differs = {text: n for n, text in enumerate(dict.fromkeys(t for own in claims for t in own.differs), 1)}
+    parts = [f"# The paper's sentences in experiment {escaped(experiment)}", _counts(claims)]
+    for title, group in groupby(claims, key=table_title):
+        of_table = [*group]
+        parts += [f"## {title}", _table(of_table, numbers), _notes(of_table, numbers, differs)]
+    parts += ["## Sentences that do not follow from the paper's own tables", _not_in_print(claims, numbers)]
+    parts += ["What is ambiguous in the tables, or contradicts itself:", _notes_on_print()]
+    if differs:
+        listed = "\n".join(f"{number}. {escaped(text)}." for text, number in differs.items())
+        parts += ["## What differs from what the paper measured", listed]
+    return "\n\n".join([*parts, "## How to read this", _explanation(claims, family)]) + "\n"
+
+
+def _counts(claims: Sequence[JudgedClaim]) -> str:
+    """How many sentences have which verdict, and which in print."""
+    words = [*_PRINT_WORDS]
+    lines = [
+        table_line(["Here", "sentences", *(f"{_PRINT_WORDS[word]} from print" for word in words)]),
+        table_line(["---", *["---:"] * (1 + len(words))]),
+    ]
+    for word in WORDS:
+        own: list[str] = [judged.in_print.verdict for judged in claims if judged.verdict == word]
+        lines.append(table_line([f"**{word}**", str(len(own)), *(str(own.count(known)) for known in words)]))
+    in_print: list[str] = [judged.in_print.verdict for judged in claims]
+    lines.append(table_line(["all", str(len(claims)), *(str(in_print.count(word)) for word in words)]))
+    return "\n".join(lines)
+
+
+def _table(claims: Iterable[JudgedClaim], numbers: dict[str, int]) -> str:
+    head = ["", "The sentence says", "Verdict", "Effect", "Deciding part", "p", "Parts as claimed", "From print it"]
+    lines = [table_line(head), table_line(["---:", "---", "---", "---:", "---", "---:", "---", "---"])]
+    for judged in claims:
+        finding = judged.decisive
+        with_table = len(judged.claim.tables) > 1
+        where = "" if finding is not None and finding.is_fact else comparison_text(finding, with_table)
+        cells = [effect_text(finding), where, p_text(judged.p_corrected), as_claimed(judged) if judged.tested else ""]
+        shown = [escaped(cell) or DASH for cell in cells]
+        in_print = _PRINT_WORDS[judged.in_print.verdict]
+        line = [str(numbers[judged.claim.id]), escaped(judged.claim.says), f"**{judged.verdict}**", *shown, in_print]
+        lines.append(table_line(line))
+    return "\n".join(lines)
+
+
+def _notes(claims: Iterable[JudgedClaim], numbers: dict[str, int], differs: dict[str, int]) -> str:
+    """The sentences as printed, and what stands behind each verdict."""
+    lines = []
+    for judged in claims:
+        sentences = [f"“{escaped(judged.claim.quote)}” ({escaped(judged.claim.where)})"]
+        if text := reason(judged):
+            sentences.append(_capital(escaped(text)))
+        if text := chance_text(judged.decisive):
+            sentences.append(_capital(escaped(text)))
+        if judged.files:
+            sentences.append(f"Scores: {escaped(_by_benchmark(judged.files))}")
+        if judged.differs:
+            sentences.append(f"Differs from the paper: {', '.join(str(differs[text]) for text in judged.differs)}")
+        lines.append(f"- **{numbers[judged.claim.id]}** " + ". ".join(sentences) + ".")
+    return "\n".join(lines)
+
+
+def _by_benchmark(files: Iterable[str]) -> str:
+    """Score files, shortened: ``"kodak_quality: cdncnn_b, u_said; voc_quality: u_said"``."""
+    names: dict[str, list[str]] = {}
+    for file in files:
+        folder, _, name = file.removesuffix(".parquet").rpartition("/")
+        names.setdefault(folder, []).append(name)
+    return "; ".join(f"{folder}: {', '.join(own)}" for folder, own in names.items())
+
+
+def _not_in_print(claims: Iterable[JudgedClaim], numbers: dict[str, int]) -> str:
+    lines = []
+    for judged in claims:
+        if judged.in_print.verdict != HOLDS:
+            quote = f"“{escaped(judged.claim.quote)}” ({escaped(judged.claim.where)})"
+            cannot = "Cannot be told: " if judged.in_print.verdict == NOT_TESTED else ""
+            lines.append(f"- **{numbers[judged.claim.id]}** {quote}. {cannot}{escaped(print_text(judged))}.")
+    return "\n".join(lines) or "None."
+
+
+def _notes_on_print() -> str:
+    notes = {spec.title: paper_notes(number) for number, spec in TABLES.items()}
+    return "\n".join(
+        f"- {title}: {escaped(' '.join(text.split()).removesuffix('.'))}." for title, text in notes.items() if text
+    )
+
+
+def _explanation(claims: Sequence[JudgedClaim], family: str) -> str:
+    comparable = ", ".join(f"{title_of_metric(name)} {margin:g}{_unit(name)}" for name, margin in margins().items())
+    sentences = [
+        "A sentence is read as comparisons of denoisers, its parts. All of them have to hold, or most where it says "
+        "“usually” or the like. The quotation is the paper's, what it says is our reading",
+        "**holds**: p < 0.05 for all (most) parts together. **does not hold**: p < 0.05 for the opposite, too many "
+        "parts fail; this p is then shown. **not certain**: neither. **not tested**: parts are missing, and the others "
+        "do not decide. **not comparable**: the images are generated",
+        "The effect is that of the part that decides: the weakest of those that have to hold, or of those that refute. "
+        "It is in the metric's unit, with its 95 % interval. Above 0 it is as the sentence says, whether higher or "
+        "lower values are better",
+        "p-values of parts are one-sided, by Student's t; of a mean over images from paired differences, of a score of "
+        "all images together with the standard error of the bootstrap. They are combined by partial conjunction. Those "
+        "on Table X are two-sided, of paired t-tests over draws",
+        f"p is corrected by Holm's method. Family: {escaped(family)}{_sizes(claims)}",
+        "The source of chance is images: other images of this kind, not another training. Where both denoisers have "
+        "several seeds or draws, it is all of images, draws and seeds",
+        "“Comparable”, “close”, “marginally inferior” allow to be worse by less than a margin; “remarkable”, "
+        f"“notable”, “good margin” ask for more than it: {escaped(comparable)}",
+        "Table III's sentences are about facts, which have no p-value",
+        "From print: whether the sentence follows from the numbers that the paper prints, taken as they are",
+    ]
+    return "\n".join(f"- {sentence}." for sentence in sentences)
+
+
+def _sizes(claims: Iterable[JudgedClaim]) -> str:
+    """How many sentences the family has, by what is asked of them."""
+    sizes = {judged.verdict == DOES_NOT_HOLD: judged.family_size for judged in claims if judged.p_corrected is not None}
+    of_both = {False: "that may hold", True: "that may not"}
+    texts = [f"{sizes[refuted]} sentences {text}" for refuted, text in of_both.items() if refuted in sizes]
+    return f", {', '.join(texts)}" if texts else ""
+
+
+def _unit(metric: str) -> str:
+    unit = METRICS[metric].unit
+    return f" {unit}" if unit else ""
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,71 @@
+"""Judged sentences as LaTeX: one table for the sentences on each table of the paper."""
+
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+
+from usaid.report.claims.sentences import SEVERAL, comparison_text, effect_text, p_text, table_title
+from usaid.report.claims.verdicts import JudgedClaim
+from usaid.report.tables.render_tex import DASH, escaped
+
+PACKAGES = ("amssymb", "array", "booktabs")
+
+_HEAD = rf"""%% The paper's sentences in experiment %(experiment)s. Needs \usepackage{{{",".join(PACKAGES)}}}.
+"""
+
+_TABLE = r"""\begin{table}[htbp]
+\centering
+\setlength{\belowcaptionskip}{4pt}
+\caption{Sentences on %(title)s in experiment %(experiment)s.}
+\label{tab:usaid-claims-%(label)s}
+\footnotesize
+\setlength{\tabcolsep}{3pt}
+\begin{tabular}{@{}
+>{\raggedright\arraybackslash}p{.38\linewidth}
+>{\raggedright\arraybackslash}p{.11\linewidth}
+>{\raggedright\arraybackslash}p{.29\linewidth}
+>{\raggedright\arraybackslash}p{.08\linewidth}
+>{\raggedright\arraybackslash}p{.08\linewidth}@{}}
+\toprule
+The sentence says & Verdict & Effect of the part that decides & $p$ & In print \\
+\midrule
+%(lines)s
+\bottomrule
+\end{tabular}
+\end{table}
+"""
+
+
+def render_claims_tex(claims: Sequence[JudgedClaim], experiment: str) -> str:
+    r"""Floats to be read with ``\input``: what each sentence says, its verdict, effect, corrected p, verdict of print.
+
+    Args:
+        claims: in order, those of a table one after the other.
+        experiment: its name.
+    """
+    name = escaped(experiment)
+    tables = [
+        _TABLE % {"title": _title(title), "experiment": name, "label": _label(title), "lines": _lines(group)}
+        for title, group in groupby(claims, key=table_title)
+    ]
+    return "\n".join([_HEAD % {"experiment": name}, *tables])
+
+
+def _lines(claims: Iterable[JudgedClaim]) -> str:
+    return "\n\\addlinespace\n".join(_line(judged) for judged in claims)
+
+
+def _line(judged: JudgedClaim) -> str:
+    finding = judged.decisive
+    where = comparison_text(finding, with_table=len(judged.claim.tables) > 1)
+    effect = effect_text(finding).replace("-", "−")
+    effect = f"{effect}, {where}" if effect else ""
+    cells = [judged.claim.says, judged.verdict, effect, p_text(judged.p_corrected), judged.in_print.verdict]
+    return " & ".join(escaped(cell) or DASH for cell in cells) + r" \\"
+
+
+def _title(title: str) -> str:
+    return title.lower() if title == SEVERAL else title
+
+
+def _label(title: str) -> str:
+    return title.removeprefix("Table ").lower().replace(" ", "-")

@@ -1,0 +1,24 @@
+# Which of the paper's sentences hold: one page, from all scores of the paper's tables.
+
+
+rule claims:
+    input:
+        get_files(JOBS.claims),
+    output:
+        csv=f"{RESULTS}/claims.csv",
+        md=f"{RESULTS}/claims.md",
+        tex=f"{RESULTS}/claims.tex",
+    log:
+        f"{RESULTS}/logs/claims.log",
+    message:
+        "claims"
+    params:
+        failures=get_failures("claims"),
+        code=get_code(JOBS.claims),
+    resources:
+        attempt=get_attempt,
+    retries: 1
+    conda:
+        "../../envs/suite.yaml"
+    script:
+        "../scripts/claims.py"
