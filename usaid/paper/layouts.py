@@ -24,8 +24,8 @@ class TableSpec:
         settings: what non-blind methods are told: name of the setting in print -> the noise level (0-255 scale), None
             for the true one. It has a group of rows for each setting and sigma, in all other tables they are told the
             truth.
-        left_out: methods that it does not show, since another table of its benchmark does; of Table X those that it does
-            not show by itself.
+        left_out: methods that it does not show, since another table of its benchmark does; of Table X those that
+            it does not show by itself.
         ablated: the method whose number of classes K its columns vary; None: its columns are denoisers.
         over_draws: it is of several noise draws; all but those of the main score files have score files of their own.
         of_print: it is made from nothing but what the paper prints in the table of its number.

@@ -93,7 +93,8 @@ def corrected(comparisons: Sequence[Comparison], family: str) -> list[Comparison
 def _columns(spec: TableSpec, panels: Sequence[Means], over: Over, members: Members) -> dict[str, tuple[str, ...]]:
     """The scored columns in the table's order, by the name that they have over a source of chance -> its denoisers."""
     scored = dict.fromkeys(name for means in panels for name in means.scores)
-    order = [name for name in dict.fromkeys(["noisy", *paper_denoisers(spec.number), *scored]) if name in scored]
+    named = dict.fromkeys(["noisy", *paper_denoisers(spec.number), *scored])
+    order = sorted((name for name in named if name in scored), key=lambda name: name == ORACLE)
     if over in ("images", "draws"):
         return {name: (name,) for name in order}
     name_of = {denoiser: name for name, by_seed in members.items() for denoiser in by_seed.values()}
