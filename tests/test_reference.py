@@ -1,5 +1,6 @@
 """The committed reference runs: their tables come out of their scores again, and what they say."""
 
+import re
 from functools import cache
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from usaid.checkpoints import stored_record
 from usaid.experiment.experiment import Experiment
 from usaid.experiment.reading import read_experiment
 from usaid.files import sha256_of_file
+from usaid.report.claims.files import write_claims
 from usaid.report.figures.figure_2 import ordering, write_figure_2
 from usaid.report.statistics.pages import write_statistics
 from usaid.report.tables.cells import Cell
@@ -43,7 +45,7 @@ def committed(run: str) -> Experiment:
 
 
 def rebuild(run: str, folder: Path) -> None:
-    """Make all that lies in the ``tables`` and ``statistics`` of a committed run anew, from its scores.
+    """Make the tables, statistics and claims of a committed run anew, from its scores.
 
     The working folder has to be the repository's root.
     """
@@ -56,6 +58,8 @@ def rebuild(run: str, folder: Path) -> None:
     for benchmark in dag.experiment.benchmarks:
         files = dag.statistics_page(benchmark).files
         write_statistics(benchmark, files["scores"], statistics, files["ablation"])
+    files = dag.claims().files
+    write_claims(files["scores"], folder, files["ablation"])
     index = dag.index()
     files = [tables / Path(table).name for table in index.files["tables"]]
     pages = [folder / Path(page).relative_to(dag.results) for page in index.files["pages"]]
@@ -65,12 +69,13 @@ def rebuild(run: str, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("run", RUNS)
-def test_committed_tables_come_out_of_the_committed_scores_byte_by_byte(run, tmp_path, monkeypatch):
+def test_committed_pages_come_out_of_the_committed_scores_byte_by_byte(run, tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     rebuild(run, tmp_path)
     folder = ROOT / "results/reference" / run
-    made = {path.relative_to(tmp_path) for path in tmp_path.glob("*/*")}
-    assert made == {path.relative_to(folder) for part in ("tables", "statistics") for path in folder.glob(f"{part}/*")}
+    made = {path.relative_to(tmp_path) for path in tmp_path.rglob("*.*")}
+    parts = ("tables/*", "statistics/*", "claims.*")
+    assert made == {path.relative_to(folder) for part in parts for path in folder.glob(part)}
     assert [path for path in made if (tmp_path / path).read_bytes() != (folder / path).read_bytes()] == []
 
 
@@ -179,3 +184,19 @@ def test_every_told_level_has_its_rows_and_equal_cells_one(denoiser):
     scores = read_scores(RELEASED / f"scores/kodak_quality/{denoiser}.parquet")
     told = scores.rows.groupby(["sigma", "told_sigma"]).size()
     assert dict(told) == {(15, 15): 24, (15, 25): 24, (25, 25): 24, (35, 25): 24, (35, 35): 24}
+
+
+# What README says of them
+
+INTERVAL = re.compile(r"([-+]?[0-9.]+) \[([-+]?[0-9.]+), ([-+]?[0-9.]+)\]")
+
+
+def test_every_interval_in_the_readme_is_a_line_of_a_committed_statistics_file():
+    lines = [pd.read_csv(path) for path in sorted(ROOT.glob("results/reference/*/statistics/*.csv"))]
+    written = pd.concat(lines)[["value", "low", "high"]].dropna().to_numpy()
+    quoted = INTERVAL.findall((ROOT / "README.md").read_text(encoding="utf-8"))
+    assert len(quoted) > 20
+    for numbers in quoted:
+        half_units = [0.501 * 10.0 ** -len(number.partition(".")[2]) for number in numbers]
+        fits = (abs(written - [float(number) for number in numbers]) <= half_units).all(axis=1)
+        assert fits.any(), f"README has {numbers[0]} [{numbers[1]}, {numbers[2]}]"

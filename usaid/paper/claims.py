@@ -1,7 +1,7 @@
 """The paper's sentences as comparisons of denoisers, and which of them follow from its own tables."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 from itertools import pairwise, product
@@ -39,7 +39,7 @@ class Part:
         metric: what is compared; in Table III a category, whose "yes" is better than its "no".
         better: a denoiser; in Table II a number of classes, ``"u_said_k21"``; in Table III a method.
         than: another one.
-        by: the margin in the metric's unit; below 0: it may be worse by less than this.
+        by: the margin in the metric's unit; below 0: it may be worse by no more than this.
     """
 
     table: int
@@ -73,6 +73,12 @@ class Part:
         return next((value for value in known if value is not None), None)
 
     @property
+    def holds_in_print(self) -> bool | None:
+        """Whether it is so in print; None: the paper lacks a number."""
+        effect = self.effect_in_print
+        return None if effect is None else effect > self.by or effect == self.by < 0
+
+    @property
     def place(self) -> str:
         """Where the comparison stands: ``"Table I, σ = 25"``."""
         return ", ".join([f"Table {ROMAN[self.table]}", *filter(None, [title_of_group(self.table, self.group)])])
@@ -91,6 +97,7 @@ class Claim:
         needs: how many of them have to hold: ``"all"``, or ``"most"``: more than half.
         over_draws: it speaks of p-values over noise draws.
         significant: whether these are significant; False: they are not, and the two are comparable.
+        word: the sentence's word that our margins read: ``"remarkably"``; empty: its parts have none.
     """
 
     id: str
@@ -101,6 +108,12 @@ class Claim:
     needs: Literal["all", "most"] = "all"
     over_draws: bool = False
     significant: bool = True
+    word: str = ""
+
+    @property
+    def sides(self) -> int:
+        """How many sides its p-values have: those of the paper, over noise draws, have two."""
+        return 2 if self.over_draws else 1
 
     @property
     def tables(self) -> tuple[int, ...]:
@@ -125,6 +138,11 @@ class InPrint(NamedTuple):
     verdict: Literal["holds", "does not hold", "not tested"]
     against: tuple[Part, ...]
     lacking: tuple[Part, ...]
+
+    @property
+    def by_margin_only(self) -> bool:
+        """Whether all that speaks against it are margins, which are our reading, and no order of two numbers."""
+        return all(part.effect_in_print is not None and part.effect_in_print > min(part.by, 0) for part in self.against)
 
 
 def all_claims() -> tuple[Claim, ...]:
@@ -163,7 +181,7 @@ def as_in_print(part: Part) -> str:
     effect = part.effect_in_print
     if not part.by or effect is None:
         return text
-    asked = f"more than {part.by:g} is asked for" if part.by > 0 else f"less than {-part.by:g} is allowed"
+    asked = f"more than {part.by:g} is asked for" if part.by > 0 else f"{-part.by:g} is allowed"
     return f"{text}, {'better' if effect > 0 else 'worse'} by {_number(part, abs(effect))} where {asked}"
 
 
@@ -192,16 +210,13 @@ def title_of_group(table: int, group: str) -> str:
 
 def _held_in_print(claim: Claim, part: Part) -> bool | None:
     """Whether a part is as claimed in print; None: the paper lacks its numbers."""
-    effect = part.effect_in_print
-    if effect is None:
-        return None
-    if not claim.over_draws:
-        return effect > part.by
+    if part.holds_in_print is None or not claim.over_draws:
+        return part.holds_in_print
     p_value = part.p_value_in_print
     if p_value is None:
         return None
-    as_claimed = effect > part.by if claim.significant else abs(effect) < -part.by
-    return as_claimed and (p_value < SIGNIFICANT) == claim.significant
+    other_way = claim.significant or replace(part, better=part.than, than=part.better).holds_in_print
+    return part.holds_in_print and bool(other_way) and (p_value < SIGNIFICANT) == claim.significant
 
 
 def _printed(part: Part, denoiser: str) -> float | None:
@@ -249,6 +264,7 @@ def read_claim(record: Mapping[str, Any]) -> Claim:
         needs=record.get("needs", "all"),
         over_draws=over_draws,
         significant=record.get("significant", True),
+        word=record.get("word", ""),
     )
 
 

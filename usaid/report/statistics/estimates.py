@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from scipy.stats import t as student_t
@@ -45,6 +45,12 @@ class Estimate:
     error: float | None = None
     df: float | None = None
     not_testable: str | None = None
+
+    @property
+    def negated(self) -> "Estimate":
+        """Of other minus denoiser: the same test the other way round."""
+        low, high = (None if end is None else -end for end in (self.high, self.low))
+        return replace(self, value=-self.value, low=low, high=high)
 
     def p_above(self, margin: float) -> float | None:
         """One-sided p-value of the value being at most ``margin``, by Student's t; None: not testable."""

@@ -9,6 +9,7 @@ from usaid.paper.published import COLUMN_OF_K, paper_caption, paper_denoisers, p
 from usaid.registries import BENCHMARKS, DATASETS
 from usaid.report.statistics.estimates import Estimate
 from usaid.report.statistics.families import comparisons_of_table
+from usaid.report.statistics.sources import estimates_of
 from usaid.report.tables.cells import Cell, Layout, Place, Table
 from usaid.report.tables.draws_table import build_draws_table
 from usaid.report.tables.footnotes import NOT_IN_PAPER, footnotes_of_means
@@ -183,10 +184,12 @@ def _cell(spec: TableSpec, place: Place, means: Means, missing: Missing | None, 
     """A number with its interval over images and the verdict on the printed one; or why there is none."""
     paper = published(spec.number, place.group, place.metric, place.denoiser)
     remarks = [NOT_IN_PAPER] if paper is None else []
-    rule = within(tolerance_of(place.metric))
     if missing is not None:
-        return with_verdict(Cell(place, None, paper, note="; ".join([missing.reason, *remarks])), (), rule)
+        cell = Cell(place, None, paper, note="; ".join([missing.reason, *remarks]))
+        return with_verdict(cell, (), within(None))
     mean, note = means.values[place], "; ".join([means.convention_text(place.metric), *remarks, *means.remarks(place)])
     low, high = (None, None) if sure is None else (sure.low, sure.high)
     cell = Cell(place, mean.value, paper, mean.n, note, apart=means.is_apart(place), low=low, high=high)
+    drawn = estimates_of(means, place.group, place.metric, [(place.denoiser, None)], "draws")[place.denoiser, None]
+    rule = within(tolerance_of(place.metric), (drawn.low, drawn.high))
     return with_verdict(cell, what_differs(spec, means, place), rule)

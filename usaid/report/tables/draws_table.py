@@ -139,7 +139,7 @@ class _Block:
         low, high = (None if end is None else end * self.times for end in (sure.low, sure.high))
         how = ("interval: Student's t over draws",) * (low is not None)
         number = _Number(ours * self.times, low, high, how)
-        return self._cell(place, "mean", number, within(tolerance_of(self._name("mean"))))
+        return self._cell(place, "mean", number, within(tolerance_of(self._name("mean")), (low, high)))
 
     def _variance(self, place: Place) -> Cell:
         """With its chi-squared interval, as of normal scores."""

@@ -145,6 +145,9 @@ def _footnotes(cells: Iterable[Cell], layout: Layout) -> Iterable[Footnote]:
     text = "as far as the rounding of the printed means and variances allows; print fits if it lies between the two"
     yield Footnote(text, (Mark(metric="low"), Mark(metric="high")))
     yield Footnote("Of mIoU the printed means are in percent, the printed variances of the fraction")
+    yield Footnote(
+        'Section IV-D calls them p-values "over different testing images"; means and variances over draws give them'
+    )
 
 
 def _metric(entry: Published) -> str:

@@ -18,14 +18,8 @@ from usaid.report.tables.draws_table import COMPARED
 from usaid.report.tables.means import NOT_IN_EXPERIMENT
 from usaid.report.tables.numbers import SMALL_P, printed, scientific
 from usaid.report.tables.render_markdown import table_line
-from usaid.report.tables.verdicts import (
-    DOES_NOT_HOLD,
-    HOLDS,
-    INSIDE,
-    NOT_COMPARABLE,
-    NOT_TESTED,
-    tolerance_of,
-)
+from usaid.report.tables.verdicts import INSIDE, tolerance_of
+from usaid.report.verdict_words import DOES_NOT_HOLD, HOLDS, NOT_COMPARABLE, NOT_TESTED
 
 LIST = "verdicts.csv"
 """The list's file, beside the tables."""
@@ -173,7 +167,7 @@ def _how_to_read() -> str:
     tolerances = "; ".join(f"{', '.join(titles)} {tolerance}" for tolerance, titles in alike.items())
     return (
         f"A printed number *holds* if ours, of the same images, differs by no more than its tolerance ({tolerances}), "
-        "or, a weaker reason, if it lies inside our 95 % interval; it is *not comparable* if other images, another "
+        "or if it lies inside our 95 % interval over noise draws; it is *not comparable* if other images, another "
         "network, convention or training made ours, and *not tested* if there is none of ours. "
         f"[Each number with its reason]({LIST})."
     )

@@ -15,15 +15,15 @@ from usaid.report.statistics.estimates import LEVEL
 from usaid.report.tables.cells import Cell, Place
 from usaid.report.tables.means import Means
 from usaid.report.tables.titles import one_line
+from usaid.report.verdict_words import DOES_NOT_HOLD, HOLDS, NOT_COMPARABLE, NOT_TESTED
 
-HOLDS, DOES_NOT_HOLD, NOT_COMPARABLE, NOT_TESTED = "holds", "does not hold", "not comparable", "not tested"
 WORDS = (HOLDS, DOES_NOT_HOLD, NOT_COMPARABLE, NOT_TESTED)
 
 ENOUGH = 0.99
 """From this fraction of the official images on, a sample counts as the paper's: an image that cannot be had does not
 move a mean by as much as any tolerance."""
 
-INSIDE = "inside our 95 % interval"
+INSIDE = "inside our 95 % interval over noise draws"
 """What the reason says of a number that holds by the interval alone."""
 
 _ROUNDING = 1e-9
@@ -61,12 +61,18 @@ def with_verdict(cell: Cell, differing: Iterable[str], rule: Callable[[Cell], Ve
 # ------------------------------------------------------------------------------------------------ rules
 
 
-def within(tolerance: float | None) -> Callable[[Cell], Verdict]:
+def within(
+    tolerance: float | None, over_draws: tuple[float | None, float | None] = (None, None)
+) -> Callable[[Cell], Verdict]:
     """The rule of a score: it holds if ours, unrounded, differs by no more than the tolerance, or if the printed value
-    lies inside our interval.
+    lies inside our interval over noise draws.
+
+    Of the paper's own images nothing but the draw is left to chance: an interval over other images would be the milder
+    the fewer the images are.
 
     Args:
         tolerance: of the metric, in the unit of the cell; None: it has none, and only the interval can tell.
+        over_draws: ends of the interval, in the unit of the cell; None: there is one draw.
     """
 
     def rule(cell: Cell) -> Verdict:
@@ -77,15 +83,16 @@ def within(tolerance: float | None) -> Callable[[Cell], Verdict]:
             distance += f", tolerance {tolerance:g}"
             if off <= tolerance + _ROUNDING:
                 return Verdict(HOLDS, distance)
-        return _by_interval(cell, distance)
+        return _by_interval(paper, over_draws, distance)
 
     return rule
 
 
 def inside_interval(cell: Cell) -> Verdict:
-    """The rule of a variance: it holds if the printed one lies inside the interval of ours."""
+    """The rule of a variance over draws: it holds if the printed one lies inside the interval of ours."""
     ours, paper = _numbers(cell)
-    return _by_interval(cell, f"ours is {ours / paper:.2g} times the printed one" if paper else "the printed one is 0")
+    distance = f"ours is {ours / paper:.2g} times the printed one" if paper else "the printed one is 0"
+    return _by_interval(paper, (cell.low, cell.high), distance)
 
 
 def same_side(cell: Cell) -> Verdict:
@@ -114,11 +121,11 @@ def tolerance_of(metric: str) -> float | None:
     return None if tolerance is None else tolerance * MEANS_TIMES.get(name, 1)
 
 
-def _by_interval(cell: Cell, distance: str) -> Verdict:
-    if cell.low is None or cell.high is None:
-        return Verdict(DOES_NOT_HOLD, f"{distance}; no interval can be had")
-    _, paper = _numbers(cell)
-    if cell.low <= paper <= cell.high:
+def _by_interval(paper: float, interval: tuple[float | None, float | None], distance: str) -> Verdict:
+    low, high = interval
+    if low is None or high is None:
+        return Verdict(DOES_NOT_HOLD, distance)
+    if low <= paper <= high:
         return Verdict(HOLDS, f"{distance}, but {INSIDE}")
     return Verdict(DOES_NOT_HOLD, f"{distance}, and not {INSIDE}")
 
@@ -142,7 +149,7 @@ def what_differs(spec: TableSpec, means: Means, place: Place) -> list[str]:
     """
     return [
         *_sample(means, place),
-        *_convention(means, place),
+        *convention_differs(means, place),
         *_unclamped(spec, means, place),
         *_deviations(means, place),
         *_denoiser(spec, means, place),
@@ -156,7 +163,7 @@ def _sample(means: Means, place: Place) -> Iterable[str]:
         yield f"{n:,} of {official:,} images"
 
 
-def _convention(means: Means, place: Place) -> Iterable[str]:
+def convention_differs(means: Means, place: Place) -> list[str]:
     """The metric is computed in another way, or its convention otherwise than by the paper."""
     ours, papers = means.convention_name(place.metric), means.metrics[place.metric].conventions[0].name
     return [f"{ours} in place of {papers}"] if ours != papers else means.deviations(place.denoiser, place.metric)
