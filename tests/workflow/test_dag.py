@@ -199,7 +199,7 @@ class TestFinished:
         names = {path.name for path in tables.iterdir()}
         assert {f"table_{n}.{end}" for n in (1, 2, 3, 4, 6, 7, 9) for end in ("csv", "tex", "md")} <= names
         header = (tables / "table_6.csv").read_text().splitlines()[0]
-        assert header == "table,group,denoiser,metric,ours,paper,delta,n,note"
+        assert header == "table,group,denoiser,metric,ours,low,high,paper,delta,n,verdict,reason,note"
         noisy = table(finished, 6)["25", "noisy", "psnr"]
         assert abs(float(noisy["ours"]) - 20.17) < 0.2  # 20 log10(255 / 25), the borders of [0, 1] aside
         assert "n = 2 of 24" in page(finished, "table_6")

@@ -142,7 +142,7 @@ class InPrint(NamedTuple):
     @property
     def by_margin_only(self) -> bool:
         """Whether all that speaks against it are margins, which are our reading, and no order of two numbers."""
-        return all(part.effect_in_print is not None and part.effect_in_print > min(part.by, 0) for part in self.against)
+        return all(part.by < 0 or 0 < (part.effect_in_print or 0) <= part.by for part in self.against)
 
 
 def all_claims() -> tuple[Claim, ...]:

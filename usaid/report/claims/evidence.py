@@ -7,21 +7,23 @@ from functools import cached_property
 from usaid.paper.claims import Claim, Part, title_of
 from usaid.paper.layouts import TABLES
 from usaid.report.claims.findings import OF_FACTS, Finding
+from usaid.report.claims.verdicts import Units
 from usaid.report.statistics.estimates import Estimate, Over
 from usaid.report.statistics.inference import units_needed
 from usaid.report.statistics.sections import ScoreFiles, columns_of, groups_of
-from usaid.report.statistics.sources import intervals_of
+from usaid.report.statistics.sources import estimates_of, intervals_of
 from usaid.report.tables.build import panels_of
 from usaid.report.tables.categories import facts_of
 from usaid.report.tables.cells import Place
 from usaid.report.tables.means import Means
-from usaid.report.tables.verdicts import what_differs
+from usaid.report.tables.verdicts import convention_differs, what_differs
 from usaid.scores.draws import score_file_name
+from usaid.scores.files import GENERATED
 
 _SINGLE_SOURCES: tuple[Over, ...] = ("images", "draws", "seeds")
 
-_Request = tuple[int, str, str, Over]
-"""Table, group, metric and source of chance: what one call of the statistics is about."""
+_Request = tuple[int, str, str, Over, bool]
+"""Table, group, metric, source of chance, with a margin or not: what one call of the statistics is about."""
 
 
 class Evidence:
@@ -49,27 +51,31 @@ class Evidence:
             return _of_facts(part)
         if (why := self._missing[part]) is not None:
             return Finding(part, missing=why)
-        estimate = self._estimates[part]
+        own = self._estimates[part]
+        effect = own if part.sign > 0 else own.negated
         of_both = (self._files_of(part), self._differs(part))
-        return Finding(part, estimate, estimate.not_testable, *of_both)
+        return Finding(part, effect, own.not_testable, self._why_not_comparable(part), *of_both)
 
-    def units_needed(self, part: Part, effect: float) -> dict[Over, int]:
+    def units_needed(self, part: Part, effect: float, level: float) -> dict[Over, Units]:
         """How many units of each source would find an effect with 80 % power, from their observed spread.
 
         Args:
             part: a comparison that is tested.
             effect: in the unit of its metric.
+            level: below which a two-sided p-value finds it.
 
         Returns:
             source of chance -> number of units, as :func:`usaid.report.statistics.inference.units_needed` counts, were
-            it the only source; of those that the experiment has several units of.
+            it the only source; of the sources that the part is over, and that have a spread.
         """
-        over_draws = TABLES[part.table].over_draws
-        needed: dict[Over, int] = {}
-        for over in ("draws",) if over_draws else _SINGLE_SOURCES:
+        own = self._sources[part]
+        needed: dict[Over, Units] = {}
+        for over in _SINGLE_SOURCES if own == "all" else (own,):
             estimate = self._estimated(part, over)
-            if estimate.error and (number := units_needed(effect, estimate.error, estimate.units[over])) is not None:
-                needed[over] = number
+            if estimate.error:
+                known = estimate.units[over]
+                number = units_needed(effect, estimate.error, known, level=level)
+                needed |= {over: Units(number, known)} if number is not None else {}
         return needed
 
     # ------------------------------------------------------------------------------------------------ scores
@@ -99,11 +105,10 @@ class Evidence:
 
     def _why_missing(self, part: Part) -> str | None:
         """Why there is no number of one of the two; None: there are both."""
-        means = self._means(part)
-        for name in (part.better, part.than):
-            if (missing := means.why_missing(Place(part.group, name, part.metric))) is not None:
+        for place in _places(part):
+            if (missing := self._means(part).why_missing(place)) is not None:
                 is_of_one = missing.mark.denoiser is not None
-                return f"{title_of(name)}: {missing.reason}" if is_of_one else missing.reason
+                return f"{title_of(place.denoiser)}: {missing.reason}" if is_of_one else missing.reason
         return None
 
     def _source_of(self, part: Part) -> Over:
@@ -118,16 +123,20 @@ class Evidence:
     def _all_estimates(self) -> dict[Part, Estimate]:
         requests: dict[_Request, list[Part]] = {}
         for part, over in self._sources.items():
-            requests.setdefault((part.table, part.group, part.metric, over), []).append(part)
+            requests.setdefault((part.table, part.group, part.metric, over, part.by != 0), []).append(part)
         return {part: own for request in requests.values() for part, own in self._estimated_together(request)}
 
     def _estimated_together(self, parts: Sequence[Part]) -> Iterable[tuple[Part, Estimate]]:
-        """The estimates of parts of one table, group, metric and source; one call, since its pairs share resamples."""
+        """The estimates of parts of one request; one call, since its pairs share resamples.
+
+        The permutation test says nothing about a margin.
+        """
         first = parts[0]
         pairs = [*dict.fromkeys((part.better, part.than) for part in parts)]
         members = self._members[first.table]
         place = (self._means(first), first.group, first.metric)
-        found = intervals_of(*place, pairs, self._sources[first], members)
+        estimated = intervals_of if first.by else estimates_of
+        found = estimated(*place, pairs, self._sources[first], members)
         return ((part, found[part.better, part.than]) for part in parts)
 
     def _estimated(self, part: Part, over: Over) -> Estimate:
@@ -154,8 +163,23 @@ class Evidence:
 
     def _differs(self, part: Part) -> tuple[str, ...]:
         means, spec = self._means(part), TABLES[part.table]
-        places = (Place(part.group, name, part.metric) for name in (part.better, part.than))
-        return tuple(dict.fromkeys(text for place in places for text in what_differs(spec, means, place)))
+        return tuple(dict.fromkeys(text for place in _places(part) for text in what_differs(spec, means, place)))
+
+    def _why_not_comparable(self, part: Part) -> str | None:
+        """Why a comparison says nothing about the paper; None: it does.
+
+        A margin is a number in the paper's convention; which of two is better is asked in any.
+        """
+        if GENERATED in self._differs(part):
+            return "the images are generated"
+        means = self._means(part)
+        differs = dict.fromkeys(text for place in _places(part) for text in convention_differs(means, place))
+        return "; ".join(differs) if part.by and differs else None
+
+
+def _places(part: Part) -> tuple[Place, Place]:
+    """The cells that a part compares."""
+    return Place(part.group, part.better, part.metric), Place(part.group, part.than, part.metric)
 
 
 def _of_facts(part: Part) -> Finding:

@@ -9,7 +9,7 @@ from usaid.report.claims.sentences import print_text, reason
 from usaid.report.claims.verdicts import JudgedClaim
 from usaid.report.statistics.estimates import Over
 from usaid.report.tables.numbers import printed
-from usaid.report.tables.verdicts import DOES_NOT_HOLD
+from usaid.report.verdict_words import DOES_NOT_HOLD
 
 COLUMNS = (
     *("claim", "tables", "where", "quote", "says", "verdict", "reason", "effect", "low", "high", "unit", "metric"),
@@ -28,8 +28,8 @@ def render_claims_csv(claims: Iterable[JudgedClaim], family: str) -> str:
     """Verdict by verdict; what does not exist is empty.
 
     ``effect`` to ``units`` are of the part that decides. ``p_of`` says whose p-values they are: the ``claim``'s, or
-    where it does not hold those of its ``opposite``. ``images_needed`` and so on are those of 80 % power, of what is
-    not certain.
+    where it does not hold those of its ``opposite``. ``images_needed`` and so on are those of 80 % power to find
+    that part, each if the other sources were none; of what is not certain, and only of the sources that lack units.
 
     Args:
         claims: in order.
@@ -50,19 +50,19 @@ def _line(judged: JudgedClaim, family: str) -> Iterator[str | int]:
     yield "" if judged.p is None else ("opposite" if judged.verdict == DOES_NOT_HOLD else "claim")
     yield from (family, judged.family_size) if judged.p_corrected is not None else ("", "")
     yield from (len(claim.parts), claim.n_needed, len(judged.tested), judged.n_as_claimed)
-    yield from (judged.needed.get(over, "") for over in _SOURCES)
+    yield from (judged.lacking.get(over, "") for over in _SOURCES)
     yield from ("; ".join(judged.differs), " ".join(judged.files), judged.in_print.verdict, print_text(judged))
 
 
 def _decisive(judged: JudgedClaim) -> Sequence[str]:
     """Columns effect to units."""
     finding = judged.decisive
-    if finding is None or finding.estimate is None or finding.effect is None:
+    if finding is None or finding.estimate is None:
         return [""] * 12
     part, own = finding.part, finding.estimate
     metric = METRICS.get(part.metric)
     digits = FURTHER_DIGITS + metric.digits if metric else 0
-    numbers = [printed(number, digits) for number in (finding.effect, *(finding.interval or ()))]
+    numbers = ["" if number is None else printed(number, digits) for number in (own.value, own.low, own.high)]
     place = [metric.unit if metric else "", part.metric, part.group, part.better, part.than, f"{part.by:g}"]
     units = ";".join(f"{unit}={n}" for unit, n in own.units.items())
-    return [*numbers, *[""] * (3 - len(numbers)), *place, "" if finding.is_fact else own.over, own.test, units]
+    return [*numbers, *place, "" if finding.is_fact else own.over, own.test, units]

@@ -11,15 +11,17 @@ from usaid.report.claims.sentences import (
     as_claimed,
     chance_text,
     comparison_text,
+    differs_in_short,
     effect_text,
+    in_short,
     p_text,
     print_text,
     reason,
     table_title,
 )
-from usaid.report.claims.verdicts import WORDS, JudgedClaim
+from usaid.report.claims.verdicts import JudgedClaim
 from usaid.report.tables.render_markdown import DASH, escaped, table_line
-from usaid.report.tables.verdicts import DOES_NOT_HOLD, HOLDS, NOT_TESTED
+from usaid.report.verdict_words import DOES_NOT_HOLD, HOLDS, NOT_TESTED, WORDS
 
 _PRINT_WORDS = {HOLDS: "follows", DOES_NOT_HOLD: "does not follow", NOT_TESTED: "cannot be told"}
 """Whether a sentence follows from the paper's own tables, in a reader's words."""
@@ -63,17 +65,18 @@ def _counts(claims: Sequence[JudgedClaim]) -> str:
 
 
 def _table(claims: Iterable[JudgedClaim], numbers: dict[str, int]) -> str:
-    head = ["", "The sentence says", "Verdict", "Effect", "Deciding part", "p", "Parts as claimed", "From print it"]
-    lines = [table_line(head), table_line(["---:", "---", "---", "---:", "---", "---:", "---", "---"])]
+    head = ["", "The sentence says", "Verdict", "Differs", "Effect", "Deciding part", "p", "Parts as claimed"]
+    align = ["---:", "---", "---", "---", "---:", "---", "---:", "---", "---"]
+    lines = [table_line([*head, "From print it"]), table_line(align)]
     for judged in claims:
         finding = judged.decisive
         with_table = len(judged.claim.tables) > 1
         where = "" if finding is not None and finding.is_fact else comparison_text(finding, with_table)
-        cells = [effect_text(finding), where, p_text(judged.p_corrected), as_claimed(judged) if judged.tested else ""]
+        verdict = f"**{judged.verdict}**" + (f": {escaped(text)}" if (text := in_short(judged)) else "")
+        cells = [differs_in_short(judged), effect_text(finding), where, p_text(judged.p_corrected), as_claimed(judged)]
         shown = [escaped(cell) or DASH for cell in cells]
         in_print = _PRINT_WORDS[judged.in_print.verdict]
-        line = [str(numbers[judged.claim.id]), escaped(judged.claim.says), f"**{judged.verdict}**", *shown, in_print]
-        lines.append(table_line(line))
+        lines.append(table_line([str(numbers[judged.claim.id]), escaped(judged.claim.says), verdict, *shown, in_print]))
     return "\n".join(lines)
 
 
@@ -104,13 +107,16 @@ def _by_benchmark(files: Iterable[str]) -> str:
 
 
 def _not_in_print(claims: Iterable[JudgedClaim], numbers: dict[str, int]) -> str:
-    lines = []
+    """The sentences by why: the order of printed numbers, our margins alone, numbers that are not printed."""
+    lists: dict[str, list[str]] = {"The printed numbers are in another order": []}
+    lists |= {"Only our margin speaks against it": [], "The printed numbers do not tell": []}
     for judged in claims:
-        if judged.in_print.verdict != HOLDS:
+        own = judged.in_print
+        if own.verdict != HOLDS:
             quote = f"“{escaped(judged.claim.quote)}” ({escaped(judged.claim.where)})"
-            cannot = "Cannot be told: " if judged.in_print.verdict == NOT_TESTED else ""
-            lines.append(f"- **{numbers[judged.claim.id]}** {quote}. {cannot}{escaped(print_text(judged))}.")
-    return "\n".join(lines) or "None."
+            line = f"- **{numbers[judged.claim.id]}** {quote}. {_capital(escaped(print_text(judged)))}."
+            [*lists.values()][2 if own.verdict == NOT_TESTED else int(own.by_margin_only)].append(line)
+    return "\n\n".join(f"### {title}\n\n" + "\n".join(lines) for title, lines in lists.items() if lines) or "None."
 
 
 def _notes_on_print() -> str:
@@ -127,17 +133,23 @@ def _explanation(claims: Sequence[JudgedClaim], family: str) -> str:
         "“usually” or the like. The quotation is the paper's, what it says is our reading",
         "**holds**: p < 0.05 for all (most) parts together. **does not hold**: p < 0.05 for the opposite, too many "
         "parts fail; this p is then shown. **not certain**: neither. **not tested**: parts are missing, and the others "
-        "do not decide. **not comparable**: the images are generated",
+        "do not decide. **not comparable**: it cannot hold without parts whose images are generated, or that have a "
+        "margin in another convention than the paper's. Which of two is better is asked in any convention",
         "The effect is that of the part that decides: the weakest of those that have to hold, or of those that refute. "
         "It is in the metric's unit, with its 95 % interval. Above 0 it is as the sentence says, whether higher or "
         "lower values are better",
         "p-values of parts are one-sided, by Student's t; of a mean over images from paired differences, of a score of "
         "all images together with the standard error of the bootstrap. They are combined by partial conjunction. Those "
         "on Table X are two-sided, of paired t-tests over draws",
+        "For scores of all images together, mIoU and AP, Student's t is liberal where classes are rare: with 80 rare "
+        "classes its 95 % interval covers about 90 %. Which of two is better is therefore also asked by a permutation "
+        "test over images, and the larger p counts. A margin has Student's t alone",
+        "The units that an uncertain sentence would take are those of the part that decides alone, at the level that "
+        "Holm's method asks of the first of the family",
         f"p is corrected by Holm's method. Family: {escaped(family)}{_sizes(claims)}",
         "The source of chance is images: other images of this kind, not another training. Where both denoisers have "
         "several seeds or draws, it is all of images, draws and seeds",
-        "“Comparable”, “close”, “marginally inferior” allow to be worse by less than a margin; “remarkable”, "
+        "“Comparable”, “close”, “marginally inferior” allow to be worse by no more than a margin; “remarkable”, "
         f"“notable”, “good margin” ask for more than it: {escaped(comparable)}",
         "Table III's sentences are about facts, which have no p-value",
         "From print: whether the sentence follows from the numbers that the paper prints, taken as they are",

@@ -3,9 +3,20 @@
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
-from usaid.report.claims.sentences import SEVERAL, comparison_text, effect_text, p_text, table_title
+from usaid.report.claims.sentences import (
+    SEVERAL,
+    comparison_text,
+    differs_in_short,
+    effect_text,
+    in_short,
+    p_text,
+    table_title,
+)
 from usaid.report.claims.verdicts import JudgedClaim
 from usaid.report.tables.render_tex import DASH, escaped
+
+_MOST = 2
+"""Deviations that a row names."""
 
 PACKAGES = ("amssymb", "array", "booktabs")
 
@@ -20,13 +31,14 @@ _TABLE = r"""\begin{table}[htbp]
 \footnotesize
 \setlength{\tabcolsep}{3pt}
 \begin{tabular}{@{}
->{\raggedright\arraybackslash}p{.38\linewidth}
->{\raggedright\arraybackslash}p{.11\linewidth}
->{\raggedright\arraybackslash}p{.29\linewidth}
+>{\raggedright\arraybackslash}p{.25\linewidth}
+>{\raggedright\arraybackslash}p{.13\linewidth}
+>{\raggedright\arraybackslash}p{.18\linewidth}
+>{\raggedright\arraybackslash}p{.20\linewidth}
 >{\raggedright\arraybackslash}p{.08\linewidth}
 >{\raggedright\arraybackslash}p{.08\linewidth}@{}}
 \toprule
-The sentence says & Verdict & Effect of the part that decides & $p$ & In print \\
+The sentence says & Verdict & Differs & Effect of the part that decides & $p$ & In print \\
 \midrule
 %(lines)s
 \bottomrule
@@ -36,7 +48,7 @@ The sentence says & Verdict & Effect of the part that decides & $p$ & In print \
 
 
 def render_claims_tex(claims: Sequence[JudgedClaim], experiment: str) -> str:
-    r"""Floats to be read with ``\input``: what each sentence says, its verdict, effect, corrected p, verdict of print.
+    r"""Floats to be read with ``\input``: what each sentence says, its verdict, what differs, effect, p, print's.
 
     Args:
         claims: in order, those of a table one after the other.
@@ -59,7 +71,9 @@ def _line(judged: JudgedClaim) -> str:
     where = comparison_text(finding, with_table=len(judged.claim.tables) > 1)
     effect = effect_text(finding).replace("-", "−")
     effect = f"{effect}, {where}" if effect else ""
-    cells = [judged.claim.says, judged.verdict, effect, p_text(judged.p_corrected), judged.in_print.verdict]
+    verdict = ": ".join(filter(None, [judged.verdict, in_short(judged)]))
+    p_value, in_print = p_text(judged.p_corrected), judged.in_print.verdict
+    cells = [judged.claim.says, verdict, differs_in_short(judged, _MOST), effect, p_value, in_print]
     return " & ".join(escaped(cell) or DASH for cell in cells) + r" \\"
 
 

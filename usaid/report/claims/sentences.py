@@ -1,19 +1,23 @@
 """What pages say of a judged sentence, as plain text."""
 
+import re
+import textwrap
 from collections.abc import Sequence
 
 from usaid.paper.claims import Part, as_in_print, title_of, title_of_metric
 from usaid.paper.layouts import ROMAN
 from usaid.registries import METRICS
 from usaid.report.claims.findings import Finding
-from usaid.report.claims.verdicts import NOT_CERTAIN, NOT_TESTED, JudgedClaim
+from usaid.report.claims.verdicts import JudgedClaim
 from usaid.report.statistics.inference import MOST_UNITS
 from usaid.report.tables.numbers import printed_difference
-from usaid.report.tables.verdicts import DOES_NOT_HOLD, NOT_COMPARABLE
+from usaid.report.verdict_words import DOES_NOT_HOLD, NOT_CERTAIN, NOT_COMPARABLE, NOT_TESTED
 
 SEVERAL = "Several tables"
 SMALLEST_P = 1e-15
 """A p-value below it is not written out."""
+FEW = 70
+"""Characters of a deviation in a row."""
 
 
 def table_title(judged: JudgedClaim) -> str:
@@ -24,10 +28,11 @@ def table_title(judged: JudgedClaim) -> str:
 
 def effect_text(finding: Finding | None) -> str:
     """``"+0.10 dB [+0.08, +0.12]"``; empty without an effect, and of facts."""
-    if finding is None or finding.effect is None or finding.is_fact or finding.interval is None:
+    effect = None if finding is None else finding.estimate
+    if finding is None or effect is None or effect.low is None or effect.high is None:
         return ""
     metric = METRICS[finding.part.metric]
-    value, low, high = (printed_difference(number, metric.digits) for number in (finding.effect, *finding.interval))
+    value, low, high = (printed_difference(end, metric.digits) for end in (effect.value, effect.low, effect.high))
     return f"{value}{f' {metric.unit}' if metric.unit else ''} [{low}, {high}]"
 
 
@@ -49,6 +54,8 @@ def _sign(number: float) -> int:
 def as_claimed(judged: JudgedClaim) -> str:
     """How many parts are as claimed: ``"5 of 6"``, of those that are tested."""
     tested, parts = len(judged.tested), len(judged.findings)
+    if not tested:
+        return ""
     return f"{judged.n_as_claimed} of {tested}" + (f" tested, {parts} in all" if tested < parts else "")
 
 
@@ -70,18 +77,47 @@ def chance_text(finding: Finding | None) -> str:
     return f"over {'all sources' if own.over == 'all' else own.over} ({counted}), {own.test}"
 
 
+def in_short(judged: JudgedClaim) -> str:
+    """What stands beside the verdict in its row: what is not comparable, or how far an open sentence is as claimed."""
+    if judged.verdict == NOT_COMPARABLE:
+        return not_comparable_text(judged)
+    if judged.verdict == NOT_TESTED and judged.tested:
+        n = len(judged.tested)
+        return f"{judged.n_as_claimed} of {n} tested part{'s' * (n != 1)} as claimed"
+    return ""
+
+
+def differs_in_short(judged: JudgedClaim, most: int = 4) -> str:
+    """In what the scores differ from what the paper measured, each up to its first comma or bracket.
+
+    Args:
+        judged: the sentence.
+        most: how many are named; of further ones it is said how many there are.
+    """
+    texts = (re.split(r"[,;] | \(", text)[0] for text in judged.differs)
+    short = [*dict.fromkeys(textwrap.shorten(text, FEW, placeholder=" …") for text in texts)]
+    return "; ".join([*short[:most], *[f"{len(short) - most} more"] * (len(short) > most)])
+
+
 def reason(judged: JudgedClaim) -> str:
     """What a reader has to know beside the verdict, without a stop; empty: nothing."""
-    if judged.verdict == NOT_COMPARABLE:
-        return "the images are generated"
     if judged.verdict == NOT_CERTAIN:
         return needed_text(judged)
-    missing = missing_text(judged)
-    if judged.verdict == NOT_TESTED:
-        return f"missing: {missing}" + (f"; {of_the_tested_text(judged)}" if judged.tested else "")
     if judged.verdict == DOES_NOT_HOLD and not judged.claim.significant:
         return "they differ significantly"
-    return f"missing: {missing}" if missing else ""
+    missing, of_open = missing_text(judged), judged.verdict in (NOT_TESTED, NOT_COMPARABLE)
+    why = not_comparable_text(judged)
+    texts = [
+        f"not comparable: {why}" if why else "",
+        f"missing: {missing}" if missing else "",
+        of_the_tested_text(judged) if of_open and judged.tested else "",
+    ]
+    return "; ".join(filter(None, texts))
+
+
+def not_comparable_text(judged: JudgedClaim) -> str:
+    """Why parts are not comparable; empty: all are."""
+    return "; ".join(dict.fromkeys(own.not_comparable for own in judged.findings if own.not_comparable is not None))
 
 
 def missing_text(judged: JudgedClaim) -> str:
@@ -102,22 +138,32 @@ def of_the_tested_text(judged: JudgedClaim) -> str:
 
 
 def needed_text(judged: JudgedClaim) -> str:
-    """What it would take to tell, or why no number of units would."""
+    """What it would take to tell the part that decides, or why no number of units would."""
     decisive = judged.decisive
     assert decisive is not None
     if decisive.margin_left(judged.claim) <= 0:
         return "the observed effect is not on the claimed side: no number of images, draws or seeds would find it"
     if not judged.needed:
         return "how many images, draws or seeds it would take cannot be told from the observed spread"
-    counts = [f"{n:,} {over}" if n < MOST_UNITS else f"more than a million {over}" for over, n in judged.needed.items()]
-    alone = ", by the spread of each alone" * (len(counts) > 1)
-    return f"80 % power to find the observed effect takes {' or '.join(counts)}{alone}"
+    level = "p < 0.05" + f" / {judged.family_size} sentences" * (judged.family_size > 1)
+    found = f"find the observed effect of the part that decides at {level}"
+    if not judged.lacking:
+        return f"each source of chance has units enough to {found}, were it the only one; together they have not"
+    several = len(judged.needed) > 1
+    counts = [
+        f"{'at least ' * several}{f'{n:,}' if n < MOST_UNITS else 'more than a million'} {over}"
+        for over, n in judged.lacking.items()
+    ]
+    alone = " (each if the others were no source of chance)" * several
+    return f"80 % power to {found} takes {' and '.join(counts)}{alone}"
 
 
 def print_text(judged: JudgedClaim) -> str:
     """Why the sentence does not follow from print, or is not tested there; empty: it follows."""
     own = judged.in_print
     texts = [as_in_print(part) for part in own.against] if own.verdict == DOES_NOT_HOLD else []
+    if texts and own.by_margin_only:
+        texts[0] = f"by our reading of “{judged.claim.word}”: {texts[0]}"
     if own.lacking:
         metrics = dict.fromkeys(title_of_metric(part.metric) for part in own.lacking)
         texts.append(f"{' and '.join(metrics)} of {_places(own.lacking, with_table=True)} not printed")

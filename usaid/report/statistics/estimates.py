@@ -1,7 +1,7 @@
 """What the statistics say: estimates with intervals and p-values, and comparisons of two denoisers, as records."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -13,6 +13,12 @@ LEVEL = 0.05
 """Below it a p-value says that two denoisers differ."""
 
 CONFIDENCE = 1 - LEVEL
+
+PERMUTATION = "permutation test"
+"""The test of scores of a whole data set, whose interval is of another kind: the bootstrap's."""
+
+BOTH_NEEDED = "the permutation test keeps these images, the bootstrap also varies which classes occur"
+"""Why a difference of such scores must survive the correction and have an interval without 0."""
 
 Over = Literal["draws", "images", "seeds", "all"]
 """A source of chance: noise draws, images, training seeds, or all of them that an experiment has several of."""
@@ -74,18 +80,20 @@ class Comparison:
     Attributes:
         benchmark: whose scores.
         group: the group of rows of a table: ``"25"``, ``"isic2018"``, ``"oracle_sigma/25"``.
+        sigma: the noise level of its rows, 0-255 scale.
         metric: what was measured; the estimate is in its unit.
         convention: how.
         denoiser: a denoiser; over seeds the name of the first of those that are trained alike.
         other: the denoiser that is subtracted; None: it is a score.
         estimate: its value, and how sure it is.
         family: the comparisons that ``p_corrected`` is corrected for, by name.
-        family_size: how many they are.
+        family_size: how many different tests they are (:func:`distinct`).
         p_corrected: Holm's; None: not testable, or a score.
     """
 
     benchmark: str
     group: str
+    sigma: float
     metric: Metric
     convention: str
     denoiser: str
@@ -97,8 +105,15 @@ class Comparison:
 
     @property
     def differs(self) -> bool:
-        """Whether the difference survives the correction."""
-        return self.p_corrected is not None and self.p_corrected < LEVEL
+        """Whether the difference survives the correction, and its interval leaves out 0.
+
+        A t-test's p and interval agree. Those of a score of a whole data set may not: the permutation test keeps the
+        images, the bootstrap of the interval also varies which of them, and which classes, there are.
+        """
+        low, high = self.estimate.low, self.estimate.high
+        if self.p_corrected is None or low is None or high is None:
+            return False
+        return self.p_corrected < LEVEL and not low <= 0 <= high
 
     @property
     def verdict(self) -> str:
@@ -108,3 +123,18 @@ class Comparison:
         if self.p_corrected is None or math.isnan(self.p_corrected):
             return "not testable"
         return "differ" if self.differs else "no difference found"
+
+
+def identity(one: Comparison) -> tuple[object, ...]:
+    """Equal of two comparisons that are the same test of the same rows: all but the group is."""
+    pair = one.denoiser, one.other
+    return one.benchmark, one.sigma, one.metric.name, one.convention, pair, repr(one.estimate)
+
+
+def distinct(comparisons: Iterable[Comparison]) -> dict[tuple[object, ...], Comparison]:
+    """Each test once, by its :func:`identity`.
+
+    Two groups of rows may show the same test: Table IV's settings differ neither in blind denoisers nor where the truth
+    is what both are told.
+    """
+    return {identity(one): one for one in comparisons}

@@ -6,7 +6,7 @@ from itertools import combinations
 
 from usaid.paper.layouts import TableSpec
 from usaid.paper.published import paper_denoisers
-from usaid.report.statistics.estimates import Comparison, Over
+from usaid.report.statistics.estimates import Comparison, Over, distinct, identity
 from usaid.report.statistics.inference import holm
 from usaid.report.statistics.sources import Members, Pair, estimates_of, training_groups
 from usaid.report.tables.means import Means
@@ -72,21 +72,25 @@ def comparisons_of(
             if convention is not None:
                 estimates = estimates_of(means, group, metric.name, wanted, over, members, paired)
                 for (name, other), estimate in estimates.items():
-                    yield Comparison(means.benchmark, group, metric, convention.name, name, other, estimate)
+                    place = (means.benchmark, group, means.groups[group].sigma)
+                    yield Comparison(*place, metric, convention.name, name, other, estimate)
 
 
 def corrected(comparisons: Sequence[Comparison], family: str) -> list[Comparison]:
     """The same comparisons with the p-values of their differences corrected by Holm's method, as one family.
 
+    A test that several groups of rows show counts once (:func:`usaid.report.statistics.estimates.distinct`).
+
     Args:
         comparisons: scores among them stay as they are.
         family: what the family is called.
     """
-    p_values = [None if one.other is None else one.estimate.p for one in comparisons]
-    size = sum(p is not None for p in p_values)
+    tests = distinct(one for one in comparisons if one.other is not None)
+    p_values = dict(zip(tests, holm([one.estimate.p for one in tests.values()]), strict=True))
+    size = sum(p is not None for p in p_values.values())
     return [
-        one if one.other is None else replace(one, family=family, family_size=size, p_corrected=p)
-        for one, p in zip(comparisons, holm(p_values), strict=True)
+        one if one.other is None else replace(one, family=family, family_size=size, p_corrected=p_values[identity(one)])
+        for one in comparisons
     ]
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Container, Mapping, Sequence
 
 from usaid.paper.layouts import REFERENCES
-from usaid.report.statistics.estimates import Comparison
+from usaid.report.statistics.estimates import Comparison, distinct
 from usaid.report.statistics.sections import Section
 from usaid.report.tables.render_markdown import escaped
 
@@ -25,7 +25,8 @@ def shown_pairs(section: Section) -> list[Pair]:
     """
     pairs = [*dict.fromkeys((row.denoiser, str(row.other)) for row in section.differences)]
     if len(pairs) > MOST_PAIRS:
-        pairs = [pair for pair in pairs if section.further_seeds.isdisjoint(pair)]
+        first = section.first_seeds
+        pairs = [pair for pair in pairs if all(first.get(name, name) == name for name in pair)]
     if len(pairs) > MOST_PAIRS:
         competing = [name for name in section.titles if name not in REFERENCES]
         anchors = [name for name in competing if name in ANCHORS] or competing[:1]
@@ -48,7 +49,7 @@ def reading(section: Section) -> str:
     statements = [
         f"{titles[better]} has {what} than {' and '.join(worse)}" for (better, what), worse in phrases.items()
     ]
-    counts = _counts([row for row in section.differences if (row.denoiser, row.other) in pairs])
+    counts = _counts([*distinct(row for row in section.differences if (row.denoiser, row.other) in pairs).values()])
     return "; ".join([*statements, *counts]) or "nothing to compare"
 
 

@@ -7,15 +7,12 @@ from collections.abc import Iterable, Iterator
 
 from usaid.report.statistics.estimates import Comparison
 from usaid.report.statistics.sections import Section
-from usaid.report.tables.numbers import printed
+from usaid.report.tables.numbers import FURTHER_DIGITS_OF_CSV, printed
 
 COLUMNS = (
     *("benchmark", "table", "group", "metric", "unit", "convention", "kind", "denoiser", "other", "over", "test"),
     *("units", "value", "low", "high", "p", "p_corrected", "family", "family_size", "verdict", "reason"),
 )
-
-FURTHER_DIGITS = 2
-"""Digits beside those that the paper prints."""
 
 
 def render_statistics_csv(sections: Iterable[Section]) -> str:
@@ -31,7 +28,7 @@ def render_statistics_csv(sections: Iterable[Section]) -> str:
 
 
 def _line(section: Section, row: Comparison) -> Iterator[str | int]:
-    own, digits = row.estimate, row.metric.digits + FURTHER_DIGITS
+    own, digits = row.estimate, row.metric.digits + FURTHER_DIGITS_OF_CSV
     is_score = row.other is None
     yield from (row.benchmark, section.spec.name, row.group, row.metric.name, row.metric.unit, row.convention)
     yield from ("score" if is_score else "difference", row.denoiser, row.other or "", own.over, own.test)

@@ -5,17 +5,14 @@ import re
 from collections.abc import Iterable, Sequence
 
 from usaid.cards import Metric
-from usaid.report.statistics.estimates import Comparison
+from usaid.report.statistics.estimates import LEVEL, PERMUTATION, Comparison, distinct
 from usaid.report.statistics.explanation import explanation
+from usaid.report.statistics.inference import least_p
 from usaid.report.statistics.reading import reading, shown_pairs
 from usaid.report.statistics.sections import Section
-from usaid.report.tables.numbers import printed, printed_difference
+from usaid.report.tables.numbers import FURTHER_DIGITS, counted, printed, printed_difference
 from usaid.report.tables.render_markdown import DASH, escaped, table_line
 from usaid.report.tables.titles import heading
-
-FURTHER_DIGITS = 1
-"""Digits beside those that the paper prints: draws and seeds move scores by less than its last one."""
-
 
 _LEAD = "**Reading.** What survives the correction for the number of comparisons, those with the noisy images aside:\n"
 
@@ -52,15 +49,34 @@ def _about(section: Section, benchmark: str) -> str:
     differences = section.differences
     tests = dict.fromkeys(row.estimate.test for row in differences if row.estimate.test)
     sizes = {row.family_size for row in differences}
-    tested = sum(row.p_corrected is not None for row in differences)
+    tested = len([row for row in distinct(differences).values() if row.p_corrected is not None])
     sentences = [f"Tests: {', '.join(tests)}"] if tests else ["Nothing to compare"]
     if tests and sizes != {0}:
         here = f", {tested} of them of this benchmark" if sizes != {tested} else ""
         sentences.append(f"p-values are corrected for {' or '.join(map(str, sorted(sizes)))} comparisons{here}")
     pairs = {(row.denoiser, row.other) for row in differences}
+    if section.over in ("images", "draws") and (alike := _of_one_training(section, pairs)):
+        sentences.append(f"{alike} of the {len(pairs)} pairs in this family are two seeds of one way of training")
+    sentences += _what_permutations_cannot_find(differences)
     if len(shown := shown_pairs(section)) < len(pairs):
         sentences.append(f"{len(shown)} of {len(pairs)} pairs are shown, [all are in the CSV file]({benchmark}.csv)")
     return ". ".join(sentences)
+
+
+def _of_one_training(section: Section, pairs: Iterable[tuple[str, str | None]]) -> int:
+    """How many pairs are two seeds of one training."""
+    first = section.first_seeds
+    return len([pair for pair in pairs if {*pair} <= {*first} and len({first[str(name)] for name in pair}) == 1])
+
+
+def _what_permutations_cannot_find(differences: Sequence[Comparison]) -> Iterable[str]:
+    """That the correction leaves no difference to a permutation test, whose p-values have a least one, if it does."""
+    own = [row.estimate for row in distinct(differences).values()]
+    tests = [estimate for estimate in own if estimate.test == PERMUTATION and estimate.p is not None]
+    n = max((estimate.units["images"] for estimate in tests), default=0)
+    if n and least_p(n) * len(tests) >= LEVEL:
+        least = f"A permutation test of {counted(n, 'images')} gives no p below {least_p(n):.2g}"
+        yield f"{least}: corrected for {counted(len(tests), 'such comparisons')} none can differ"
 
 
 def _blocks(section: Section) -> Iterable[str]:
@@ -99,12 +115,8 @@ def _heading(metric: Metric, convention: str) -> str:
 
 def _units(rows: Iterable[Comparison]) -> str:
     """``"24 images"``; where metrics have different numbers of them, all of these."""
-    texts = (", ".join(_counted(*item) for item in row.estimate.units.items()) for row in rows)
+    texts = (", ".join(counted(n, of) for of, n in row.estimate.units.items()) for row in rows)
     return " or ".join(filter(None, dict.fromkeys(texts))) or DASH
-
-
-def _counted(unit: str, n: int) -> str:
-    return f"{n} {unit.removesuffix('s') if n == 1 else unit}"
 
 
 def _cell(row: Comparison, reasons: dict[str, int]) -> str:

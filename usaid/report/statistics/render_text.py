@@ -4,20 +4,17 @@ import math
 from collections.abc import Iterable, Sequence
 
 from usaid.errors import one_line
-from usaid.report.statistics.estimates import CONFIDENCE, Comparison, Over
-from usaid.report.tables.numbers import printed, printed_difference
+from usaid.report.statistics.estimates import BOTH_NEEDED, CONFIDENCE, PERMUTATION, Comparison, Over
+from usaid.report.tables.numbers import FURTHER_DIGITS, counted, printed, printed_difference
 from usaid.report.tables.titles import heading
 
 DASH = "-"
-
-FURTHER_DIGITS = 1
-"""Digits beside those that the paper prints."""
 
 _OTHERS: dict[Over, str] = {
     "images": "other images of this kind, with these draws of the noise and from these trainings",
     "draws": "other noise, on these images and from these trainings",
     "seeds": "other trainings by the same recipes, on these images and with these draws of the noise",
-    "all": "other images, noise and trainings, as far as there are several",
+    "all": "other images, noise and trainings, as far as one of the two has several",
 }
 """What would have been other where the difference had been another one in its interval."""
 
@@ -68,20 +65,19 @@ def _explanation(differences: Sequence[Comparison]) -> str:
     what = f"{one_line(one.denoiser)} - {one_line(one.other)} on {one.benchmark}, over {one.estimate.over}"
     if not tested:
         return f"{what}: nothing could be tested."
-    units = _listed(", ".join(_counted(n, of) for of, n in each.estimate.units.items()) for each in tested)
+    units = _listed(", ".join(counted(n, of) for of, n in each.estimate.units.items()) for each in tested)
     count = len(tested)
     correction = f", corrected by Holm's method for {count} comparisons," if count > 1 else ""
     tests = _listed(each.estimate.test for each in tested)
+    too = ""
+    if any(each.estimate.test == PERMUTATION for each in tested):
+        too = f" and the interval leaves out 0 ({BOTH_NEEDED})"
     lower = _listed(each.metric.title for each in differences if each.metric.better == "lower")
     return (
         f"{what} ({units}; {tests}): an interval is where the difference would lie with "
-        f"{_OTHERS[one.estimate.over]}; the two differ where p{correction} is below {1 - CONFIDENCE:.2f}, and "
+        f"{_OTHERS[one.estimate.over]}; the two differ where p{correction} is below {1 - CONFIDENCE:.2f}{too}, and "
         f"no difference found does not mean equal{f'; lower is better for {lower}' if lower else ''}."
     )
-
-
-def _counted(n: int, units: str) -> str:
-    return f"{n} {units.removesuffix('s') if n == 1 else units}"
 
 
 def _listed(texts: Iterable[str]) -> str:

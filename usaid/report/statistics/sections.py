@@ -46,7 +46,7 @@ class Section:
         over: the source of chance.
         means: what the table shows of the benchmark.
         comparisons: scores and differences, group by group and metric by metric.
-        groups: denoisers by training seed, of each name that stands for several seeds.
+        groups: over seeds and all, denoisers by training seed, of each name that stands for several seeds.
     """
 
     spec: TableSpec
@@ -77,11 +77,11 @@ class Section:
         shown = {name: next((known for known in own if known in scores), None) for name, own in members.items()}
         return distinct({n: n if known is None else scores[known].provenance["title"] for n, known in shown.items()})
 
-    @property
-    def further_seeds(self) -> set[str]:
-        """The denoisers that another seed of the same training stands before."""
-        groups = groups_of([self.means]).values()
-        return {name for members in groups for name in [*members.values()][1:]}
+    @cached_property
+    def first_seeds(self) -> dict[str, str]:
+        """Trained denoiser -> the first of those that are trained alike but for the seed, itself perhaps."""
+        groups = groups_of([self.means])
+        return {name: first for first, members in groups.items() for name in members.values()}
 
     @cached_property
     def blocks(self) -> dict[str, list[Comparison]]:
@@ -137,10 +137,11 @@ def _sections_of_table(benchmark: str, spec: TableSpec, files: ScoreFiles) -> It
     if not means.scores or (spec.over_draws and not _has_several_draws(panels)):
         return
     groups = groups_of(panels)
-    for over, paired in _sources(spec, _has_several_draws(panels), bool(groups)):
+    several = {name: members for name, members in groups.items() if len(members) > 1}
+    for over, paired in _sources(spec, _has_several_draws(panels), bool(several)):
         rows = comparisons_of_table(spec, panels, over, groups, with_scores=True, paired=paired)
         if own := tuple(row for row in rows if row.benchmark == benchmark):
-            yield Section(spec, over, means, own, groups if over in ("seeds", "all") else {})
+            yield Section(spec, over, means, own, several if over in ("seeds", "all") else {})
 
 
 def columns_of(spec: TableSpec, benchmark: str, files: ScoreFiles) -> Mapping[str, Scores]:
@@ -177,14 +178,14 @@ def _has_several_draws(panels: Sequence[Means]) -> bool:
 
 
 def groups_of(panels: Sequence[Means]) -> dict[str, dict[int, str]]:
-    """The denoisers of two training seeds or more: name of the first -> seed -> denoiser.
+    """The trained denoisers, those of one seed too: name of the first of those trained alike -> seed -> denoiser.
 
     None where seeds cannot be told apart (:func:`why_no_groups`): that costs what is said over seeds, nothing else.
     """
     scores = [item for panel in panels for item in panel.scores.items()]
     if why_no_groups(scores):
         return {}
-    return {name: members for name, members in training_groups(scores).items() if len(members) > 1}
+    return training_groups(scores)
 
 
 def why_no_groups(scores: Iterable[tuple[str, ScoresLike]]) -> str | None:

@@ -10,7 +10,7 @@ import numpy as np
 from usaid.errors import UsaidError
 from usaid.experiment.seeds import without_seed
 from usaid.report.statistics import inference
-from usaid.report.statistics.estimates import Estimate, Over
+from usaid.report.statistics.estimates import PERMUTATION, Estimate, Over
 from usaid.report.statistics.samples import DataSetSample, ImageSample, Resampled, Sample, sample_of
 from usaid.report.tables.cells import Place
 from usaid.report.tables.means import Means
@@ -51,8 +51,8 @@ def estimates_of(
         metric: name of a metric.
         wanted: what to estimate; all of a call see the same resamples.
         over: the source of chance.
-        members: over ``"seeds"`` and ``"all"``, the denoisers that the names in ``wanted`` stand for; a name that it
-            lacks is a denoiser without a training seed.
+        members: over ``"seeds"`` and ``"all"``, the denoisers that the names in ``wanted`` stand for, if only one; a
+            name that it lacks is a denoiser without a training seed.
         paired: over ``"draws"``, whether the noise of a draw pairs two denoisers; else the two-sample t-test of the
             paper's Table X.
 
@@ -170,13 +170,19 @@ class _Cells:
         return _with_units(estimate, {"images": n_images})
 
     def over_all(self, pair: Pair) -> Estimate:
-        """Seeds that both have, images and draws; a denoiser without a seed is the same for all seeds of another."""
-        by_seed = []
+        """Seeds that both have, images and draws.
+
+        A denoiser without a seed is the same for all seeds of another: it is not trained, or its weights were given.
+        Two denoisers of one seed each are compared as they are, whichever these are.
+        """
+        by_seed: list[dict[int | None, str]] = []
         for name in _names(pair):
             faults = {seed: self._fault((denoiser, None)) for seed, denoiser in self._denoisers(name).items()}
             by_seed.append({seed: self._denoisers(name)[seed] for seed, fault in faults.items() if fault is None})
             if not by_seed[-1]:
                 return _not_testable("all", f"{name}: {next(iter(faults.values()))}")
+        if all(len(denoisers) == 1 for denoisers in by_seed):
+            by_seed = [{None: denoiser} for denoisers in by_seed for denoiser in denoisers.values()]
         seeded = [{*denoisers} for denoisers in by_seed if None not in denoisers]
         seeds = set.intersection(*seeded) if seeded else {None}
         if not seeds:
@@ -200,7 +206,7 @@ class _Cells:
         if not others or not permuted:
             return inference.from_bootstrap(value, resamples, n, "images")
         p = inference.permutation_p(_mean_over_draws(first.swapped(others[0])), n)
-        return inference.from_bootstrap(value, resamples, n, "images", p, "permutation test")
+        return inference.from_bootstrap(value, resamples, n, "images", p, PERMUTATION)
 
     # ---------------------------------------------------------------------------------------------------- what they are
 

@@ -3,6 +3,12 @@
 from dataclasses import dataclass
 from typing import Literal
 
+FURTHER_DIGITS = 1
+"""Of statistics on a page, beside the digits that the paper prints: chance moves scores by less than its last one."""
+
+FURTHER_DIGITS_OF_CSV = 2
+"""Likewise, of statistics in a CSV file."""
+
 SMALL_P = 0.01
 """Below it a p-value is written in scientific notation, as the paper does."""
 
@@ -62,3 +68,8 @@ def scientific(value: float, digits: int) -> str:
     """``value`` with ``digits`` digits after the mantissa's point and a short exponent: ``"3.30e-6"``; ``"0"``."""
     mantissa, e, exponent = f"{value:.{digits}e}".partition("e")
     return "0" if value == 0 else f"{mantissa}e{int(exponent)}" if e else mantissa
+
+
+def counted(n: int, units: str) -> str:
+    """``"24 images"``, ``"1 image"``: of units in the plural."""
+    return f"{n} {units.removesuffix('s') if n == 1 else units}"

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from usaid.paper.layouts import REFERENCES
-from usaid.report.statistics.estimates import Comparison
+from usaid.report.statistics.estimates import PERMUTATION, Comparison
 from usaid.report.tables.cells import Place, Ranking, Table
 
 TIES = {1: "=1st", 2: "=2nd"}
@@ -108,7 +108,8 @@ def _test_of(comparisons: Iterable[Comparison]) -> str:
     over, family = tested[0].estimate.over, tested[0].family
     of_table = family.removesuffix(f", over {over}")
     size = tested[0].family_size
-    return f"{tests} over {over}, corrected by Holm for the {size} comparisons of {of_table}, at the 5 % level"
+    too = ", and have an interval without 0" if any(one.estimate.test == PERMUTATION for one in tested) else ""
+    return f"{tests} over {over}, corrected by Holm for the {size} comparisons of {of_table}, at the 5 % level{too}"
 
 
 def legend_of_ranks(table: Table, best: str, second: str, escaped: Callable[[str], str]) -> str:

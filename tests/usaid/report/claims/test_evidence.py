@@ -14,6 +14,7 @@ from usaid.report.claims.findings import Finding
 from usaid.report.claims.verdicts import JudgedClaim, judge
 from usaid.report.statistics.inference import units_needed
 from usaid.report.statistics.pages import read_files
+from usaid.scores.files import GENERATED
 
 ScoreFile = Callable[..., Path]
 
@@ -40,6 +41,11 @@ def finding(claim: Claim, files: Sequence[Path], ablation: Sequence[Path] = ()) 
     return judged(claim, files, ablation).findings[0]
 
 
+def effect_of(found: Finding) -> float:
+    assert found.estimate is not None
+    return found.estimate.value
+
+
 @pytest.fixture
 def two(score_file: ScoreFile) -> list[Path]:
     """U-SAID has a PSNR and a NIQE that are 0.1 higher than S-SAID's, and the same SSIM, on all of Kodak."""
@@ -51,7 +57,7 @@ def test_effect_and_p_value_are_those_of_the_paired_t_test(two: list[Path]) -> N
     expected = stats.ttest_rel(BETTER["psnr_rgb_float"], QUALITY["psnr_rgb_float"], alternative="greater")
     assert result.verdict == "holds"
     assert result.p == pytest.approx(expected.pvalue)
-    assert result.findings[0].effect == pytest.approx(np.mean(0.1 + NOISE))
+    assert effect_of(result.findings[0]) == pytest.approx(np.mean(0.1 + NOISE))
     assert result.findings[0].files == ("kodak_quality/u_said.parquet", "kodak_quality/s_said.parquet")
     assert result.findings[0].differs == ()
 
@@ -59,7 +65,11 @@ def test_effect_and_p_value_are_those_of_the_paired_t_test(two: list[Path]) -> N
 def test_higher_niqe_is_worse(two: list[Path]) -> None:
     result = judged(claim_of(metric="niqe"), two)
     assert result.verdict == "does not hold"
-    assert result.findings[0].effect == pytest.approx(-np.mean(0.1 + NOISE))
+    own = result.findings[0].estimate
+    assert own is not None
+    assert own.value == pytest.approx(-np.mean(0.1 + NOISE))
+    difference = stats.ttest_rel(QUALITY["niqe_matlab"], BETTER["niqe_matlab"]).confidence_interval()
+    assert (own.low, own.high) == pytest.approx((difference.low, difference.high))
 
 
 def test_scores_that_are_all_equal_are_not_tested(two: list[Path]) -> None:
@@ -110,7 +120,27 @@ def test_units_needed_are_those_of_the_images(two: list[Path]) -> None:
     result = judged(claim_of(by=float(by)), two)
     assert result.verdict == "not certain"
     distance = difference.mean() - by
-    assert result.needed == {"images": units_needed(distance, stats.sem(difference), 24)}
+    expected = units_needed(distance, stats.sem(difference), 24, level=2 * 0.05)  # of one sentence, one-sided
+    assert result.needed == {"images": (expected, 24)}
+
+
+def test_a_margin_in_another_convention_is_not_comparable_but_an_order_is(score_file: ScoreFile) -> None:
+    values = {name: {"niqe_live": of["niqe_matlab"]} for name, of in (("u_said", QUALITY), ("s_said", BETTER))}
+    files = [score_file("kodak_quality", name, {25: own}) for name, own in values.items()]
+    margin, order = judged(claim_of(metric="niqe", by="comparable"), files), judged(claim_of(metric="niqe"), files)
+    assert margin.verdict == "not comparable"
+    assert margin.findings[0].not_comparable == "niqe_live in place of niqe_matlab"
+    assert order.verdict == "holds"
+    assert order.differs == ("niqe_live in place of niqe_matlab",)
+
+
+def test_generated_images_are_not_comparable_whatever_is_asked(score_file: ScoreFile) -> None:
+    files = [
+        score_file("kodak_quality", name, {25: own}, deviations=[GENERATED])
+        for name, own in (("u_said", BETTER), ("s_said", QUALITY))
+    ]
+    result = judged(claim_of(), files)
+    assert (result.verdict, result.findings[0].not_comparable) == ("not comparable", "the images are generated")
 
 
 def test_several_seeds_are_compared_over_all_sources(score_file: ScoreFile) -> None:
@@ -177,7 +207,7 @@ def test_table_4_compares_with_what_was_told(score_file: ScoreFile) -> None:
         score_file("kodak_quality", "u_said", {15: {"psnr_rgb_float": BASE}}),
     ]
     groups = ("median_sigma/15", "oracle_sigma/15")
-    effects = [finding(claim_of(4, groups=group, than="mlp"), files).effect for group in groups]
+    effects = [effect_of(finding(claim_of(4, groups=group, than="mlp"), files)) for group in groups]
     assert effects == pytest.approx([-1 - NOISE.mean(), 1 - NOISE.mean()])
 
 
@@ -189,7 +219,7 @@ def test_ssim_of_table_2_is_scored_though_not_printed(score_file: ScoreFile) -> 
         columns.append(score_file("voc_quality", f"mine_k{classes}", {25: values}, entry=entry))
     claim = claim_of(2, metric="ssim", better="u_said_k21", than="u_said_k10")
     own = finding(claim, [], columns)
-    assert own.effect == pytest.approx(0.01)
+    assert effect_of(own) == pytest.approx(0.01)
     assert own.missing is None
     assert own.files == ("voc_quality/mine_k21.parquet", "voc_quality/mine_k10.parquet")
 

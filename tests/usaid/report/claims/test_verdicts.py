@@ -1,17 +1,18 @@
 """From p-values of parts to verdicts: hand-worked conjunctions, Holm's correction, and every word."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from scipy.stats import norm
 
-from usaid.paper.claims import Claim, read_claim
+from usaid.paper.claims import Claim, Part, read_claim
 from usaid.report.claims.findings import OF_FACTS, Finding
-from usaid.report.claims.sentences import needed_text, p_text, reason
-from usaid.report.claims.verdicts import GENERATED, JudgedClaim, judge
-from usaid.report.statistics.estimates import Estimate
+from usaid.report.claims.sentences import differs_in_short, in_short, needed_text, p_text, print_text, reason
+from usaid.report.claims.verdicts import JudgedClaim, Units, judge
+from usaid.report.statistics.estimates import Estimate, Over
 
 NORMAL = 1e9
 """Degrees of freedom at which Student's t is the normal distribution."""
@@ -42,12 +43,15 @@ def judged(claims: Sequence[Claim], z: Mapping[str, Sequence[float | None]], **k
     found = {}
     for claim in claims:
         for part, value in zip(claim.parts, z[claim.id], strict=True):
-            sign = part.sign
             missing = None if value is not None else "not in this experiment"
-            estimate = None if value is None else estimate_of(sign * value)
+            estimate = None if value is None else estimate_of(value)
             found[id(part)] = Finding(part, estimate, missing, **keys)
-    results = judge(claims, lambda part: found[id(part)], lambda part, effect: {"images": round(100 * effect)})
+    results = judge(claims, lambda part: found[id(part)], one_source)
     return {result.claim.id: result for result in results}
+
+
+def one_source(part: Part, effect: float, level: float) -> dict[Over, Units]:
+    return {"images": Units(round(100 * effect), 24)}
 
 
 def one(claim: Claim, *z: float | None, **keys: Any) -> JudgedClaim:
@@ -97,20 +101,24 @@ def test_neither_is_not_certain() -> None:
     assert result.n_as_claimed == 2
 
 
-def test_lower_niqe_is_as_claimed() -> None:
-    result = one(claim_of(1, metric="niqe"), 4.0)
-    assert result.verdict == "holds"
-    assert result.decisive is not None
-    assert result.decisive.effect == pytest.approx(4.0)
-    assert result.decisive.estimate is not None
-    assert result.decisive.estimate.value == pytest.approx(-4.0)
-    assert result.decisive.interval == pytest.approx((4 - 1.96, 4 + 1.96))
-
-
 def test_margin_moves_what_is_tested() -> None:
     assert one(claim_of(1, by=-3), -1.0).p == pytest.approx(norm.sf(2.0))
     assert one(claim_of(1, by=3), 4.0).p == pytest.approx(norm.sf(1.0))
-    assert one(claim_of(1, metric="niqe", by=3), 4.0).p == pytest.approx(norm.sf(1.0))
+
+
+def test_an_order_is_no_surer_than_by_its_own_test_of_zero() -> None:
+    """The permutation test's p is two-sided; a margin is not tested by it."""
+
+    def p_of(value: float, by: float = 0) -> float | None:
+        claim = claim_of(1, by=by)
+        own = replace(estimate_of(value), p=0.1)
+        (result,) = judge([claim], lambda part: Finding(part, own), one_source)
+        return result.p
+
+    assert p_of(3.0) == pytest.approx(0.05)
+    assert p_of(-3.0) == pytest.approx(norm.sf(-3.0))  # t is the larger one
+    assert p_of(3.0, by=-0.5) == pytest.approx(norm.sf(3.5))
+    assert Finding(claim_of().parts[0], replace(estimate_of(-3.0), p=0.1)).p_against(claim_of()) == pytest.approx(0.05)
 
 
 def test_holm_over_the_claims_in_each_direction() -> None:
@@ -149,15 +157,32 @@ def test_nothing_tested_has_no_numbers() -> None:
     assert reason(result) == "missing: σ = 15, 25 (not in this experiment)"
 
 
-def test_generated_images_are_not_comparable_and_not_in_the_family() -> None:
-    claims = [claim_of(1, "a"), claim_of(1, "b")]
-    found = {claim.id: Finding(claim.parts[0], estimate_of(z_of(0.03))) for claim in claims}
-    found["a"] = Finding(claims[0].parts[0], estimate_of(9.0), differs=(f"{GENERATED} (miniature)",))
-    by_part = {id(claim.parts[0]): found[claim.id] for claim in claims}
-    results = judge(claims, lambda part: by_part[id(part)], lambda part, effect: {})
-    assert [result.verdict for result in results] == ["not comparable", "holds"]
-    assert results[0].p_corrected is None
-    assert results[1].p_corrected == pytest.approx(0.03)
+def with_one_not_comparable(claim: Claim, *z: float | None) -> JudgedClaim:
+    """The first part has another convention."""
+    found = {
+        part: Finding(part, None, "not here") if value is None else Finding(part, estimate_of(value))
+        for part, value in zip(claim.parts, z, strict=True)
+    }
+    found[claim.parts[0]] = replace(found[claim.parts[0]], not_comparable="niqe_live in place of niqe_matlab")
+    return judge([claim], found.__getitem__, one_source)[0]
+
+
+def test_what_is_not_comparable_has_no_p_value_and_is_not_in_the_family() -> None:
+    result = with_one_not_comparable(claim_of(1), 9.0)
+    assert (result.verdict, result.p, result.p_corrected, result.tested) == ("not comparable", None, None, [])
+    assert result.decisive is result.findings[0]
+    assert in_short(result) == "niqe_live in place of niqe_matlab"
+    assert reason(result) == "not comparable: niqe_live in place of niqe_matlab"
+
+
+def test_a_sentence_that_is_decided_without_what_is_not_comparable_keeps_its_verdict() -> None:
+    assert with_one_not_comparable(claim_of(3), 9.0, 9.0, 9.0).verdict == "not comparable"
+    assert with_one_not_comparable(claim_of(3), 9.0, 9.0, MISSING).verdict == "not comparable"
+    assert with_one_not_comparable(claim_of(3), 9.0, 9.0, -9.0).verdict == "does not hold"
+    most = claim_of(3, needs="most")
+    assert with_one_not_comparable(most, -9.0, 9.0, 9.0).verdict == "holds"
+    assert with_one_not_comparable(most, 9.0, 9.0, MISSING).verdict == "not tested"
+    assert with_one_not_comparable(most, 9.0, 9.0, 0.1).verdict == "not certain"
 
 
 def test_facts_hold_or_not_without_a_p_value() -> None:
@@ -169,7 +194,7 @@ def test_facts_hold_or_not_without_a_p_value() -> None:
             part: Finding(part, Estimate("all", OF_FACTS, {}, value, error=0.0, df=1.0))
             for part, value in zip(claim.parts, values, strict=True)
         }
-        return judge([claim], found.__getitem__, lambda part, effect: {})[0]
+        return judge([claim], found.__getitem__, one_source)[0]
 
     assert [facts(1.0, 1.0).verdict, facts(1.0, 0.0).verdict] == ["holds", "does not hold"]
     assert facts(1.0, 1.0).p is None
@@ -193,8 +218,40 @@ def test_no_significant_difference_holds_within_the_margin_only(z: float, margin
 
 def test_how_many_units_is_asked_of_the_distance_to_the_margin() -> None:
     result = one(claim_of(2, by=-0.5), 0.25, 3.0)
-    assert (result.verdict, result.needed) == ("not certain", {"images": 75})
-    assert needed_text(result) == "80 % power to find the observed effect takes 75 images"
+    assert (result.verdict, result.lacking) == ("not certain", {"images": 75})
+    assert needed_text(result) == (
+        "80 % power to find the observed effect of the part that decides at p < 0.05 takes 75 images"
+    )
+
+
+def text_of(needed: Mapping[Over, Units]) -> str:
+    claim = claim_of(1)
+    (result,) = judge([claim], lambda part: Finding(part, estimate_of(0.5)), lambda part, effect, level: needed)
+    return needed_text(result).partition("at p < 0.05")[2]
+
+
+def test_of_several_sources_each_number_is_a_least_one_and_what_there_is_enough_of_is_left_out() -> None:
+    alone = "(each if the others were no source of chance)"
+    assert (
+        text_of({"images": Units(30, 24), "seeds": Units(9, 3)})
+        == f" takes at least 30 images and at least 9 seeds {alone}"
+    )
+    assert text_of({"images": Units(3, 24), "seeds": Units(4, 3)}) == f" takes at least 4 seeds {alone}"
+    assert text_of({"images": Units(24, 24), "seeds": Units(2, 3)}) == ", were it the only one; together they have not"
+    assert text_of({"images": Units(30, 24)}) == " takes 30 images"
+
+
+def test_units_are_asked_for_at_the_level_that_the_sentence_faced() -> None:
+    levels = {}
+
+    def units(part: Part, effect: float, level: float) -> dict[Over, Units]:
+        levels[part.table] = level
+        return {}
+
+    claims = [claim_of(1, "a"), claim_of(1, "b"), over_draws()]
+    results = judge(claims, lambda part: Finding(part, estimate_of(0.5)), units)
+    assert {result.family_size for result in results} == {3}
+    assert levels == pytest.approx({6: 2 * 0.05 / 3, 10: 0.05 / 3})  # a one-sided test is a two-sided one at twice it
 
 
 def test_an_effect_the_wrong_way_needs_no_number() -> None:
@@ -206,8 +263,47 @@ def test_an_effect_the_wrong_way_needs_no_number() -> None:
 def test_more_than_a_million_is_said_so() -> None:
     claim = claim_of(1)
     finding = Finding(claim.parts[0], estimate_of(0.001))
-    (result,) = judge([claim], lambda part: finding, lambda part, effect: {"images": 1_000_000})
-    assert needed_text(result) == "80 % power to find the observed effect takes more than a million images"
+    (result,) = judge([claim], lambda part: finding, lambda part, effect, level: {"images": Units(1_000_000, 24)})
+    assert needed_text(result).endswith(" takes more than a million images")
+
+
+def test_how_many_tested_parts_are_as_claimed_stands_beside_the_verdict() -> None:
+    assert in_short(one(claim_of(3), 9.0, 9.0, MISSING)) == "2 of 2 tested parts as claimed"
+    assert in_short(one(claim_of(3), 9.0, MISSING, MISSING)) == "1 of 1 tested part as claimed"
+    assert in_short(one(claim_of(3), 9.0, 9.0, 9.0)) == in_short(one(claim_of(1), MISSING)) == ""
+
+
+def test_deviations_are_cut_at_their_first_comma_or_bracket_and_said_once() -> None:
+    texts = (
+        "MLP: trained by this suite, with Adam",
+        "trained with batch 8 (16)",
+        "trained with batch 8 (32)",
+        "1,464 x",
+    )
+    result = one(claim_of(1), 9.0, differs=(*texts, "a" * 9 + " b" * 99))
+    assert differs_in_short(result, 3) == "MLP: trained by this suite; trained with batch 8; 1,464 x; 1 more"
+    assert differs_in_short(result, 1) == "MLP: trained by this suite; 3 more"
+    last = differs_in_short(result).split("; ")[3]
+    assert last.endswith(" …")
+    assert len(last) <= 70
+
+
+def test_the_convention_of_one_part_is_not_behind_all_that_differs_in_another() -> None:
+    claim = claim_of(2)
+    texts = (("321 of 1,449 images", "a", "b", "c"), ("321 of 1,449 images", "niqe_live in place of niqe_matlab"))
+    found = {part: Finding(part, estimate_of(9.0), differs=own) for part, own in zip(claim.parts, texts, strict=True)}
+    (result,) = judge([claim], found.__getitem__, one_source)
+    assert result.differs == ("321 of 1,449 images", "a", "niqe_live in place of niqe_matlab", "b", "c")
+
+
+def test_print_says_whose_reading_speaks_against_it() -> None:
+    part = {"table": 6, "metric": "psnr", "groups": 15, "better": "u_said", "than": "cdncnn_b", "by": -0.1}
+    claim = read_claim(
+        {"id": "x", "where": "here", "quote": "very close", "says": "s.", "word": "very close", "parts": [part]}
+    )
+    assert print_text(one(claim, 9.0)).startswith(
+        "by our reading of “very close”: Table VI, σ = 15: PSNR of U-SAID 34.62"
+    )
 
 
 def test_tiny_p_values_are_not_written_out() -> None:

@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 from score_files import PSNR, made_scores, means_of
 
@@ -11,6 +12,7 @@ from usaid.errors import UsaidError
 from usaid.paper.layouts import TABLES, TableSpec
 from usaid.report.statistics.estimates import Comparison, Estimate
 from usaid.report.statistics.families import comparisons_of_table, corrected
+from usaid.report.statistics.inference import holm
 from usaid.report.tables.means import Means
 from usaid.report.tables.metrics import metrics_named
 from usaid.scores.files import Scores
@@ -64,7 +66,7 @@ def test_the_correction_is_holms_over_all_of_the_table():
 def test_scores_come_first_and_are_no_part_of_the_family():
     means = of_table_6(quality("clean", 40), quality("a", 30), quality("b", 31, seed=2))
     found = comparisons_of_table(TABLES[6], [means], with_scores=True)
-    assert pairs_of(found) == [("clean", None), ("a", None), ("b", None), ("b", "a")]
+    assert pairs_of(found) == [("a", None), ("b", None), ("clean", None), ("b", "a")]
     scores = [one for one in found if one.other is None]
     assert {one.denoiser for one in scores} == {"a", "b", "clean"}
     assert {(one.family, one.p_corrected, one.verdict) for one in scores} == {("", None, "")}
@@ -157,12 +159,33 @@ def test_corrected_takes_what_is_given_as_one_family():
 
     def comparison(p: float | None, other: str | None = "b") -> Comparison:
         estimate = Estimate("images", "t", {"images": 2}, math.nan, p=p)
-        return Comparison("kodak_quality", "25", metric, PSNR, "a", other, estimate)
+        return Comparison("kodak_quality", "25", 25.0, metric, PSNR, "a", other, estimate)
 
     found = corrected([comparison(0.04), comparison(0.01), comparison(None), comparison(None, other=None)], "mine")
     assert [one.p_corrected for one in found] == [0.04, 0.02, None, None]
     assert [one.family for one in found] == ["mine", "mine", "mine", ""]
     assert found[0].family_size == 2
+
+
+def test_a_test_that_two_settings_show_counts_once():
+    """Table IV: the blind denoisers' are the same in both settings, the told ones' where what is told is the truth."""
+    spec, by_name = TABLES[4], {name: quality(name, 30, seed=n) for n, name in enumerate(("noisy", "blind", "told"))}
+    own = by_name["told"]
+    truth = own.rows.assign(told_sigma=own.rows["sigma"])
+    misled = truth[truth["sigma"] == 15].assign(told_sigma=25.0)
+    misled[PSNR] = np.random.default_rng(9).normal(29, 0.5, len(misled))
+    by_name["told"] = Scores(pd.concat([truth, misled], ignore_index=True), own.provenance)
+    means = Means("kodak_quality", metrics_named(["psnr"]), by_name, settings=spec.settings)
+    found = comparisons_of_table(spec, [means])
+    assert len(found) == 3 * 4
+    assert {one.family_size for one in found} == {3 * 2 + 2}, "at 15, two more are of what was misled"
+    tested = {(one.group, one.denoiser, one.other): one for one in found}
+    for pair, sigma in ((("blind", "noisy"), 15), (("blind", "noisy"), 25), (("told", "blind"), 25)):
+        median, oracle = (tested[f"{setting}/{sigma}", *pair] for setting in ("median_sigma", "oracle_sigma"))
+        assert median.p_corrected == oracle.p_corrected is not None
+    each = [one for one in found if one.group != "oracle_sigma/25" and (one.group, one.denoiser) != (
+        "oracle_sigma/15", "blind")]  # fmt: skip
+    assert [one.p_corrected for one in each] == holm([one.estimate.p for one in each])
 
 
 def test_hostile_names_are_carried_as_they_are():

@@ -19,6 +19,7 @@ from usaid.report.statistics.inference import (
     from_bootstrap,
     hierarchical,
     holm,
+    least_p,
     paired,
     permutation_p,
     score,
@@ -313,6 +314,15 @@ def test_the_permutation_test_of_few_images_counts_all_swaps() -> None:
     assert permutation_p(mean_when_swapped(np.array([1.0, 1.0])), 2) == 0.5
 
 
+@pytest.mark.parametrize("n", [1, 2, 5, 13, 14, 60])
+def test_no_p_value_is_below_the_least_one(n):
+    """Reached by the difference that every swap makes smaller."""
+    assert permutation_p(lambda flags: (1 - 2.0 * flags).sum(axis=1), n) >= least_p(n) > 0
+    assert least_p(n) == (2 / 2**n if n < 14 else 2 / 10_000)
+    if n in (1, 2, 5, 13, 60):
+        assert permutation_p(lambda flags: (1 - 2.0 * flags).sum(axis=1), n) == pytest.approx(least_p(n))
+
+
 def test_the_permutation_test_is_wilcoxon_s_where_differences_are_ranks() -> None:
     """Signed-rank test, n = 8, exact, as tabulated: the sum of negative ranks 5 has p = 0.0781."""
     ranks = np.array([-5.0, 1, 2, 3, 4, 6, 7, 8])
@@ -468,6 +478,16 @@ def test_units_needed_are_those_of_r_rounded_up(
 ) -> None:
     assert units_needed(effect, spread_of_one / math.sqrt(7), 7, power) == math.ceil(published)
     assert units_needed(-effect, spread_of_one / math.sqrt(24), 24, power) == math.ceil(published)
+
+
+@pytest.mark.parametrize("level", [0.001, 0.01, 0.05, 0.1])
+def test_the_units_needed_are_those_of_the_power_at_their_level(level: float) -> None:
+    n = units_needed(0.5, 1 / math.sqrt(10), 10, level=level)
+    assert n is not None
+    powers = [
+        stats.nct.sf(stats.t.isf(level / 2, units - 1), units - 1, 0.5 * math.sqrt(units)) for units in (n - 1, n)
+    ]
+    assert powers[0] < 0.8 <= powers[1]
 
 
 def test_the_units_needed_find_the_effect_with_80_percent_power_and_one_less_does_not() -> None:

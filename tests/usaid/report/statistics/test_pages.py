@@ -139,9 +139,10 @@ def test_a_family_is_all_of_a_table_and_no_two_tables_are_one(tmp_path):
     files = [score_file(tmp_path, n, 30 + i, spread=1 + i / 9, sigmas=(15.0, 25.0)) for i, n in enumerate("abc")]
     lines = chosen(lines_of(files, tmp_path), kind="difference")
     assert {(line["family"], line["family_size"]) for line in lines} == {
-        ("Table IV, over images", str(3 * 2 * 2 * 2)),
+        ("Table IV, over images", str(3 * 2 * 2)),
         ("Table VI, over images", str(3 * 2 * 3)),
     }
+    assert len(chosen(lines, table="4")) == 2 * 3 * 2 * 2, "in both settings, which say the same of blind denoisers"
     for line in lines:
         assert float(line["p"]) <= float(line["p_corrected"]) <= 1
         assert (line["verdict"] == "differ") == (float(line["p_corrected"]) < 0.05)
@@ -163,6 +164,7 @@ def test_the_page_says_first_what_differs_and_counts_the_rest(tmp_path):
         "(σ = 15, 25) than LOW; no difference found in 12 of 18 comparisons.\n"
     ) in page
     assert "HIGH has lower NIQE and higher PSNR (everywhere) than LOW" in page, "Table IV: whatever is told"
+    assert "permutation" not in page
     assert "Tests: paired t-test. p-values are corrected for 36 comparisons." in page
     assert "### Table VI, over images, σ = 15" in page
     assert "| Score | n | PSNR (dB) | SSIM | NIQE (niqe_live) |" in page
@@ -218,7 +220,11 @@ def test_benchmarks_of_one_table_are_one_family(tmp_path):
         difference = only(lines, kind="difference")
         assert (difference["family"], difference["family_size"]) == ("Table VII, over images", "2")
         assert (difference["test"], difference["units"]) == ("permutation test", "images=3")
-        assert "corrected for 2 comparisons, 1 of them of this benchmark" in page_of(tmp_path, benchmark)
+        page = page_of(tmp_path, benchmark)
+        assert "corrected for 2 comparisons, 1 of them of this benchmark" in page
+        assert "A permutation test of 3 images gives no p below 0.25: corrected for 1 such comparison none can" in page
+        assert "Two differ where p is below 0.05 and the interval leaves out 0: the permutation test keeps" in page
+        assert "Where classes are rare, intervals of mIoU and AP are somewhat too short" in page
     alone = lines_of(files[:2], tmp_path, "isic_segmentation")
     assert only(alone, kind="difference")["family_size"] == "1"
 
@@ -258,6 +264,7 @@ def test_of_very_many_pairs_further_seeds_go_first(tmp_path):
     lines_of(files, tmp_path)
     page = page_of(tmp_path)
     assert "3 of 36 pairs are shown" in page
+    assert page.count("9 of the 36 pairs in this family are two seeds of one way of training") == 2, "Tables IV and VI"
     assert "| B_0 − A_0 | 3 images |" in page
     assert "| A_1 − A_0 |" not in page
 
@@ -311,6 +318,22 @@ def test_the_page_says_who_stands_for_several_seeds_and_who_is_left_out(tmp_path
     assert "one denoiser for each seed: A_0 is a_0, a_1, a_2; B_0 is b_0, b_1, b_2." in page
     assert "Left out over seeds, since not trained with two seeds: once_0, noisy." in page
     assert "**Over seeds** an interval speaks of other trainings by the same recipe" in page
+
+
+def test_over_all_a_denoiser_of_one_training_is_not_taken_for_one_that_was_not_trained(tmp_path):
+    files = two_methods(tmp_path) + method(tmp_path, "once", [30.5], [0], gradient="none")
+    files += [score_file(tmp_path, "released", 31.0, entry={"method": "u_said", "weights": "u.pth"}, spread=1.5)]
+    files += [score_file(tmp_path, "noisy", 20.0, entry={"method": "noisy"}, spread=0.5)]
+    of_psnr = chosen(lines_of(files, tmp_path), table="6", over="all", metric="psnr", kind="difference")
+    units = {(line["denoiser"], line["other"]): line["units"].partition(";")[0] for line in of_psnr}
+    assert (units["b_0", "a_0"], units["a_0", "noisy"], units["released", "a_0"]) == ("seeds=3",) * 3
+    assert units["once_0", "a_0"] == units["once_0", "noisy"] == units["released", "once_0"] == "seeds=1"
+    page = page_of(tmp_path)
+    sentence = (
+        "- Of each of these there is one training, and no interval says what another would do: once_0, released.\n"
+    )
+    assert page.count(sentence) == 1
+    assert "A_0 is a_0, a_1, a_2; B_0 is b_0, b_1, b_2." in page
 
 
 def test_methods_that_share_a_title_are_told_apart(tmp_path):

@@ -370,6 +370,16 @@ def test_over_all_failed_seeds_leave_the_others_and_none_in_common_is_said():
     )
 
 
+def test_over_all_two_of_one_seed_each_are_compared_as_they_are():
+    first, other = noisy_numbers(1, shape=(2, 5)), noisy_numbers(2, shape=(2, 5))
+    one, two = made_scores("a_0", {PSNR: first}, 0), made_scores("b_7", {PSNR: other}, 7)
+    found = over_seeds(one, two, over="all")["a", "b"]
+    assert found.units == {"seeds": 1, "images": 5, "draws": 2}
+    assert found.value == pytest.approx(np.mean(first) - np.mean(other))
+    third = made_scores("a_1", {PSNR: first}, 1, method="a_0")
+    assert over_seeds(one, third, two, over="all")["a", "b"].not_testable == "no training seed that both have"
+
+
 def test_over_all_one_of_everything_says_nothing():
     a, b = made_scores("a", {PSNR: [[1]]}), made_scores("b", {PSNR: [[2]]})
     assert (difference(a, b, "all").not_testable, difference(a, b, "all").value) == ("one image", -1)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -33,9 +34,9 @@ def compared(p_values: Mapping[str, float | str], metric: str = "psnr", family: 
     comparisons = []
     for (first, second), p in p_values.items():
         reason = p if isinstance(p, str) else None
-        sure = Estimate("images", "" if reason else "paired t-test", {}, 1.0, not_testable=reason)
+        sure = Estimate("images", "" if reason else "paired t-test", {}, 1.0, 0.5, 1.5, not_testable=reason)
         corrected = None if isinstance(p, str) else p
-        pair = ("kodak_quality", "25", METRICS[metric], "psnr_rgb_float", first, second)
+        pair = ("kodak_quality", "25", 25.0, METRICS[metric], "psnr_rgb_float", first, second)
         comparisons.append(Comparison(*pair, sure, family, len(p_values), corrected))
     return comparisons
 
@@ -180,6 +181,16 @@ def test_marks_stand_in_markdown_and_latex_and_the_legend_names_test_and_family(
     assert "=2nd: ties" in markdown
     assert "=1st" not in markdown
     assert "=2nd: ties" in tex
+
+
+def test_of_a_score_of_all_images_the_interval_must_leave_out_0_too_and_the_legend_says_so() -> None:
+    (found,) = compared({"ab": 0.01})
+    images = {Place("25", name, "psnr"): frozenset("xy") for name in "ab"}
+    for low, shown in ((0.5, "| **3.00** | <u>2.00</u> |"), (-0.5, "| 3.00 =1st | 2.00 =1st |")):
+        swapped = replace(found, estimate=replace(found.estimate, test="permutation test", low=low))
+        markdown = render_markdown(ranked(table_of({"a": 3.0, "b": 2.0}), [swapped], images))
+        assert shown in markdown
+        assert "comparisons of Table VI, at the 5 % level, and have an interval without 0." in markdown
 
 
 def test_sole_second_is_underlined() -> None:
