@@ -81,13 +81,20 @@ def refusal(arguments: Sequence[str]) -> str:
         (["a.parquet", "b.parquet", "--metric", "mse"], "error: metric 'mse': must be one of psnr, "),
         (["a.parquet", "b.parquet", "--sigma", "50"], "error: sigma 50 is not in all files (a.parquet has 15, 25; b"),
         (["a_0.parquet,a_1.parquet", "b.parquet"], "error: a_0.parquet and a_1.parquet: several training seeds; "),
-        (["a.parquet", "a_0.parquet"], "error: a.parquet and a_0.parquet: dataset.n is 4 in the first and 2 in the"),
+        (["a.parquet", "a_0.parquet"], "error: a.parquet and a_0.parquet: 4 and 2 images, other lists; score"),
     ],
 )
 def test_refusals_are_one_line(folder, arguments, message):
     found = refusal(arguments)
     assert found.startswith(message)
     assert "\n" not in found
+
+
+def test_a_file_that_the_suite_did_not_write_is_not_to_be_deleted(folder):
+    for name, cure in (("config.yaml", "give a score file (.parquet)"), ("c.parquet", "delete it; the same command")):
+        (folder / name).write_text("experiment: mine\n")
+        assert cure in refusal([name, "b.parquet"])
+        assert ("delete" in refusal([name, "b.parquet"])) == (name == "c.parquet")
 
 
 def test_another_version_of_the_evaluator_is_refused_naming_both(folder):

@@ -98,6 +98,7 @@ class Claim:
         over_draws: it speaks of p-values over noise draws.
         significant: whether these are significant; False: they are not, and the two are comparable.
         word: the sentence's word that our margins read: ``"remarkably"``; empty: its parts have none.
+        note: what in print speaks against relying on its own numbers; empty: nothing.
     """
 
     id: str
@@ -109,6 +110,7 @@ class Claim:
     over_draws: bool = False
     significant: bool = True
     word: str = ""
+    note: str = ""
 
     @property
     def sides(self) -> int:
@@ -173,6 +175,22 @@ def verdict_of_print(claim: Claim) -> InPrint:
     return InPrint("holds" if enough else "not tested", against, lacking)
 
 
+def closest_to_margin(claim: Claim) -> Part | None:
+    """The part with a margin that decides in print: the weakest that the claim needs; None: there is none.
+
+    How weak a part is, is counted in margins. Of two that should not differ, the one that is worse is named first.
+    """
+
+    def left(part: Part) -> float:
+        effect = part.effect_in_print or 0.0
+        return (effect - part.by if claim.significant else -part.by - abs(effect)) / abs(part.by)
+
+    parts = [part for part in claim.parts if part.by and part.effect_in_print is not None]
+    if not claim.significant:
+        parts = [p if (p.effect_in_print or 0) <= 0 else replace(p, better=p.than, than=p.better) for p in parts]
+    return sorted(parts, key=left, reverse=True)[: claim.n_needed][-1] if parts else None
+
+
 def as_in_print(part: Part) -> str:
     """What the paper prints of a comparison: ``"Table VI, σ = 15: NIQE of S-SAID 2.6288, of U-SAID 2.5690"``."""
     better, than = (_number(part, value) for value in part.printed)
@@ -181,7 +199,9 @@ def as_in_print(part: Part) -> str:
     effect = part.effect_in_print
     if not part.by or effect is None:
         return text
-    asked = f"more than {part.by:g} is asked for" if part.by > 0 else f"{-part.by:g} is allowed"
+    asked = (
+        f"more than {part.by:g} is asked for" if part.by > 0 else f"{-part.by:g}{' worse' * (effect > 0)} is allowed"
+    )
     return f"{text}, {'better' if effect > 0 else 'worse'} by {_number(part, abs(effect))} where {asked}"
 
 
@@ -265,6 +285,7 @@ def read_claim(record: Mapping[str, Any]) -> Claim:
         over_draws=over_draws,
         significant=record.get("significant", True),
         word=record.get("word", ""),
+        note=record.get("note", ""),
     )
 
 

@@ -93,10 +93,21 @@ def _check_levels(file: str, scores: ScoresLike) -> None:
 
 def _difference(first: ScoresLike, second: ScoresLike, sigma: float | None) -> str | None:
     """In what two files differ that have to agree, or None."""
+    if difference := _other_images(first.provenance["dataset"], second.provenance["dataset"]):
+        return difference
     if difference := difference_of_provenance(first.provenance, second.provenance, SAME_IN_ALL):
         return difference
     common = {*first.rows["sigma"]} & {*second.rows["sigma"]} if sigma is None else {sigma}
     return _difference_of_rows(*(one.rows[one.rows["sigma"].isin(common)] for one in (first, second)))
+
+
+def _other_images(first: Mapping[str, Any], second: Mapping[str, Any]) -> str | None:
+    """How many images each of two files has, if these are of one data set but not the same; else None."""
+    is_same_set = all(first.get(key) == second.get(key) for key in ("name", "split"))
+    if not is_same_set or all(first.get(key) == second.get(key) for key in ("n", "ids_sha256")):
+        return None
+    n, other = first["n"], second["n"]
+    return f"{n:,} images each, other lists" if n == other else f"{n:,} and {other:,} images, other lists"
 
 
 def difference_of_provenance(first: Mapping[str, Any], second: Mapping[str, Any], keys: Iterable[str]) -> str | None:

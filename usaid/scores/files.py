@@ -23,6 +23,7 @@ _METADATA_KEY = b"usaid_provenance"
 
 _CURE = "delete it; the same command makes it again"
 _FOREIGN = "move it away; the same command makes ours"
+_ENDING = ".parquet"
 
 MESSAGE = 200
 """Characters of somebody else's message that are shown."""
@@ -116,7 +117,8 @@ def _opened(path: str | Path) -> Iterator[pq.ParquetFile]:
     except PermissionError:
         raise UsaidError(f"{path}: score file cannot be read (permission denied); make it readable") from None
     except Exception as error:  # of whatever class a decoder raises on bytes that are no Parquet
-        raise UsaidError(f"{path}: not a readable score file ({_short(error)}); {_CURE}") from None
+        cure = _CURE if Path(path).suffix == _ENDING else f"give a score file ({_ENDING})"
+        raise UsaidError(f"{path}: not a readable score file ({_short(error)}); {cure}") from None
 
 
 def _short(error: object) -> str:

@@ -9,12 +9,15 @@ from usaid.paper.claims import (
     Claim,
     all_claims,
     as_in_print,
+    closest_to_margin,
     margins,
     read_claim,
     title_of_group,
     verdict_of_print,
 )
+from usaid.paper.published import published
 
+SIGMAS = ("15", "25", "35")
 CLAIMS = {claim.id: claim for claim in all_claims()}
 
 
@@ -104,6 +107,52 @@ def test_a_margin_is_named_with_what_is_printed() -> None:
     assert against("voc_niqe_margin") == [
         "Table I, σ = 25: NIQE of U-SAID 3.8975, of CDnCNN-B 4.2247, better by 0.3272 where more than 0.35 is asked for"
     ]
+
+
+@pytest.mark.parametrize(
+    ("claim_id", "text"),
+    [
+        ("voc_close_to_cdncnn_b", "Table I, σ = 35: PSNR of U-SAID 29.59, of CDnCNN-B 29.65, worse by 0.06"),
+        ("kodak_close_to_cdncnn_b", "Table VI, σ = 25: PSNR of U-SAID 32.17, of CDnCNN-B 32.27, worse by 0.10"),
+        ("cifar_second_best", "Table VIII: PSNR of U-SAID 28.98, of CDnCNN-B 29.13, worse by 0.15"),
+        ("draws_voc_s_said", "Table X, VOC: mIoU of S-SAID 0.4019, of U-SAID 0.4035, worse by 0.0016"),
+    ],
+)
+def test_closest_to_the_margin_is_the_weakest_that_is_needed(claim_id: str, text: str) -> None:
+    """The second needs four of six: the two weaker ones, PSNR at σ = 15 and 35, do not decide."""
+    part = closest_to_margin(CLAIMS[claim_id])
+    assert part is not None
+    assert as_in_print(part) == f"{text} where {-part.by:g} is allowed"
+
+
+def test_how_close_print_is_to_a_margin_fits_the_verdict() -> None:
+    for claim in all_claims():
+        part = closest_to_margin(claim)
+        assert (part is None) == (not claim.word), claim.id
+        if part is not None:
+            assert part.holds_in_print == (verdict_of_print(claim).verdict == "holds"), claim.id
+
+
+def test_margins_are_where_the_page_says_that_they_come_from() -> None:
+    def distances(table: int, metric: str, denoiser: str) -> list[float]:
+        numbers = ((published(table, group, metric, name) or 0 for name in ("cdncnn_b", denoiser)) for group in SIGMAS)
+        return [round(first - second, 4) for first, second in numbers]
+
+    assert distances(1, "psnr", "u_said") == [0.06, 0.05, 0.06]
+    assert distances(1, "psnr", "s_said") == [0.16, 0.17, 0.18]
+    ratios = [
+        ssim / psnr
+        for name in ("u_said", "s_said")
+        for ssim, psnr in zip(distances(6, "ssim", name), distances(6, "psnr", name), strict=True)
+    ]
+    assert [round(0.1 * end(ratios), 4) for end in (min, max)] == [0.0012, margins()["ssim"]] == [0.0012, 0.0025]
+
+
+def test_notes_quote_what_is_printed() -> None:
+    note = CLAIMS["best_if_told_the_median"].note
+    numbers = [published(4, f"{setting}/25", "niqe", "cbm3d") for setting in ("median_sigma", "oracle_sigma")]
+    for value in (*numbers, published(6, "25", "niqe", "u_said")):
+        assert f"{value:.4f}" in note
 
 
 def test_u_said_in_table_4_is_that_of_table_6() -> None:

@@ -26,7 +26,7 @@ from usaid.registries import BENCHMARKS, METRICS
 from usaid.report.tables.build import build_table
 from usaid.report.tables.categories import build_facts_table
 from usaid.report.tables.cells import Table
-from usaid.report.tables.files import make_table, write_table
+from usaid.report.tables.files import make_table, write_index, write_table
 from usaid.report.tables.render_csv import COLUMNS, render_csv
 from usaid.report.tables.render_markdown import render_markdown
 from usaid.report.tables.render_tex import render_tex, standalone_document
@@ -153,7 +153,8 @@ def test_markdown() -> None:
     assert [line.rstrip() for line in lines[14:]] == [
         "Ours (the paper's, ours minus the paper's). **Best** and <u>second best</u> of the compared denoisers by "
         "differences that survive a paired t-test over images, corrected by Holm for the 2 comparisons of Table VI, "
-        "at the 5 % level. =1st: ties, equal as printed or by differences that do not survive. Not ranked where "
+        "at the 5 % level. =1st: ties, by differences that do not survive, equal as printed, or between two such "
+        "numbers. Not ranked where "
         "differences are not testable (all differences are equal).",
         "n = 2 of 24 images of kodak, split all (subset two.txt); 1 noise draw; "
         "means of psnr_rgb_float, ssim_skimage7, niqe_live.",
@@ -350,8 +351,39 @@ def test_differences_in_origin_are_told() -> None:
     columns = quality([30.0] * 2, [0.9] * 2, [3.0] * 2)
     old, new = (scores(columns, title, git={"commit": title * 40}) for title in ("e", "f"))
     texts = [footnote.text for footnote in build_table(6, {"s_said": old, "u_said": new}).footnotes]
-    assert f"Scored with different code: e {'e' * 12}, f {'f' * 12}" in texts
-    assert not any("different device" in text for text in texts)
+    assert f"Scored with different code: {'e' * 12}: e; {'f' * 12}: f" in texts
+    assert not any("different devices" in text for text in texts)
+
+
+def test_many_images_are_written_with_a_separator() -> None:
+    dataset = KODAK | {"n": 1200, "n_official": 10_000}
+    columns = quality([30.0] * 1200, [0.9] * 1200, [3.0] * 1200) | {"image_id": [f"i{n}" for n in range(1200)]}
+    table = build_table(6, {"u_said": scores(columns, dataset=dataset)})
+    text = render_markdown(table)
+    assert "n = 1,200 of 10,000 images of" in text
+    assert "| 1,200 |" in text
+    assert '6,25,u_said,psnr,30.00,32.17,-2.17,1200,"psnr_rgb_float; n = 1,200 of 10,000"' in csv_lines(table)
+
+
+def test_deviations_of_several_tables_are_listed_once(tmp_path: Path) -> None:
+    shared, own = "Deviation from the paper: fewer steps.", "Deviation from the paper: half the images."
+    for name, lines in {"6": [shared, "note."], "4": ["first.", shared, own]}.items():
+        (tmp_path / f"table_{name}.md").write_text("  \n".join(["**Table**", *lines]) + "\n")
+        (tmp_path / f"table_{name}.csv").write_text("table\n")
+    write_index(tmp_path / "index.md", [tmp_path / "table_6.csv", tmp_path / "table_4.csv"], "x")
+    page = (tmp_path / "index.md").read_text()
+    assert page.count("fewer steps") == 1
+    assert page.count("Deviations from the paper, numbers of the list below the tables: 1.") == 2
+    assert "## Deviations of several tables\n\n1. fewer steps.\n" in page
+    assert own in page
+
+
+def test_devices_are_told_one_by_one_with_their_denoisers() -> None:
+    columns = quality([30.0] * 2, [0.9] * 2, [3.0] * 2)
+    devices = {"noisy": "cpu, 1 threads, AVX2", "s_said": "cpu, 2 threads, AVX2", "u_said": "cpu, 1 threads, AVX2"}
+    table = build_table(6, {name: scores(columns, name, device=device) for name, device in devices.items()})
+    text = "Scored with different devices: cpu, 1 thread, AVX2: noisy, u_said; cpu, 2 threads, AVX2: s_said"
+    assert text in [footnote.text for footnote in table.footnotes]
 
 
 def test_table_1_shows_sigmas_that_the_paper_lacks() -> None:

@@ -20,6 +20,9 @@ from usaid.report.tables.verdicts import convention_differs, what_differs
 from usaid.scores.draws import score_file_name
 from usaid.scores.files import GENERATED
 
+_TRAINED_HERE = "trained by this suite"
+"""A denoiser that deviates so has not the weights that its authors published, and the paper used."""
+
 _SINGLE_SOURCES: tuple[Over, ...] = ("images", "draws", "seeds")
 
 _Request = tuple[int, str, str, Over, bool]
@@ -53,7 +56,7 @@ class Evidence:
             return Finding(part, missing=why)
         own = self._estimates[part]
         effect = own if part.sign > 0 else own.negated
-        of_both = (self._files_of(part), self._differs(part))
+        of_both = (self._files_of(part), self._differs(part), self._convention(part))
         return Finding(part, effect, own.not_testable, self._why_not_comparable(part), *of_both)
 
     def units_needed(self, part: Part, effect: float, level: float) -> dict[Over, Units]:
@@ -165,6 +168,11 @@ class Evidence:
         means, spec = self._means(part), TABLES[part.table]
         return tuple(dict.fromkeys(text for place in _places(part) for text in what_differs(spec, means, place)))
 
+    def _convention(self, part: Part) -> str:
+        means = self._means(part)
+        ours, papers = means.convention_name(part.metric), means.metrics[part.metric].conventions[0].name
+        return ours if ours != papers else ""
+
     def _why_not_comparable(self, part: Part) -> str | None:
         """Why a comparison says nothing about the paper; None: it does.
 
@@ -173,6 +181,9 @@ class Evidence:
         if GENERATED in self._differs(part):
             return "the images are generated"
         means = self._means(part)
+        for name in (part.better, part.than):
+            if any(_TRAINED_HERE in text for text in means.deviations(name, None)):
+                return f"{title_of(name)} was {_TRAINED_HERE}"
         differs = dict.fromkeys(text for place in _places(part) for text in convention_differs(means, place))
         return "; ".join(differs) if part.by and differs else None
 

@@ -52,11 +52,11 @@ def judge_claims(files: ScoreFiles) -> list[JudgedClaim]:
 
 def family_of(experiment: str) -> str:
     """What the family of the corrected p-values is called."""
-    return f"claims of {experiment}"
+    return f"claims of {experiment}" if experiment else "claims"
 
 
 def _experiment(files: ScoreFiles) -> str:
-    """The experiment's name.
+    """The experiment's name; empty: there are no score files.
 
     Raises:
         UsaidError: the score files are of several.
@@ -65,4 +65,4 @@ def _experiment(files: ScoreFiles) -> str:
     names = sorted({str(scores.provenance["experiment"]) for scores in all_scores})
     if len(names) > 1:
         raise UsaidError(f"score files of the experiments {' and '.join(names)}; give those of one")
-    return names[0] if names else "without scores"
+    return names[0] if names else ""

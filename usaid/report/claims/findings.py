@@ -18,9 +18,11 @@ class Finding:
         estimate: by how much the one is better than the other, whether higher or lower scores are; below 0: it is
             worse; None: there is none.
         missing: why there is none, or why it cannot be tested.
-        not_comparable: why it says nothing about the paper: generated images, or a margin in another convention.
+        not_comparable: why it says nothing about the paper: generated images, a denoiser with weights of ours in place
+            of its authors', or a margin in another convention.
         files: the score files behind it, ``"kodak_quality/u_said.parquet"``.
         differs: in what these differ from what the paper measured.
+        convention: how the metric was computed, where the paper computed it otherwise: ``"niqe_live"``; empty: alike.
     """
 
     part: Part
@@ -29,6 +31,7 @@ class Finding:
     not_comparable: str | None = None
     files: tuple[str, ...] = ()
     differs: tuple[str, ...] = ()
+    convention: str = ""
 
     @property
     def is_tested(self) -> bool:

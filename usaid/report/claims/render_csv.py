@@ -5,17 +5,18 @@ import io
 from collections.abc import Iterable, Iterator, Sequence
 
 from usaid.registries import METRICS
-from usaid.report.claims.sentences import print_text, reason
+from usaid.report.claims.in_print import follows_text, margin_text, why_not_text
+from usaid.report.claims.sentences import reason
 from usaid.report.claims.verdicts import JudgedClaim
 from usaid.report.statistics.estimates import Over
-from usaid.report.tables.numbers import printed
+from usaid.report.tables.numbers import p_plain, printed
 from usaid.report.verdict_words import DOES_NOT_HOLD
 
 COLUMNS = (
     *("claim", "tables", "where", "quote", "says", "verdict", "reason", "effect", "low", "high", "unit", "metric"),
     *("group", "better", "than", "by", "over", "test", "units", "p", "p_corrected", "p_of", "family"),
     *("family_size", "parts", "parts_needed", "parts_tested", "parts_as_claimed", "images_needed", "draws_needed"),
-    *("seeds_needed", "differs", "scores", "print", "print_reason"),
+    *("seeds_needed", "differs", "scores", "print", "print_reason", "print_margin", "print_note"),
 )
 
 FURTHER_DIGITS = 2
@@ -46,12 +47,13 @@ def _line(judged: JudgedClaim, family: str) -> Iterator[str | int]:
     claim = judged.claim
     yield from (claim.id, " ".join(map(str, claim.tables)), claim.where, claim.quote, claim.says)
     yield from (judged.verdict, reason(judged), *_decisive(judged))
-    yield from ("" if p_value is None else f"{p_value:.3g}" for p_value in (judged.p, judged.p_corrected))
+    yield from map(p_plain, (judged.p, judged.p_corrected))
     yield "" if judged.p is None else ("opposite" if judged.verdict == DOES_NOT_HOLD else "claim")
     yield from (family, judged.family_size) if judged.p_corrected is not None else ("", "")
     yield from (len(claim.parts), claim.n_needed, len(judged.tested), judged.n_as_claimed)
     yield from (judged.lacking.get(over, "") for over in _SOURCES)
-    yield from ("; ".join(judged.differs), " ".join(judged.files), judged.in_print.verdict, print_text(judged))
+    yield from ("; ".join(judged.differs), " ".join(judged.files))
+    yield from (follows_text(judged), why_not_text(judged), margin_text(judged), claim.note)
 
 
 def _decisive(judged: JudgedClaim) -> Sequence[str]:

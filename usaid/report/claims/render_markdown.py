@@ -3,28 +3,30 @@
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
-from usaid.paper.claims import margins, title_of_metric
+from usaid.paper.claims import InPrint, margins, title_of_metric
 from usaid.paper.layouts import TABLES
 from usaid.paper.published import paper_notes
-from usaid.registries import METRICS
+from usaid.report.claims.in_print import FOLLOWS, follows_text, margin_text, why_not_text
 from usaid.report.claims.sentences import (
     as_claimed,
     chance_text,
     comparison_text,
-    differs_in_short,
     effect_text,
-    in_short,
-    p_text,
-    print_text,
+    judged_in,
+    p_of_sentence,
     reason,
+    samples,
     table_title,
+    unit_of_difference,
+    verdict_text,
 )
 from usaid.report.claims.verdicts import JudgedClaim
 from usaid.report.tables.render_markdown import DASH, escaped, table_line
 from usaid.report.verdict_words import DOES_NOT_HOLD, HOLDS, NOT_TESTED, WORDS
 
-_PRINT_WORDS = {HOLDS: "follows", DOES_NOT_HOLD: "does not follow", NOT_TESTED: "cannot be told"}
-"""Whether a sentence follows from the paper's own tables, in a reader's words."""
+_BY_ORDER, _BY_MARGIN = (f"{FOLLOWS[DOES_NOT_HOLD]}, {why}" for why in ("by order", "by our margin only"))
+_IN_PRINT = (FOLLOWS[HOLDS], _BY_ORDER, _BY_MARGIN, FOLLOWS[NOT_TESTED])
+"""What the sentences are counted by: whether they follow from print, and if not, what speaks against it."""
 
 
 def render_claims_markdown(claims: Sequence[JudgedClaim], experiment: str, family: str) -> str:
@@ -32,15 +34,15 @@ def render_claims_markdown(claims: Sequence[JudgedClaim], experiment: str, famil
 
     Args:
         claims: in order, those of a table one after the other.
-        experiment: its name.
+        experiment: its name; empty: there are no score files.
         family: what the family of the corrected p-values is called.
     """
     numbers = {judged.claim.id: number for number, judged in enumerate(claims, 1)}
     differs = {text: n for n, text in enumerate(dict.fromkeys(t for own in claims for t in own.differs), 1)}
-    parts = [f"# The paper's sentences in experiment {escaped(experiment)}", _counts(claims)]
+    parts = [f"# The paper's sentences {escaped(judged_in(experiment))}", _counts(claims)]
     for title, group in groupby(claims, key=table_title):
         of_table = [*group]
-        parts += [f"## {title}", _table(of_table, numbers), _notes(of_table, numbers, differs)]
+        parts += [f"## {title}", _table(of_table, numbers, differs), _notes(of_table, numbers)]
     parts += ["## Sentences that do not follow from the paper's own tables", _not_in_print(claims, numbers)]
     parts += ["What is ambiguous in the tables, or contradicts itself:", _notes_on_print()]
     if differs:
@@ -51,48 +53,47 @@ def render_claims_markdown(claims: Sequence[JudgedClaim], experiment: str, famil
 
 def _counts(claims: Sequence[JudgedClaim]) -> str:
     """How many sentences have which verdict, and which in print."""
-    words = [*_PRINT_WORDS]
-    lines = [
-        table_line(["Here", "sentences", *(f"{_PRINT_WORDS[word]} from print" for word in words)]),
-        table_line(["---", *["---:"] * (1 + len(words))]),
-    ]
-    for word in WORDS:
-        own: list[str] = [judged.in_print.verdict for judged in claims if judged.verdict == word]
-        lines.append(table_line([f"**{word}**", str(len(own)), *(str(own.count(known)) for known in words)]))
-    in_print: list[str] = [judged.in_print.verdict for judged in claims]
-    lines.append(table_line(["all", str(len(claims)), *(str(in_print.count(word)) for word in words)]))
+    lines = [table_line(["Here", "Sentences", *(f"In print: {text}" for text in _IN_PRINT)])]
+    lines.append(table_line(["---", *["---:"] * (1 + len(_IN_PRINT))]))
+    for title, words in {**{f"**{word}**": (word,) for word in WORDS}, "all": WORDS}.items():
+        own = [_counted_as(judged.in_print) for judged in claims if judged.verdict in words]
+        lines.append(table_line([title, str(len(own)), *(str(own.count(text)) for text in _IN_PRINT)]))
     return "\n".join(lines)
 
 
-def _table(claims: Iterable[JudgedClaim], numbers: dict[str, int]) -> str:
-    head = ["", "The sentence says", "Verdict", "Differs", "Effect", "Deciding part", "p", "Parts as claimed"]
+def _counted_as(in_print: InPrint) -> str:
+    """One of :data:`_IN_PRINT`."""
+    if in_print.verdict != DOES_NOT_HOLD:
+        return FOLLOWS[in_print.verdict]
+    return _BY_MARGIN if in_print.by_margin_only else _BY_ORDER
+
+
+def _table(claims: Iterable[JudgedClaim], numbers: dict[str, int], differs: dict[str, int]) -> str:
+    head = ["", "The sentence says", "Verdict", "Differs (list below)", "Effect", "Deciding part", "p"]
     align = ["---:", "---", "---", "---", "---:", "---", "---:", "---", "---"]
-    lines = [table_line([*head, "From print it"]), table_line(align)]
+    lines = [table_line([*head, "Parts as claimed", "Follows from the paper's tables?"]), table_line(align)]
     for judged in claims:
         finding = judged.decisive
         with_table = len(judged.claim.tables) > 1
         where = "" if finding is not None and finding.is_fact else comparison_text(finding, with_table)
-        verdict = f"**{judged.verdict}**" + (f": {escaped(text)}" if (text := in_short(judged)) else "")
-        cells = [differs_in_short(judged), effect_text(finding), where, p_text(judged.p_corrected), as_claimed(judged)]
-        shown = [escaped(cell) or DASH for cell in cells]
-        in_print = _PRINT_WORDS[judged.in_print.verdict]
-        lines.append(table_line([str(numbers[judged.claim.id]), escaped(judged.claim.says), verdict, *shown, in_print]))
+        word, further = verdict_text(judged)
+        listed = ", ".join(map(str, sorted(differs[text] for text in judged.differs)))
+        in_short = "; ".join(filter(None, [listed, *samples(judged)]))
+        cells = [in_short, effect_text(finding), where, p_of_sentence(judged), as_claimed(judged), follows_text(judged)]
+        about = [str(numbers[judged.claim.id]), escaped(judged.claim.says), f"**{word}**{escaped(further)}"]
+        lines.append(table_line([*about, *(escaped(cell) or DASH for cell in cells)]))
     return "\n".join(lines)
 
 
-def _notes(claims: Iterable[JudgedClaim], numbers: dict[str, int], differs: dict[str, int]) -> str:
+def _notes(claims: Iterable[JudgedClaim], numbers: dict[str, int]) -> str:
     """The sentences as printed, and what stands behind each verdict."""
     lines = []
     for judged in claims:
         sentences = [f"“{escaped(judged.claim.quote)}” ({escaped(judged.claim.where)})"]
-        if text := reason(judged):
-            sentences.append(_capital(escaped(text)))
-        if text := chance_text(judged.decisive):
-            sentences.append(_capital(escaped(text)))
+        texts = (reason(judged), chance_text(judged.decisive), margin_text(judged), judged.claim.note)
+        sentences += [_capital(escaped(text)) for text in texts if text]
         if judged.files:
             sentences.append(f"Scores: {escaped(_by_benchmark(judged.files))}")
-        if judged.differs:
-            sentences.append(f"Differs from the paper: {', '.join(str(differs[text]) for text in judged.differs)}")
         lines.append(f"- **{numbers[judged.claim.id]}** " + ". ".join(sentences) + ".")
     return "\n".join(lines)
 
@@ -114,7 +115,7 @@ def _not_in_print(claims: Iterable[JudgedClaim], numbers: dict[str, int]) -> str
         own = judged.in_print
         if own.verdict != HOLDS:
             quote = f"“{escaped(judged.claim.quote)}” ({escaped(judged.claim.where)})"
-            line = f"- **{numbers[judged.claim.id]}** {quote}. {_capital(escaped(print_text(judged)))}."
+            line = f"- **{numbers[judged.claim.id]}** {quote}. {_capital(escaped(why_not_text(judged)))}."
             [*lists.values()][2 if own.verdict == NOT_TESTED else int(own.by_margin_only)].append(line)
     return "\n\n".join(f"### {title}\n\n" + "\n".join(lines) for title, lines in lists.items() if lines) or "None."
 
@@ -133,8 +134,10 @@ def _explanation(claims: Sequence[JudgedClaim], family: str) -> str:
         "“usually” or the like. The quotation is the paper's, what it says is our reading",
         "**holds**: p < 0.05 for all (most) parts together. **does not hold**: p < 0.05 for the opposite, too many "
         "parts fail; this p is then shown. **not certain**: neither. **not tested**: parts are missing, and the others "
-        "do not decide. **not comparable**: it cannot hold without parts whose images are generated, or that have a "
-        "margin in another convention than the paper's. Which of two is better is asked in any convention",
+        "do not decide. **not comparable**: it cannot hold without parts whose images are generated, that have a "
+        "margin in another convention than the paper's, or a denoiser that this suite trained in place of its authors' "
+        "weights. Which of two is better is asked in any convention; the verdict names it if it is not the paper's",
+        "Differs: numbers of the list above, and how large the sample is if it is not the whole",
         "The effect is that of the part that decides: the weakest of those that have to hold, or of those that refute. "
         "It is in the metric's unit, with its 95 % interval. Above 0 it is as the sentence says, whether higher or "
         "lower values are better",
@@ -146,27 +149,32 @@ def _explanation(claims: Sequence[JudgedClaim], family: str) -> str:
         "test over images, and the larger p counts. A margin has Student's t alone",
         "The units that an uncertain sentence would take are those of the part that decides alone, at the level that "
         "Holm's method asks of the first of the family",
-        f"p is corrected by Holm's method. Family: {escaped(family)}{_sizes(claims)}",
+        f"p is corrected by Holm's method over the {escaped(family)}{_sizes(claims)}",
         "The source of chance is images: other images of this kind, not another training. Where both denoisers have "
         "several seeds or draws, it is all of images, draws and seeds",
         "“Comparable”, “close”, “marginally inferior” allow to be worse by no more than a margin; “remarkable”, "
         f"“notable”, “good margin” ask for more than it: {escaped(comparable)}",
+        "The margins are from numbers of print, not from our scores: PSNR's lies between Table I's distances from "
+        "CDnCNN-B of U-SAID (0.05 to 0.06 dB, called marginal) and of S-SAID (0.16 to 0.18 dB), SSIM's is the most "
+        "that goes with it in Table VI (0.0012 to 0.0025), NIQE's is half of what is called a large margin, the others "
+        "are half a point, a round number. Verdicts on sentences with a margin hang on this reading: their lines give "
+        "the effect in print that decides, beside the margin",
         "Table III's sentences are about facts, which have no p-value",
-        "From print: whether the sentence follows from the numbers that the paper prints, taken as they are",
+        "A sentence follows from the paper's tables if the printed numbers, taken as they are, are as it says",
     ]
     return "\n".join(f"- {sentence}." for sentence in sentences)
 
 
 def _sizes(claims: Iterable[JudgedClaim]) -> str:
-    """How many sentences the family has, by what is asked of them."""
+    """How many sentences the family has: enough of their parts are tested for the one outcome, or for the other."""
     sizes = {judged.verdict == DOES_NOT_HOLD: judged.family_size for judged in claims if judged.p_corrected is not None}
-    of_both = {False: "that may hold", True: "that may not"}
-    texts = [f"{sizes[refuted]} sentences {text}" for refuted, text in of_both.items() if refuted in sizes]
-    return f", {', '.join(texts)}" if texts else ""
+    of_both = {False: "for which “holds” was possible", True: "for which “does not hold” was"}
+    texts = [f"the {sizes[refuted]} {text}" for refuted, text in of_both.items() if refuted in sizes]
+    return f": {' and '.join(texts)}, with the parts that are tested" if texts else ""
 
 
 def _unit(metric: str) -> str:
-    unit = METRICS[metric].unit
+    unit = unit_of_difference(metric)
     return f" {unit}" if unit else ""
 
 

@@ -3,14 +3,16 @@
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
+from usaid.report.claims.in_print import follows_text
 from usaid.report.claims.sentences import (
     SEVERAL,
     comparison_text,
     differs_in_short,
     effect_text,
-    in_short,
-    p_text,
+    judged_in,
+    p_of_sentence,
     table_title,
+    verdict_text,
 )
 from usaid.report.claims.verdicts import JudgedClaim
 from usaid.report.tables.render_tex import DASH, escaped
@@ -20,25 +22,25 @@ _MOST = 2
 
 PACKAGES = ("amssymb", "array", "booktabs")
 
-_HEAD = rf"""%% The paper's sentences in experiment %(experiment)s. Needs \usepackage{{{",".join(PACKAGES)}}}.
+_HEAD = rf"""%% The paper's sentences %(judged_in)s. Needs \usepackage{{{",".join(PACKAGES)}}}.
 """
 
 _TABLE = r"""\begin{table}[htbp]
 \centering
 \setlength{\belowcaptionskip}{4pt}
-\caption{Sentences on %(title)s in experiment %(experiment)s.}
+\caption{Sentences on %(title)s %(judged_in)s.}
 \label{tab:usaid-claims-%(label)s}
 \footnotesize
 \setlength{\tabcolsep}{3pt}
 \begin{tabular}{@{}
->{\raggedright\arraybackslash}p{.25\linewidth}
+>{\raggedright\arraybackslash}p{.24\linewidth}
 >{\raggedright\arraybackslash}p{.13\linewidth}
->{\raggedright\arraybackslash}p{.18\linewidth}
->{\raggedright\arraybackslash}p{.20\linewidth}
->{\raggedright\arraybackslash}p{.08\linewidth}
+>{\raggedright\arraybackslash}p{.16\linewidth}
+>{\raggedright\arraybackslash}p{.19\linewidth}
+>{\raggedright\arraybackslash}p{.11\linewidth}
 >{\raggedright\arraybackslash}p{.08\linewidth}@{}}
 \toprule
-The sentence says & Verdict & Differs & Effect of the part that decides & $p$ & In print \\
+The sentence says & Verdict & Differs & Effect of the part that decides & $p$ & Follows from print? \\
 \midrule
 %(lines)s
 \bottomrule
@@ -52,14 +54,14 @@ def render_claims_tex(claims: Sequence[JudgedClaim], experiment: str) -> str:
 
     Args:
         claims: in order, those of a table one after the other.
-        experiment: its name.
+        experiment: its name; empty: there are no score files.
     """
-    name = escaped(experiment)
+    name = escaped(judged_in(experiment))
     tables = [
-        _TABLE % {"title": _title(title), "experiment": name, "label": _label(title), "lines": _lines(group)}
+        _TABLE % {"title": _title(title), "judged_in": name, "label": _label(title), "lines": _lines(group)}
         for title, group in groupby(claims, key=table_title)
     ]
-    return "\n".join([_HEAD % {"experiment": name}, *tables])
+    return "\n".join([_HEAD % {"judged_in": name}, *tables])
 
 
 def _lines(claims: Iterable[JudgedClaim]) -> str:
@@ -71,9 +73,8 @@ def _line(judged: JudgedClaim) -> str:
     where = comparison_text(finding, with_table=len(judged.claim.tables) > 1)
     effect = effect_text(finding).replace("-", "−")
     effect = f"{effect}, {where}" if effect else ""
-    verdict = ": ".join(filter(None, [judged.verdict, in_short(judged)]))
-    p_value, in_print = p_text(judged.p_corrected), judged.in_print.verdict
-    cells = [judged.claim.says, verdict, differs_in_short(judged, _MOST), effect, p_value, in_print]
+    verdict, differs = "".join(verdict_text(judged)), differs_in_short(judged, _MOST)
+    cells = [judged.claim.says, verdict, differs, effect, p_of_sentence(judged), follows_text(judged)]
     return " & ".join(escaped(cell) or DASH for cell in cells) + r" \\"
 
 

@@ -4,20 +4,27 @@ import re
 import textwrap
 from collections.abc import Sequence
 
-from usaid.paper.claims import Part, as_in_print, title_of, title_of_metric
+from usaid.paper.claims import Part, title_of, title_of_metric
 from usaid.paper.layouts import ROMAN
 from usaid.registries import METRICS
 from usaid.report.claims.findings import Finding
 from usaid.report.claims.verdicts import JudgedClaim
 from usaid.report.statistics.inference import MOST_UNITS
-from usaid.report.tables.numbers import printed_difference
+from usaid.report.tables.numbers import p_text, printed_difference
 from usaid.report.verdict_words import DOES_NOT_HOLD, NOT_CERTAIN, NOT_COMPARABLE, NOT_TESTED
 
 SEVERAL = "Several tables"
-SMALLEST_P = 1e-15
-"""A p-value below it is not written out."""
 FEW = 70
 """Characters of a deviation in a row."""
+
+
+def judged_in(experiment: str) -> str:
+    """``"in experiment released"``.
+
+    Args:
+        experiment: its name; empty: there are no score files.
+    """
+    return f"in experiment {experiment}" if experiment else "without score files"
 
 
 def table_title(judged: JudgedClaim) -> str:
@@ -33,7 +40,14 @@ def effect_text(finding: Finding | None) -> str:
         return ""
     metric = METRICS[finding.part.metric]
     value, low, high = (printed_difference(end, metric.digits) for end in (effect.value, effect.low, effect.high))
-    return f"{value}{f' {metric.unit}' if metric.unit else ''} [{low}, {high}]"
+    unit = unit_of_difference(finding.part.metric)
+    return f"{value}{f' {unit}' if unit else ''} [{low}, {high}]"
+
+
+def unit_of_difference(metric: str) -> str:
+    """The unit of a difference of two scores; of percentages it is points; empty: none."""
+    unit = METRICS[metric].unit
+    return "points" if unit == "%" else unit
 
 
 def comparison_text(finding: Finding | None, with_table: bool) -> str:
@@ -59,11 +73,11 @@ def as_claimed(judged: JudgedClaim) -> str:
     return f"{judged.n_as_claimed} of {tested}" + (f" tested, {parts} in all" if tested < parts else "")
 
 
-def p_text(p_value: float | None) -> str:
-    """A p-value with two digits; empty: there is none."""
-    if p_value is None:
-        return ""
-    return f"{p_value:.2g}" if p_value >= SMALLEST_P else f"< {SMALLEST_P:g}"
+def p_of_sentence(judged: JudgedClaim) -> str:
+    """The p-value of its row: corrected; where parts are open, that of the tested ones, and said so; empty: none."""
+    if judged.p_corrected is None and judged.verdict in (NOT_COMPARABLE, NOT_TESTED) and judged.tested:
+        return f"{p_text(judged.p_of_tested)} (tested parts, not corrected)"
+    return p_text(judged.p_corrected)
 
 
 def chance_text(finding: Finding | None) -> str:
@@ -77,8 +91,18 @@ def chance_text(finding: Finding | None) -> str:
     return f"over {'all sources' if own.over == 'all' else own.over} ({counted}), {own.test}"
 
 
+def verdict_text(judged: JudgedClaim) -> tuple[str, str]:
+    """The verdict, and what stands behind it in its row: ``("does not hold", " (niqe_live)")``.
+
+    Conventions that are not the paper's, what is not comparable, or how far an open sentence is as claimed.
+    """
+    text = in_short(judged)
+    conventions = f" ({', '.join(judged.conventions)})" if judged.conventions else ""
+    return judged.verdict, conventions + (f": {text}" if text else "")
+
+
 def in_short(judged: JudgedClaim) -> str:
-    """What stands beside the verdict in its row: what is not comparable, or how far an open sentence is as claimed."""
+    """What is not comparable, or how far an open sentence is as claimed; empty: the verdict says it all."""
     if judged.verdict == NOT_COMPARABLE:
         return not_comparable_text(judged)
     if judged.verdict == NOT_TESTED and judged.tested:
@@ -97,6 +121,11 @@ def differs_in_short(judged: JudgedClaim, most: int = 4) -> str:
     texts = (re.split(r"[,;] | \(", text)[0] for text in judged.differs)
     short = [*dict.fromkeys(textwrap.shorten(text, FEW, placeholder=" …") for text in texts)]
     return "; ".join([*short[:most], *[f"{len(short) - most} more"] * (len(short) > most)])
+
+
+def samples(judged: JudgedClaim) -> list[str]:
+    """Those of the deviations that say how many of the official images there are: ``"321 of 1,449 images"``."""
+    return [text for text in judged.differs if re.fullmatch(r"[\d,]+ of [\d,]+ images", text)]
 
 
 def reason(judged: JudgedClaim) -> str:
@@ -127,7 +156,7 @@ def missing_text(judged: JudgedClaim) -> str:
         if finding.missing is not None:
             parts.setdefault(finding.missing, []).append(finding.part)
     with_table = len(judged.claim.tables) > 1
-    return "; ".join(f"{_places(own, with_table)} ({why})" for why, own in parts.items())
+    return "; ".join(f"{places_of(own, with_table)} ({why})" for why, own in parts.items())
 
 
 def of_the_tested_text(judged: JudgedClaim) -> str:
@@ -142,7 +171,7 @@ def needed_text(judged: JudgedClaim) -> str:
     decisive = judged.decisive
     assert decisive is not None
     if decisive.margin_left(judged.claim) <= 0:
-        return "the observed effect is not on the claimed side: no number of images, draws or seeds would find it"
+        return f"the observed effect is {_why_short(decisive)}: no number of images, draws or seeds would bear it out"
     if not judged.needed:
         return "how many images, draws or seeds it would take cannot be told from the observed spread"
     level = "p < 0.05" + f" / {judged.family_size} sentences" * (judged.family_size > 1)
@@ -158,19 +187,15 @@ def needed_text(judged: JudgedClaim) -> str:
     return f"80 % power to {found} takes {' and '.join(counts)}{alone}"
 
 
-def print_text(judged: JudgedClaim) -> str:
-    """Why the sentence does not follow from print, or is not tested there; empty: it follows."""
-    own = judged.in_print
-    texts = [as_in_print(part) for part in own.against] if own.verdict == DOES_NOT_HOLD else []
-    if texts and own.by_margin_only:
-        texts[0] = f"by our reading of “{judged.claim.word}”: {texts[0]}"
-    if own.lacking:
-        metrics = dict.fromkeys(title_of_metric(part.metric) for part in own.lacking)
-        texts.append(f"{' and '.join(metrics)} of {_places(own.lacking, with_table=True)} not printed")
-    return "; ".join(texts)
+def _why_short(finding: Finding) -> str:
+    """Why an effect is not as claimed."""
+    if finding.part.by < 0:
+        return "larger than the margin allows"
+    on_side = finding.part.by > 0 and finding.estimate is not None and finding.estimate.value > 0
+    return "on the claimed side, but not above the margin that is asked for" if on_side else "not on the claimed side"
 
 
-def _places(parts: Sequence[Part], with_table: bool) -> str:
+def places_of(parts: Sequence[Part], with_table: bool) -> str:
     """Where parts stand: ``"σ = 15, 35"``, ``"Table I, σ = 15, 35 and Table VII, DeepGlobe"``."""
     by_table: dict[str, dict[str, None]] = {}
     for part in parts:

@@ -86,6 +86,18 @@ class JudgedClaim:
         return tuple(sorted(places, key=places.__getitem__))
 
     @property
+    def conventions(self) -> tuple[str, ...]:
+        """The metrics' conventions that the verdict rests on, of those that are not the paper's.
+
+        Where the sentence does not hold, it rests on the parts that are not as claimed; where it is open, on none.
+        """
+        if self.verdict in (NOT_COMPARABLE, NOT_TESTED):
+            return ()
+        refuted = self.verdict == DOES_NOT_HOLD
+        found = [own for own in self.tested if not (refuted and own.margin_left(self.claim) > 0)]
+        return tuple(dict.fromkeys(own.convention for own in found if own.convention))
+
+    @property
     def files(self) -> tuple[str, ...]:
         """The score files behind the verdict."""
         return tuple(dict.fromkeys(file for finding in self.findings for file in finding.files))

@@ -55,8 +55,8 @@ class Estimate:
     @property
     def negated(self) -> "Estimate":
         """Of other minus denoiser: the same test the other way round."""
-        low, high = (None if end is None else -end for end in (self.high, self.low))
-        return replace(self, value=-self.value, low=low, high=high)
+        low, high = (None if end is None else 0 - end for end in (self.high, self.low))
+        return replace(self, value=0 - self.value, low=low, high=high)  # -value may be a negative zero
 
     def p_above(self, margin: float) -> float | None:
         """One-sided p-value of the value being at most ``margin``, by Student's t; None: not testable."""
@@ -123,6 +123,14 @@ class Comparison:
         if self.p_corrected is None or math.isnan(self.p_corrected):
             return "not testable"
         return "differ" if self.differs else "no difference found"
+
+    @property
+    def reason(self) -> str:
+        """Why it is not testable, or why no difference is found though p is small enough; empty: nothing to say."""
+        own = self.estimate
+        if own.not_testable is not None or own.low is None or own.high is None or self.p_corrected is None:
+            return own.not_testable or ""
+        return "interval includes 0" if self.p_corrected < LEVEL and own.low <= 0 <= own.high else ""
 
 
 def identity(one: Comparison) -> tuple[object, ...]:

@@ -42,13 +42,13 @@ def explanation(sections: Sequence[Section], left_out: Sequence[str]) -> str:
         left_out: sentences, without their stops, on what is not there.
     """
     sentences = [
-        "A score is followed by its 95 % interval, a difference by its 95 % interval and its two-sided p-value after "
-        "Holm's correction. Differences are in the metric's unit",
+        "A score is followed by its 95 % interval, a difference by its 95 % interval and its two-sided p-value, with "
+        "the one after Holm's correction in parentheses where it is another. Differences are in the metric's unit",
         *_better(sections),
         "In bold: two that differ, p < 0.05 after the correction. No difference found does not mean equal",
         "A family is all pairs of a table's columns, in all of its groups and metrics, over one source of chance; "
         "clean images are compared with nothing, and what two groups share is one comparison. Intervals are not "
-        "corrected, so one may exclude 0 where p does not tell the two apart. Raw p-values are in the CSV file",
+        "corrected, so one may exclude 0 where the corrected p does not tell the two apart",
         *(text for over, text in _SOURCES.items() if any(section.over == over for section in sections)),
         *_of_data_sets(sections),
         *_methods(sections),
@@ -110,7 +110,7 @@ def _apart(section: Section) -> Iterator[str]:
 def _footnotes(sections: Iterable[Section]) -> list[str]:
     """Samples, failures, conventions and deviations, each once."""
     panels = {id(section.means): section.means for section in sections}
-    return [*dict.fromkeys(text for means in panels.values() for text in plain_footnotes(means))]
+    return plain_footnotes([*panels.values()])
 
 
 def _names(names: Iterable[str]) -> str:

@@ -34,23 +34,25 @@ def shown_pairs(section: Section) -> list[Pair]:
     return pairs
 
 
-def reading(section: Section) -> str:
-    """What a section says of the pairs that it shows, in one line of Markdown without its stop.
+def reading(section: Section) -> list[str]:
+    """What a section says of the pairs that it shows, in lines of Markdown without their stops.
 
-    That a denoiser is better than the noisy images is not said: only what competes is.
+    First how many comparisons find nothing, then a line for each pair that differs. That a denoiser is better than the
+    noisy images is not said: only what competes is.
     """
     titles = {name: escaped(title) for name, title in section.titles.items()}
-    order = [*titles]
-    pairs = {pair for pair in shown_pairs(section) if {*pair}.isdisjoint(REFERENCES)}
-    phrases: dict[Pair, list[str]] = {}
+    pairs = [pair for pair in shown_pairs(section) if {*pair}.isdisjoint(REFERENCES)]
     differing = _differing(section, pairs)
-    for better, worse in sorted(differing, key=lambda pair: order.index(pair[0])):
-        phrases.setdefault((better, _in_words(differing[better, worse], section)), []).append(titles[worse])
     statements = [
-        f"{titles[better]} has {what} than {' and '.join(worse)}" for (better, what), worse in phrases.items()
+        "; ".join(
+            f"{titles[better]} has {_in_words(differing[better, worse], section)} than {titles[worse]}"
+            for better, worse in (pair, pair[::-1])
+            if (better, worse) in differing
+        )
+        for pair in pairs
     ]
     counts = _counts([*distinct(row for row in section.differences if (row.denoiser, row.other) in pairs).values()])
-    return "; ".join([*statements, *counts]) or "nothing to compare"
+    return ["; ".join(counts) or "nothing to compare", *filter(None, statements)]
 
 
 def _differing(section: Section, pairs: Container[Pair]) -> dict[Pair, dict[str, list[str]]]:
@@ -79,6 +81,7 @@ def _in_words(levels_of: Mapping[str, Sequence[str]], section: Section) -> str:
 def _counts(differences: Sequence[Comparison]) -> list[str]:
     tested = [row for row in differences if row.p_corrected is not None]
     same = sum(not row.differs for row in tested)
-    counts = [f"no difference found in {same} of {len(tested)} comparisons"] * bool(tested)
+    all_differ = f"all {len(tested)} differ" if len(tested) > 1 else "the only comparison differs"
+    counts = [f"no difference found in {same} of {len(tested)} comparisons" if same else all_differ] * bool(tested)
     untested = len(differences) - len(tested)
     return counts + [f"{untested} comparison{'s' * (untested > 1)} not testable"] * bool(untested)

@@ -2,15 +2,22 @@
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from usaid.cards import Metric
 from usaid.report.statistics.estimates import LEVEL, PERMUTATION, Comparison, distinct
 from usaid.report.statistics.explanation import explanation
 from usaid.report.statistics.inference import least_p
 from usaid.report.statistics.reading import reading, shown_pairs
-from usaid.report.statistics.sections import Section
-from usaid.report.tables.numbers import FURTHER_DIGITS, counted, printed, printed_difference
+from usaid.report.statistics.sections import Section, repeated
+from usaid.report.tables.numbers import (
+    FURTHER_DIGITS,
+    counted,
+    counted_units,
+    p_text,
+    printed,
+    printed_difference,
+)
 from usaid.report.tables.render_markdown import DASH, escaped, table_line
 from usaid.report.tables.titles import heading
 
@@ -20,23 +27,43 @@ _LEAD = "**Reading.** What survives the correction for the number of comparisons
 def render_statistics_markdown(benchmark: str, sections: Sequence[Section], left_out: Sequence[str] = ()) -> str:
     """What can be said of a benchmark, then a table for each table of the paper, source of chance and noise level.
 
+    A section whose comparisons all stand in another one is named only.
+
     Args:
         benchmark: its name, which is that of the CSV file beside the page, too.
         sections: its comparisons.
         left_out: sentences, without their stops, on what is not there.
     """
-    parts = [f"# Statistics of {escaped(benchmark)}", _readings(sections)]
-    for section in sections:
+    same = repeated(sections)
+    shown = [section for index, section in enumerate(sections) if index not in same]
+    repeats = _repeats(sections, same, benchmark)
+    parts = [f"# Statistics of {escaped(benchmark)}", _readings(shown, repeats)]
+    for section in shown:
         parts += [f"## {escaped(section.title)}", f"{_about(section, benchmark)}.", *_blocks(section)]
-    return "\n\n".join([*parts, "## How to read this", explanation(sections, left_out)]) + "\n"
+    return "\n\n".join([*parts, "## How to read this", explanation(shown, left_out)]) + "\n"
 
 
-def _readings(sections: Sequence[Section]) -> str:
-    """What each section says; the page begins with it."""
+def _readings(sections: Sequence[Section], repeats: Iterable[str]) -> str:
+    """What each section says, pair by pair; the page begins with it."""
     if not sections:
         return "**Reading.** Nothing was scored that a table shows."
-    lines = [f"- [{escaped(own.title)}](#{_anchor(own.title)}): {reading(own)}." for own in sections]
-    return "\n".join([_LEAD, *lines])
+    lines = []
+    for own in sections:
+        first, *statements = reading(own)
+        lines.append(f"- [{escaped(own.title)}](#{_anchor(own.title)}): {first}.")
+        lines += [f"  - {statement}." for statement in statements]
+    return "\n".join([_LEAD, *lines, *(f"- {text}." for text in repeats)])
+
+
+def _repeats(sections: Sequence[Section], same: Mapping[int, Section], benchmark: str) -> Iterable[str]:
+    """What is not shown since it stands elsewhere on the page: a table, or some of its sections."""
+    shown = {own.spec.title for index, own in enumerate(sections) if index not in same}
+    texts: dict[str, None] = {}
+    for index, other in same.items():
+        own = sections[index]
+        what = own.title if own.spec.title in shown else own.spec.title
+        texts[f"{escaped(what)}: the same comparisons as {escaped(other.spec.title)}"] = None
+    return [f"{text}; corrected as its own family [in the CSV file]({benchmark}.csv)" for text in texts]
 
 
 def _anchor(title: str) -> str:
@@ -115,7 +142,7 @@ def _heading(metric: Metric, convention: str) -> str:
 
 def _units(rows: Iterable[Comparison]) -> str:
     """``"24 images"``; where metrics have different numbers of them, all of these."""
-    texts = (", ".join(counted(n, of) for of, n in row.estimate.units.items()) for row in rows)
+    texts = (counted_units(row.estimate.units) for row in rows)
     return " or ".join(filter(None, dict.fromkeys(texts))) or DASH
 
 
@@ -128,8 +155,14 @@ def _cell(row: Comparison, reasons: dict[str, int]) -> str:
         return value + _sup(reasons.setdefault(own.not_testable or "no interval", len(reasons) + 1))
     text = f"{value} [{show(own.low, digits)}, {show(own.high, digits)}]"
     if row.p_corrected is not None:
-        text += f", p = {row.p_corrected:.2g}"
+        text += f", {_p_values(p_text(own.p), p_text(row.p_corrected))}"
     return f"**{text}**" if row.differs else text
+
+
+def _p_values(raw: str, corrected: str) -> str:
+    """``"p = 0.012 (0.036)"``; ``"p < 1e-15"`` where the corrected one is the same."""
+    text = f"p {raw}" if raw.startswith("<") else f"p = {raw}"
+    return text if raw == corrected else f"{text} ({corrected})"
 
 
 def _sup(number: int) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from usaid.errors import one_line
 from usaid.report.statistics.estimates import BOTH_NEEDED, CONFIDENCE, PERMUTATION, Comparison, Over
-from usaid.report.tables.numbers import FURTHER_DIGITS, counted, printed, printed_difference
+from usaid.report.tables.numbers import FURTHER_DIGITS, counted_units, p_text, printed, printed_difference
 from usaid.report.tables.titles import heading
 
 DASH = "-"
@@ -47,11 +47,12 @@ def _difference(one: Comparison) -> list[str]:
     """Difference, interval, both p-values and verdict."""
     estimate, digits = one.estimate, one.metric.digits + FURTHER_DIGITS
     value = printed_difference(estimate.value, digits) if math.isfinite(estimate.value) else DASH
+    verdict = f"{one.verdict}: {one_line(one.reason)}" if one.reason else one.verdict
     if estimate.low is None or estimate.high is None:
-        return [value, DASH, DASH, DASH, f"{one.verdict}: {one_line(estimate.not_testable)}"]
+        return [value, DASH, DASH, DASH, verdict]
     interval = f"[{', '.join(printed_difference(end, digits) for end in (estimate.low, estimate.high))}]"
-    p_values = [DASH if p is None else f"{p:.2g}" for p in (estimate.p, one.p_corrected)]
-    return [value, interval, *p_values, one.verdict]
+    p_values = [p_text(p) or DASH for p in (estimate.p, one.p_corrected)]
+    return [value, interval, *p_values, verdict]
 
 
 def _aligned(lines: Sequence[Sequence[str]]) -> str:
@@ -65,7 +66,7 @@ def _explanation(differences: Sequence[Comparison]) -> str:
     what = f"{one_line(one.denoiser)} - {one_line(one.other)} on {one.benchmark}, over {one.estimate.over}"
     if not tested:
         return f"{what}: nothing could be tested."
-    units = _listed(", ".join(counted(n, of) for of, n in each.estimate.units.items()) for each in tested)
+    units = _listed(counted_units(each.estimate.units) for each in tested)
     count = len(tested)
     correction = f", corrected by Holm's method for {count} comparisons," if count > 1 else ""
     tests = _listed(each.estimate.test for each in tested)

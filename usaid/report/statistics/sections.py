@@ -1,14 +1,14 @@
 """What a page of statistics is made of: the comparisons of each table of a benchmark, over each source of chance."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from usaid.errors import UsaidError
 from usaid.paper.layouts import TABLES, TableSpec, table_of
 from usaid.paper.published import COLUMN_OF_K
 from usaid.registries import BENCHMARKS
-from usaid.report.statistics.estimates import Comparison, Over
+from usaid.report.statistics.estimates import Comparison, Over, identity
 from usaid.report.statistics.families import comparisons_of_table
 from usaid.report.statistics.sources import training_groups
 from usaid.report.tables.build import panels_of
@@ -106,6 +106,27 @@ class Section:
             return sigma
         told = ["the truth" if own.told_sigma is None else sigma_name(own.told_sigma) for own in shown]
         return f"{sigma} told {' or '.join(told)}"
+
+
+def repeated(sections: Sequence[Section]) -> dict[int, Section]:
+    """Index of a section whose scores and differences all stand in another one -> that one, the largest of those.
+
+    Table IV without a non-blind method says what Table VI says. Of two that say the same, the first is not repeated.
+    """
+    rows = [{identity(_in_one_order(row)) for row in section.comparisons} for section in sections]
+    found = {}
+    for index, own in enumerate(rows):
+        others = [n for n, other in enumerate(rows) if own < other or (own == other and n < index)]
+        if others:
+            found[index] = sections[max(others, key=lambda n: len(rows[n]))]
+    return found
+
+
+def _in_one_order(row: Comparison) -> Comparison:
+    """The same difference in whichever order a table has its columns: of two names the later minus the earlier."""
+    if row.other is None or row.denoiser > row.other:
+        return row
+    return replace(row, denoiser=row.other, other=row.denoiser, estimate=row.estimate.negated)
 
 
 def _names(row: Comparison) -> list[str]:

@@ -22,6 +22,9 @@ Pair = tuple[str, str | None]
 Members = Mapping[str, Mapping[int, str]]
 """Denoisers that are trained alike: name -> training seed -> denoiser."""
 
+ONE_TRAINING = "one training at most; give files of several seeds"
+"""Why nothing can be said of one denoiser over seeds."""
+
 NO_COMMON_SEED = "no training seed that both have"
 """Why two denoisers cannot be compared over seeds."""
 
@@ -160,6 +163,8 @@ class _Cells:
         """
         by_seed = [self._scores_by_seed(name) for name in _names(pair)]
         for name, scores in zip(pair, by_seed, strict=False):
+            if len(self.members.get(str(name), ())) < 2:
+                return _not_testable("seeds", f"{name}: {ONE_TRAINING}")
             if not scores:
                 return _not_testable("seeds", f"{name}: no score of a training seed")
         common = sorted(set.intersection(*map(set, by_seed)))

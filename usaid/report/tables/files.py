@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +13,7 @@ from usaid.paper.layouts import TableSpec
 from usaid.report.tables.build import build_table, spec_of
 from usaid.report.tables.categories import build_facts_table, facts_of_rows
 from usaid.report.tables.cells import Table
+from usaid.report.tables.footnotes import DEVIATION
 from usaid.report.tables.printed_p_values import build_print_table
 from usaid.report.tables.render_csv import render_csv
 from usaid.report.tables.render_markdown import escaped, render_markdown
@@ -101,7 +103,8 @@ def write_table(
 def write_index(path: str | Path, tables: Sequence[str | Path], experiment: str, pages: Sequence[str] = ()) -> None:
     """Write a Markdown page with an experiment's tables one below the other, below how many printed numbers hold.
 
-    Of a table or page that failed (:mod:`usaid.failures`) it says why.
+    Of a table or page that failed (:mod:`usaid.failures`) it says why. Deviations from the paper that several tables
+    have are listed once, below the tables.
 
     Args:
         path: the page.
@@ -121,9 +124,30 @@ def write_index(path: str | Path, tables: Sequence[str | Path], experiment: str,
             continue
         text = table.read_text(encoding="utf-8").strip()
         sections.append(f"{text}\n\n[CSV]({table.stem}.csv) · [LaTeX]({table.stem}.tex)")
+    sections = _with_shared_deviations_below(sections)
     if pages:
         sections.append("## Further\n\n" + "\n".join(_link(Path(page), Path(path).parent) for page in pages))
     write_texts({Path(path): "\n\n".join(sections) + "\n"})
+
+
+def _with_shared_deviations_below(sections: Sequence[str]) -> list[str]:
+    """The sections of a page with numbers for the deviations that several of them have, and the list of these."""
+    lines = [[line.strip() for line in text.splitlines()] for text in sections]
+    counts = Counter(line for own in lines for line in dict.fromkeys(own) if line.startswith(DEVIATION))
+    numbers = {line: n for n, line in enumerate((line for line, count in counts.items() if count > 1), 1)}
+    if not numbers:
+        return [*sections]
+    listed = "\n".join(f"{number}. {line.removeprefix(DEVIATION)}" for line, number in numbers.items())
+    return [*(_numbered(text, numbers) for text in sections), f"## Deviations of several tables\n\n{listed}"]
+
+
+def _numbered(text: str, numbers: Mapping[str, int]) -> str:
+    """A section with one line in place of those that have numbers."""
+    own = [line for line in text.splitlines() if line.strip() in numbers]
+    listed = ", ".join(str(numbers[line.strip()]) for line in own)
+    together = f"Deviations from the paper, numbers of the list below the tables: {listed}.  "
+    kept = [line for line in text.splitlines() if line not in own[1:]]
+    return "\n".join(together if line in own[:1] else line for line in kept)
 
 
 def write_verdicts(path: str | Path, tables: Iterable[str | Path]) -> None:

@@ -1,5 +1,6 @@
 """What stands below a table of means: n, conventions, missing cells, deviations and where the numbers come from."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import product
 from typing import Any
@@ -8,8 +9,11 @@ from usaid.paper.layouts import TableSpec
 from usaid.paper.published import paper_denoisers, paper_notes, published
 from usaid.report.tables.cells import Footnote, Mark, Place
 from usaid.report.tables.means import Means, Missing
+from usaid.report.tables.numbers import counted
 
 NOT_IN_PAPER = "not in the paper"
+DEVIATION = "Deviation from the paper: "
+"""What footnotes on deviations begin with."""
 
 Marked = Iterable[tuple[str, Mark | Place]]
 """Text of a footnote and one of the things that it is about."""
@@ -38,22 +42,33 @@ def footnotes_of_means(
     general = [text for means in panels for text in (*_origins(means, titles), *_weights(means, titles))]
     trainings = [text for means in panels if spec.ablated is not None for text in _trainings(means, titles)]
     return [
-        *(Footnote(text) for means in panels for text in _sample(means)),
+        *(Footnote(text) for means in panels for text in _sample(means, draws_first=spec.over_draws)),
         *grouped_by_text(marked),
         *map(Footnote, dict.fromkeys([*shared, *trainings, *general])),
         *notes_on_print(spec.number),
     ]
 
 
-def plain_footnotes(means: Means) -> list[str]:
-    """What has to stand below any page made from means: as below a table, but naming denoisers instead of marking."""
-    titles = {name: name for name in means.scores}
-    failed = [f"{name}: {why}" for name in means.scores if (why := means.why_failed(name))]
-    conventions = dict.fromkeys(text for text, _ in _conventions(means))
-    undefined = [f"{mark.denoiser}, sigma {mark.group}: {text}" for text, mark in _undefined(means)]
-    some = [f"{mark.denoiser}: {text}" for text, mark in _deviations_of_some(means)]
-    shared = _deviations_of_all(means)
-    return [*_sample(means), *failed, *conventions, *undefined, *some, *shared, *_origins(means, titles)]
+def plain_footnotes(panels: Sequence[Means]) -> list[str]:
+    """What has to stand below any page made from means: as below a table, but naming denoisers instead of marking.
+
+    Each text once. A deviation names the denoisers that have it, if not all of all panels do.
+    """
+    texts: list[str] = []
+    for means in panels:
+        failed = [f"{name}: {why}" for name in means.scores if (why := means.why_failed(name))]
+        conventions = [text for text, _ in _conventions(means)]
+        undefined = [f"{mark.denoiser}, sigma {mark.group}: {text}" for text, mark in _undefined(means)]
+        texts += [*_sample(means), *failed, *conventions, *undefined]
+    judged = dict.fromkeys(name for means in panels for name in means.judged)
+    having: dict[str, dict[str, None]] = {}
+    for means in panels:
+        for name in means.judged:
+            for text in means.deviations(name, None):
+                having.setdefault(f"{DEVIATION}{text}", {})[name] = None
+    named = [text if {*names} == {*judged} else f"{', '.join(names)}: {text}" for text, names in having.items()]
+    origins = [text for means in panels for text in _origins(means, {name: name for name in means.scores})]
+    return [*dict.fromkeys([*texts, *named, *origins])]
 
 
 def grouped_by_text(marked: Marked) -> list[Footnote]:
@@ -75,19 +90,22 @@ def _reading_order(mark: Mark | Place, denoisers: list[str]) -> tuple[bool, bool
     return (mark.group is not None, mark.metric is not None, denoisers.index(mark.denoiser) if mark.denoiser else 0)
 
 
-def _sample(means: Means) -> Iterable[str]:
+def _sample(means: Means, draws_first: bool = False) -> Iterable[str]:
     """``n = ... of ...``, the sigma of a table that has only one, the draws, and the conventions."""
     for scores in list(means.judged.values())[:1]:
         dataset, draws = scores.provenance["dataset"], scores.rows["draw"].nunique()
         subset = f" (subset {dataset['subset']})" if dataset["subset"] else ""
-        images = f"n = {dataset['n']} of {dataset['n_official']} images of {dataset['name']}, split {dataset['split']}"
+        n = f"{dataset['n']:,} of {dataset['n_official']:,} images"
+        images = f"{n} of {dataset['name']}, split {dataset['split']}{subset}"
         used = [convention for convention in means.conventions.values() if convention is not None]
         averaged = [convention.name for convention in used if not convention.of_whole_set]
         whole = [convention.name for convention in used if convention.of_whole_set]
         columns = [f"means of {', '.join(averaged)}"] * bool(averaged)
         columns += [f"{', '.join(whole)} of all images together"] * bool(whole)
         sigma = "" if means.sigma is None else f"; sigma {means.sigma:g}"
-        yield f"{images}{subset}{sigma}; {draws} noise draw{'s' * (draws != 1)}; {'; '.join(columns)}"
+        noise = counted(draws, "noise draws")
+        sample = f"{noise}; {images}{sigma}" if draws_first else f"{images}{sigma}; {noise}"
+        yield f"n = {sample}; {'; '.join(columns)}"
 
 
 def _failures(means: Means) -> Marked:
@@ -157,7 +175,7 @@ def _deviations_of_all(means: Means) -> list[str]:
     """Those that all denoisers have."""
     by_denoiser = [means.deviations(denoiser, None) for denoiser in means.judged]
     common = [text for text in by_denoiser[0] if all(text in texts for texts in by_denoiser)] if by_denoiser else []
-    return [f"Deviation from the paper: {text}" for text in common]
+    return [f"{DEVIATION}{text}" for text in common]
 
 
 def _deviations_of_all_panels(panels: Sequence[Means]) -> list[str]:
@@ -169,7 +187,7 @@ def _deviations_of_all_panels(panels: Sequence[Means]) -> list[str]:
 def _deviations_of_some(means: Means) -> Marked:
     common = _deviations_of_all(means)
     for denoiser in means.judged:
-        for text in (f"Deviation from the paper: {text}" for text in means.deviations(denoiser, None)):
+        for text in (f"{DEVIATION}{text}" for text in means.deviations(denoiser, None)):
             if text not in common:
                 yield from ((text, means.mark(denoiser, metric)) for metric in means.metrics)
 
@@ -177,15 +195,18 @@ def _deviations_of_some(means: Means) -> Marked:
 def _origins(means: Means, titles: Mapping[str, str]) -> Iterable[str]:
     """Provenance that may differ between the score files of a table, but not silently."""
     for what, read in _ORIGINS.items():
-        origins = {titles[name]: read(scores.provenance) for name, scores in means.judged.items()}
-        if len(set(origins.values())) > 1:
-            yield f"Scored with different {what}: {', '.join(f'{title} {value}' for title, value in origins.items())}"
+        titles_by_origin: dict[str, list[str]] = {}
+        for name, scores in means.judged.items():
+            titles_by_origin.setdefault(read(scores.provenance), []).append(titles[name])
+        if len(titles_by_origin) > 1:
+            values = (f"{value}: {', '.join(own)}" for value, own in titles_by_origin.items())
+            yield f"Scored with different {what}: {'; '.join(values)}"
 
 
 _ORIGINS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "experiments": lambda provenance: str(provenance.get("experiment")),
     "code": lambda provenance: str(provenance.get("git", {}).get("commit"))[:12],
-    "device": lambda provenance: str(provenance.get("device")),
+    "devices": lambda provenance: re.sub(r"\b1 threads\b", "1 thread", str(provenance.get("device"))),
     "precision": lambda provenance: str(provenance.get("precision")),
 }
 

@@ -203,17 +203,17 @@ class Means:
         mean = self.values[place]
         if not mean.n_undefined:
             return None
-        images = f"{mean.n_undefined} of {mean.n + mean.n_undefined} images"
+        images = f"{mean.n_undefined:,} of {mean.n + mean.n_undefined:,} images"
         return f"{self.convention_name(place.metric)} is undefined for {images}"
 
     def remarks(self, place: Place) -> list[str]:
         """What has to be known of a number of ours beside its convention: fewer images, deviations from the paper."""
         mean, dataset = self.values[place], self.judged[place.denoiser].provenance["dataset"]
-        texts = [f"n = {dataset['n']} of {dataset['n_official']}"] * (dataset["n"] != dataset["n_official"])
+        texts = [f"n = {dataset['n']:,} of {dataset['n_official']:,}"] * (dataset["n"] != dataset["n_official"])
         if undefined := self.undefined_text(place):
             texts.append(undefined)
         if self.is_apart(place):
-            texts.append(f"n = {mean.n}: fewer images than its neighbours, not ranked against them")
+            texts.append(f"n = {mean.n:,}: fewer images than its neighbours, not ranked against them")
         return [*texts, *self.deviations(place.denoiser, place.metric), *self.deviations(place.denoiser, None)]
 
     def deviations(self, denoiser: str, metric: str | None) -> list[str]:

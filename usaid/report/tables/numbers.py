@@ -1,5 +1,6 @@
 """Numbers as text: the paper's digits, scientific notation, check marks, and signs for differences."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,6 +12,12 @@ FURTHER_DIGITS_OF_CSV = 2
 
 SMALL_P = 0.01
 """Below it a p-value is written in scientific notation, as the paper does."""
+
+SMALLEST_P = 1e-15
+"""A p-value below it is not written out where people read."""
+
+SMALLEST_P_OF_CSV = 1e-300
+"""Likewise, in a CSV file, where a p-value is never 0: it is printed as this."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +35,8 @@ class NumberFormat:
 
     def plain(self, value: float) -> str:
         """As a CSV file has it: ``"32.30"``, ``"3.30e-6"``, ``"inf"``; a check mark is ``"1"``."""
-        if self.style == "p_value" and value >= SMALL_P:
-            return printed(value, 4)
+        if self.style == "p_value":
+            return printed(value, 4) if value >= SMALL_P else scientific(max(value, SMALLEST_P_OF_CSV), self.digits)
         return printed(value, self.digits) if self.style in ("fixed", "check") else scientific(value, self.digits)
 
     def text(self, value: float) -> str:
@@ -71,5 +78,22 @@ def scientific(value: float, digits: int) -> str:
 
 
 def counted(n: int, units: str) -> str:
-    """``"24 images"``, ``"1 image"``: of units in the plural."""
-    return f"{n} {units.removesuffix('s') if n == 1 else units}"
+    """``"9,999 images"``, ``"1 image"``: of units in the plural."""
+    return f"{n:,} {units.removesuffix('s') if n == 1 else units}"
+
+
+def counted_units(units: Mapping[str, int]) -> str:
+    """``"3 seeds, 24 images"``: of units -> how many; a single training is no sample of trainings and left out."""
+    return ", ".join(counted(n, unit) for unit, n in units.items() if (unit, n) != ("seeds", 1))
+
+
+def p_text(p_value: float | None) -> str:
+    """A p-value as people read it, with two digits: ``"0.012"``, ``"< 1e-15"``; empty: there is none."""
+    if p_value is None:
+        return ""
+    return f"{p_value:.2g}" if p_value >= SMALLEST_P else f"< {SMALLEST_P:g}"
+
+
+def p_plain(p_value: float | None) -> str:
+    """A p-value as a CSV file has it, with three digits, and one below 1e-300 as ``"1e-300"``; empty: there is none."""
+    return "" if p_value is None else f"{max(p_value, SMALLEST_P_OF_CSV):.3g}"

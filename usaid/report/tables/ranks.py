@@ -17,7 +17,9 @@ def ranked(table: Table, comparisons: Iterable[Comparison], images: Mapping[Plac
 
     The numerically best is first if its difference from every other one survives (:attr:`Comparison.differs`); else it
     shares the first place with all that it does not differ from. Where the first is alone, the others are ranked
-    likewise for the second place. Numbers that are equal as printed share a place, whatever the test finds.
+    likewise for the second place. Numbers that are equal as printed share a place, whatever the test finds. Places have
+    no gaps: what lies between the best and the worst that shares its place shares it as well, even if it differs from
+    the best; else a smaller number would stand above a larger one.
 
     Noisy and clean do not compete, nor does a number that averages fewer images than its rivals. Nothing is ranked
     where fewer than two denoisers have a value, or where a difference that decides cannot be tested.
@@ -85,7 +87,8 @@ def _leaders(rivals: Sequence[_Rival], found: _Found) -> tuple[list[_Rival], str
     if undecided:
         return [], reasons[undecided[0]]
     alike = [rival for rival, one in comparisons.items() if rival.printed == best.printed or not (one and one.differs)]
-    return [best, *alike], ""
+    worst = min([best, *alike], key=lambda rival: rival.merit)
+    return [best, *(own for own in others if own.merit >= worst.merit or own.printed == worst.printed)], ""
 
 
 def _pair(one: _Rival, other: _Rival) -> tuple[str, str, frozenset[str]]:
@@ -127,7 +130,11 @@ def legend_of_ranks(table: Table, best: str, second: str, escaped: Callable[[str
         sentences.append(f"{best} and {second} {survive}")
     if shared := sorted({cell.rank for cell in table.cells if cell.rank is not None and cell.tied}):
         marks = ", ".join(TIES[rank] for rank in shared)
-        sentences.append(escaped(f"{marks}: ties, equal as printed or by differences that do not survive."))
+        sentences.append(
+            escaped(
+                f"{marks}: ties, by differences that do not survive, equal as printed, or between two such numbers."
+            )
+        )
     if ranking.not_testable:
         sentences.append(escaped(f"Not ranked where differences are not testable ({'; '.join(ranking.not_testable)})."))
     return " ".join(sentences)

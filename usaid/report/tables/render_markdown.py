@@ -50,7 +50,7 @@ def _cell(table: Table, cell: Cell) -> str:
     number = table.number_format(cell.place)
     ours = DASH if cell.ours is None else number.text(cell.ours)
     ours = _marked(ours, cell)
-    ours += f" (n = {cell.n})" * cell.apart + _sup(table.letters(cell.place))
+    ours += (f" (n = {cell.n:,})" if cell.apart else "") + _sup(table.letters(cell.place))
     if cell.paper is None:
         return ours
     paper = number.text(cell.paper)
@@ -69,7 +69,7 @@ def _marked(number: str, cell: Cell) -> str:
 def _n(row: Row) -> str:
     """Number of images behind the row, or the range of it over the columns."""
     counts = sorted({cell.n for cell in row.cells if cell.n is not None})
-    return DASH if not counts else "–".join(str(count) for count in dict.fromkeys([counts[0], counts[-1]]))
+    return DASH if not counts else "–".join(f"{count:,}" for count in dict.fromkeys([counts[0], counts[-1]]))
 
 
 def _legend(table: Table) -> str:

@@ -155,7 +155,7 @@ def _cell(table: Table, cell: Cell) -> str:
     number = table.number_format(cell.place)
     ours = DASH if cell.ours is None else _value(number.text(cell.ours))
     ours = _marked(ours, cell)
-    ours += rf" (n\,=\,{cell.n})" * cell.apart + _superscript(table.letters(cell.place))
+    ours += (rf" (n\,=\,{cell.n:,})" if cell.apart else "") + _superscript(table.letters(cell.place))
     return ours if cell.paper is None else rf"{ours} \usaidpaper{{{_value(number.text(cell.paper))}}}"
 
 

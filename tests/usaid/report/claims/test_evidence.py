@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from usaid.denoisers.mlp.denoiser import origin_of_weights
 from usaid.paper.claims import Claim, read_claim
 from usaid.report.claims.evidence import Evidence
 from usaid.report.claims.findings import Finding
@@ -141,6 +142,25 @@ def test_generated_images_are_not_comparable_whatever_is_asked(score_file: Score
     ]
     result = judged(claim_of(), files)
     assert (result.verdict, result.findings[0].not_comparable) == ("not comparable", "the images are generated")
+
+
+def test_a_denoiser_trained_here_in_place_of_its_authors_weights_is_not_comparable(
+    score_file: ScoreFile, two: list[Path]
+) -> None:
+    record = {"origin": "trained", "steps": 5, "batch": 2, "n_images": 3}
+    texts = [origin_of_weights(record), "MLP: a sliding window of stride 6"]
+    files = [*two, score_file("kodak_quality", "mlp", {(25, 0, 25): QUALITY}, deviations=texts)]
+    part = {"better": "u_said", "than": ["mlp"], "groups": "median_sigma/25"}
+    assert finding(claim_of(4, **part), files).not_comparable == "MLP was trained by this suite"
+    files[2] = score_file("kodak_quality", "mlp", {(25, 0, 25): QUALITY}, deviations=texts[1:])
+    assert finding(claim_of(4, **part), files).not_comparable is None
+
+
+def test_the_convention_is_named_where_it_is_not_the_papers(score_file: ScoreFile, two: list[Path]) -> None:
+    assert finding(claim_of(metric="niqe"), two).convention == ""
+    values = {name: {"niqe_live": of["niqe_matlab"]} for name, of in (("u_said", QUALITY), ("s_said", BETTER))}
+    files = [score_file("kodak_quality", name, {25: own}) for name, own in values.items()]
+    assert finding(claim_of(metric="niqe"), files).convention == "niqe_live"
 
 
 def test_several_seeds_are_compared_over_all_sources(score_file: ScoreFile) -> None:

@@ -14,10 +14,12 @@ from evaluators.scoring import deviations
 from usaid.errors import UsaidError
 from usaid.experiment.reading import read_experiment
 from usaid.paper.claims import all_claims
+from usaid.paper.published import OF_TWO, all_published
 from usaid.report.claims.files import write_claims
 from usaid.report.claims.render_csv import COLUMNS
 from usaid.report.claims.render_tex import PACKAGES
 from usaid.report.tables.files import write_index
+from usaid.report.tables.printed_p_values import TESTS, moments, p_range
 from usaid.report.verdict_words import WORDS
 from usaid.scores.files import GENERATED
 from usaid_cli import main
@@ -27,6 +29,7 @@ ScoreFile = Callable[..., Path]
 HOSTILE = r"a | <b> & 50 % of $x_1$ \input{x} [y](z) #{~^`"
 BASE = 30 + np.random.default_rng(3).normal(size=24)
 NOISE = np.random.default_rng(4).normal(scale=0.01, size=24)
+TWO = {"u_said": {"psnr_rgb_float": BASE + 0.1 + NOISE}, "s_said": {"psnr_rgb_float": BASE}}
 
 
 def kodak(score_file: ScoreFile, **provenance: object) -> list[Path]:
@@ -65,7 +68,7 @@ def test_verdicts_of_a_data_set_as_printed(score_file: ScoreFile, tmp_path: Path
     holds = ("kodak_best_psnr_ssim", "kodak_s_said_best_niqe", "kodak_close_to_cdncnn_b", "needs_no_labels")
     assert {lines[name]["verdict"] for name in holds} == {"holds"}
     assert lines["kodak_niqe_comparable"]["verdict"] == "not certain"  # worse by the very margin
-    assert lines["kodak_s_said_best_niqe"]["print"] == "does not hold"
+    assert lines["kodak_s_said_best_niqe"]["print"] == "does not follow"
     best = lines["kodak_best_psnr_ssim"]
     assert (best["parts"], best["parts_as_claimed"], best["units"], best["over"]) == ("12", "12", "images=24", "images")
     assert best["family"] == "claims of made"
@@ -81,7 +84,8 @@ def test_counts_stand_on_top_and_what_print_does_not_bear_out_below(score_file: 
     verdicts = [line["verdict"] for line in lines_of(tmp_path).values()]
     for word in WORDS:
         assert f"| **{word}** | {verdicts.count(word)} |" in text
-    assert f"| all | {len(verdicts)} | 35 | 12 | 1 |" in text
+    assert "follows | In print: does not follow, by order | In print: does not follow, by our margin only | In" in text
+    assert f"| all | {len(verdicts)} | 35 | 5 | 7 | 1 |" in text
     below = text.partition("## Sentences that do not follow from the paper's own tables")[2]
     order, _, margin = below.partition("### Only our margin speaks against it")
     assert "### The printed numbers are in another order" in order
@@ -107,7 +111,7 @@ def test_hostile_texts_break_no_page(score_file: ScoreFile, tmp_path: Path) -> N
     markdown, tex = ((tmp_path / f"claims.{kind}").read_text(encoding="utf-8") for kind in ("md", "tex"))
     assert r"a \| \<b\> & 50 % of $x_1$ \\input{x} \[y\](z) #{\~^\`" in markdown
     tables = [line for line in markdown.splitlines() if line.startswith("| ")]
-    assert {len(re.findall(r"(?<!\\)\|", line)) for line in tables} == {6, 10}
+    assert {len(re.findall(r"(?<!\\)\|", line)) for line in tables} == {7, 10}
     check_tex(tex)
     assert "nan" not in re.findall(r"\w+", markdown + tex)
 
@@ -162,7 +166,54 @@ def test_without_scores_only_facts_are_judged(tmp_path: Path) -> None:
         "only_s_said_needs_labels",
         "two_are_semantic_aware",
     }
-    assert "experiment without scores" in (tmp_path / "claims.md").read_text(encoding="utf-8")
+    markdown, tex = ((tmp_path / f"claims.{kind}").read_text(encoding="utf-8") for kind in ("md", "tex"))
+    assert markdown.startswith("# The paper's sentences without score files\n")
+    assert r"\caption{Sentences on Table I without score files.}" in tex
+
+
+def test_rows_name_what_differs_by_its_number_and_the_sample(score_file: ScoreFile, tmp_path: Path) -> None:
+    texts = [f"a deviation of some length, number {number}" for number in range(9)]
+    write_claims(
+        [score_file("voc_quality", name, {25: values}, deviations=texts) for name, values in TWO.items()], tmp_path
+    )
+    text = (tmp_path / "claims.md").read_text(encoding="utf-8")
+    assert "| 1, 2, 3, 4, 5, 6, 7, 8, 9, 10; 24 of 1,449 images |" in text
+    assert "\n1. 24 of 1,449 images.\n2. a deviation of some length, number 0.\n" in text
+
+
+def test_words_on_print_are_the_same_in_all_files(tmp_path: Path) -> None:
+    write_claims([], tmp_path)
+    words = [line["print"] for line in lines_of(tmp_path).values()]
+    assert {*words} == {"follows", "does not follow", "cannot be told"}
+    markdown, tex = ((tmp_path / f"claims.{kind}").read_text(encoding="utf-8") for kind in ("md", "tex"))
+    assert re.findall(r"^\| \d+ \|.*\| ([a-z ]+) \|$", markdown, flags=re.MULTILINE) == words
+    assert re.findall(r"& ([a-z ]+) \\\\$", tex, flags=re.MULTILINE) == words
+
+
+def test_lines_say_what_in_print_is_close_to_a_margin_or_contradicts_itself(tmp_path: Path) -> None:
+    write_claims([], tmp_path)
+    text, lines = (tmp_path / "claims.md").read_text(encoding="utf-8"), lines_of(tmp_path)
+    close = "PSNR of U-SAID 32.17, of CDnCNN-B 32.27, worse by 0.10 where 0.1 is allowed"
+    assert close in text
+    assert lines["kodak_close_to_cdncnn_b"]["print_margin"].endswith(close)
+    assert "At σ = 25, where both settings are the same experiment, print gives CBM3D a NIQE of both 2.6152 and" in text
+    assert lines["draws_kodak_s_said"]["print_note"].startswith("the rounding of the printed means")
+
+
+def test_the_note_on_p_values_stands_where_rounding_allows_both_sides(tmp_path: Path) -> None:
+    """Of the pooled test, which is the one that all printed p-values fit."""
+    pooled = next(test for test in TESTS if test.name == "pooled")
+    entries = [entry for entry in all_published() if entry.metric.endswith(OF_TWO)]
+    ranges = {}
+    for entry in entries:
+        pair = entry.denoiser.split("_vs_")
+        ranges[entry.group, entry.metric, *pair] = p_range(pooled, *(moments(entry, name) for name in pair))
+    both = {key: own for key, own in ranges.items() if own.low < 0.05 <= own.high}
+    assert [*both] == [("kodak", "niqe_p_value", "s_said", "u_said")]
+    notes = {claim.id: claim.note for claim in all_claims() if claim.over_draws and claim.note}
+    (own,) = both.values()
+    assert [*notes] == ["draws_kodak_s_said"]
+    assert f"any p from {own.low:.2g} to {own.high:.2g}, on both sides of 0.05" in notes["draws_kodak_s_said"]
 
 
 def test_files_of_two_experiments_are_refused(score_file: ScoreFile, tmp_path: Path) -> None:

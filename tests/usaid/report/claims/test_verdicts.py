@@ -10,9 +10,20 @@ from scipy.stats import norm
 
 from usaid.paper.claims import Claim, Part, read_claim
 from usaid.report.claims.findings import OF_FACTS, Finding
-from usaid.report.claims.sentences import differs_in_short, in_short, needed_text, p_text, print_text, reason
+from usaid.report.claims.in_print import margin_text, why_not_text
+from usaid.report.claims.sentences import (
+    differs_in_short,
+    effect_text,
+    in_short,
+    needed_text,
+    p_of_sentence,
+    reason,
+    samples,
+    verdict_text,
+)
 from usaid.report.claims.verdicts import JudgedClaim, Units, judge
 from usaid.report.statistics.estimates import Estimate, Over
+from usaid.report.tables.numbers import p_text
 
 NORMAL = 1e9
 """Degrees of freedom at which Student's t is the normal distribution."""
@@ -260,6 +271,50 @@ def test_an_effect_the_wrong_way_needs_no_number() -> None:
     assert "not on the claimed side" in needed_text(result)
 
 
+def test_an_effect_short_of_the_margin_is_not_called_the_wrong_way() -> None:
+    texts = [needed_text(one(claim_of(1, by=by), z)) for by, z in ((2.0, 0.5), (2.0, -0.5), (-0.5, -0.6))]
+    assert texts[0].startswith("the observed effect is on the claimed side, but not above the margin that is asked for")
+    assert texts[1].startswith("the observed effect is not on the claimed side")
+    assert texts[2].startswith("the observed effect is larger than the margin allows")
+
+
+def test_a_verdict_names_the_conventions_that_it_rests_on() -> None:
+    claim = claim_of(2)
+
+    def verdict(*z: float | None) -> tuple[str, str]:
+        """The first part has the paper's convention."""
+        found = {}
+        for part, value, convention in zip(claim.parts, z, ("", "niqe_live"), strict=True):
+            effect = None if value is None else estimate_of(value)
+            found[part] = Finding(part, effect, "one image" if value is None else None, convention=convention)
+        return verdict_text(judge([claim], found.__getitem__, one_source)[0])
+
+    assert verdict(9.0, 9.0) == ("holds", " (niqe_live)")
+    assert verdict(9.0, -9.0) == ("does not hold", " (niqe_live)")
+    assert verdict(-9.0, 9.0) == ("does not hold", "")
+    assert verdict(9.0, None) == ("not tested", ": 1 of 1 tested part as claimed")
+    assert verdict(None, 9.0) == ("not tested", ": 1 of 1 tested part as claimed")
+
+
+def test_the_p_value_of_an_open_sentence_is_marked() -> None:
+    assert p_of_sentence(one(claim_of(2), z_of(0.02), MISSING)) == "0.02 (tested parts, not corrected)"
+    assert p_of_sentence(one(claim_of(2), 40.0, MISSING)) == "< 1e-15 (tested parts, not corrected)"
+    assert p_of_sentence(one(claim_of(2), z_of(0.02), 9.0)) == "0.02"
+    assert p_of_sentence(one(claim_of(1), MISSING)) == ""
+
+
+def test_differences_of_percentages_are_in_points() -> None:
+    part = {"table": 8, "metric": "top1", "better": "u_said", "than": "s_said"}
+    claim = read_claim({"id": "x", "where": "here", "quote": "q", "says": "s.", "parts": [part]})
+    assert effect_text(Finding(claim.parts[0], estimate_of(1.0))) == "+1.00 points [-0.96, +2.96]"
+    assert effect_text(Finding(claim_of().parts[0], estimate_of(1.0))) == "+1.00 dB [-0.96, +2.96]"
+
+
+def test_of_what_differs_the_sample_is_told_from_other_counts_of_images() -> None:
+    texts = ("321 of 1,449 images", "segmenter trained on 311 of the 1,464 images of voc2012/train", "a")
+    assert samples(one(claim_of(1), 9.0, differs=texts)) == ["321 of 1,449 images"]
+
+
 def test_more_than_a_million_is_said_so() -> None:
     claim = claim_of(1)
     finding = Finding(claim.parts[0], estimate_of(0.001))
@@ -301,9 +356,17 @@ def test_print_says_whose_reading_speaks_against_it() -> None:
     claim = read_claim(
         {"id": "x", "where": "here", "quote": "very close", "says": "s.", "word": "very close", "parts": [part]}
     )
-    assert print_text(one(claim, 9.0)).startswith(
+    assert why_not_text(one(claim, 9.0)).startswith(
         "by our reading of “very close”: Table VI, σ = 15: PSNR of U-SAID 34.62"
     )
+
+
+def test_a_margin_is_shown_beside_print_and_an_order_has_none() -> None:
+    assert margin_text(one(claim_of(3, by=-0.1, word="q"), 9.0, 9.0, 9.0)) == (
+        "in print, by our margin for “q”: "
+        "Table VI, σ = 35: PSNR of U-SAID 30.50, of S-SAID 30.48, better by 0.02 where 0.1 worse is allowed"
+    )
+    assert margin_text(one(claim_of(3), 9.0, 9.0, 9.0)) == ""
 
 
 def test_tiny_p_values_are_not_written_out() -> None:

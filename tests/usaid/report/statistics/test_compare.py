@@ -203,7 +203,7 @@ OTHER_LIST = {"name": "kodak", "split": "all", "n": 4, "n_official": 24, "subset
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "another version of the evaluator": ({"judge": {"code": "1"}}, "judge.code is '0' in the first and '1' in"),
     "another judge": ({"judge": {"code": "0", "niqe": "x"}}, "judge.niqe is None in the first and 'x' in"),
-    "another list of images": ({"dataset": OTHER_LIST}, "dataset.ids_sha256 is '0' in the first and '1' in"),
+    "another list of images": ({"dataset": OTHER_LIST}, "4 images each, other lists; score both"),
     "other noise": ({"noise_version": 2}, "noise_version is 1 in the first and 2 in the second"),
     "other images": ({"ids": ["image_00", "image_01", "image_02", "x"]}, "image 'image_03' at sigma 25, draw 0 is"),
     "another benchmark": ({"benchmark": "voc_quality"}, "scores of kodak_quality and of voc_quality; give those"),
@@ -239,7 +239,7 @@ def test_what_cannot_be_compared_is_refused(tmp_path):
         (A, B, "draws", "one draw"),
         (A, A, "images", "no image differs"),
         ([1, 2, 3], [2, 3, 4], "images", "all differences are equal"),
-        (A, B, "seeds", "a: no score of a training seed"),
+        (A, B, "seeds", "a: one training at most; give files of several seeds"),
         ([1, math.inf], [1, 2], "images", "a: a score is infinite"),
         ([math.nan, math.nan], [1, 2], "images", f"a: {PSNR} is undefined for every image"),
     ],
@@ -271,6 +271,25 @@ def test_the_text_has_a_line_for_each_difference_and_says_how_to_read_it():
     assert "corrected by Holm's method for 2 comparisons" in lines[4]
     niqe = made_scores("a", {"niqe_live": [[3.0, 4, 5]]})
     assert "lower is better for NIQE" in render_text(compare_all(niqe, made_scores("b", {"niqe_live": [[3.0, 4, 4]]})))
+
+
+def test_of_one_training_a_side_the_text_says_what_to_give():
+    (one,), (other,) = trained("a", (30.0,)), trained("b", (29.9,))
+    assert "not testable: a_0: one training at most; give files of several seeds" in render_text(
+        compare_all(one, other, "seeds")
+    )
+
+
+def test_a_single_training_is_no_number_of_seeds():
+    (one,) = trained("a", (30.0,))
+    text = render_text(compare_all(one, made_scores("b", {PSNR: [[29.0, 30.7]]}), "all"))
+    assert "over all (2 images, 1 draw; " in text
+
+
+def test_a_p_value_that_is_too_small_to_write_out_has_a_floor():
+    first = np.arange(40.0)
+    lines = render_text(compare_all(a(list(first + 1 + 1e-9 * np.sin(first))), b(list(first)), metric="psnr"))
+    assert " < 1e-15  < 1e-15 " in lines
 
 
 def test_hostile_names_and_ids_stay_on_their_line():

@@ -39,11 +39,12 @@ def test_two_differ_where_p_is_below_5_percent_and_the_interval_leaves_out_0(low
 
 def test_the_text_says_why_p_alone_is_not_enough():
     line, _, reading = render_text([comparison(AP50, 0.01), *scores()]).splitlines()[1:]
-    assert line.endswith("0.01  0.01         no difference found")
+    assert line.endswith("0.01  0.01         no difference found: interval includes 0")
     assert (
         "the two differ where p is below 0.05 and the interval leaves out 0 (the permutation test keeps these images, "
         "the bootstrap also varies which classes occur), and no difference"
     ) in reading
+    assert (comparison(AP50, 0.01).reason, comparison(AP50, 0.2).reason) == ("interval includes 0", "")
     of_means = render_text([comparison(replace(AP50, test="paired t-test"), 0.01), *scores()])
     assert "is below 0.05, and no difference" in of_means
 

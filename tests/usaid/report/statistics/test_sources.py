@@ -303,7 +303,7 @@ def test_seeds_that_say_nothing():
     means = means_of(*trained("a", {0: 30, 1: 31}), made_scores("noisy", {PSNR: [[1, 2]]}))
     members = {"a": {0: "a_0", 1: "a_1"}}
     found = estimates_of(means, "25", "psnr", [("a", "noisy")], "seeds", members)["a", "noisy"]
-    assert found.not_testable == "noisy: no score of a training seed"
+    assert found.not_testable == "noisy: one training at most; give files of several seeds"
 
 
 def test_a_failed_undefined_infinite_or_smaller_seed_leaves_the_others():

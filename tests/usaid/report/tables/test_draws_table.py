@@ -284,7 +284,7 @@ def test_markdown():
     ]
     text = "\n".join(lines)
     assert (
-        "n = 2 of 24 images of kodak_quality, split val (subset few.txt); sigma 25; 3 noise draws; means of niqe"
+        "n = 3 noise draws; 2 of 24 images of kodak_quality, split val (subset few.txt); sigma 25; means of niqe"
         in text
     )
     assert "of the fraction, as in print, though the means are in percent." in text

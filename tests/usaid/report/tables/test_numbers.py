@@ -5,7 +5,7 @@ import math
 import pytest
 
 from usaid.paper.published import OF_TWO, all_published
-from usaid.report.tables.numbers import CHECK_MARK, P_VALUE, NumberFormat
+from usaid.report.tables.numbers import CHECK_MARK, P_VALUE, NumberFormat, counted, counted_units, p_plain, p_text
 
 FIXED, SCIENTIFIC = NumberFormat(2), NumberFormat(2, "scientific")
 
@@ -27,7 +27,7 @@ FIXED, SCIENTIFIC = NumberFormat(2), NumberFormat(2, "scientific")
         (P_VALUE, 1.0, "1.0000"),
         (P_VALUE, 0.01, "0.0100"),
         (P_VALUE, 6.7845e-3, "6.7845e-3"),
-        (P_VALUE, 0.0, "0"),
+        (P_VALUE, 0.0, "1.0000e-300"),
         (CHECK_MARK, 1.0, "1"),
     ],
 )
@@ -38,6 +38,18 @@ def test_plain_text(number, value, text):
 @pytest.mark.parametrize("entry", [e for e in all_published() if e.metric.endswith(OF_TWO)], ids=str)
 def test_printed_p_values_come_out_as_they_are_printed(entry):
     assert float(P_VALUE.plain(entry.value)) == entry.value
+
+
+def test_a_p_value_has_a_floor_where_people_read_and_is_never_0_in_a_file():
+    p_values = (None, 0.0, 1e-320, 2.7e-115, 1e-15, 0.01234)
+    assert [*map(p_text, p_values)] == ["", "< 1e-15", "< 1e-15", "< 1e-15", "1e-15", "0.012"]
+    assert [*map(p_plain, p_values)] == ["", "1e-300", "1e-300", "2.7e-115", "1e-15", "0.0123"]
+
+
+def test_units_are_counted_alike():
+    assert [counted(1, "images"), counted(9999, "images")] == ["1 image", "9,999 images"]
+    assert counted_units({"seeds": 1, "images": 1449, "draws": 1}) == "1,449 images, 1 draw"
+    assert counted_units({"seeds": 3, "images": 24}) == "3 seeds, 24 images"
 
 
 def test_what_people_read():

@@ -78,9 +78,19 @@ def test_the_best_shares_its_place_with_what_it_does_not_differ_from() -> None:
     assert found == {"a": SHARED_FIRST, "b": SHARED_FIRST, "c": NONE}, "and then there is no second"
 
 
-def test_not_the_next_one_but_all_that_do_not_differ_share_the_place() -> None:
-    found = marks({"a": 3.0, "b": 2.0, "c": 1.0}, {"ab": 0.01, "ac": 0.2, "bc": 0.2})
-    assert found == {"a": SHARED_FIRST, "b": NONE, "c": SHARED_FIRST}
+def test_what_lies_between_two_that_share_a_place_shares_it_too() -> None:
+    """As 0.7862, 0.7860 and 0.7857 did in Table I, where the second differs from the first and the third does not."""
+    values = {"a": 0.7862, "b": 0.7860, "c": 0.7857, "d": 0.7850}
+    found = marks(values, {"ab": 0.01, "ac": 0.2, "ad": 0.01, "bc": 0.2, "bd": 0.01, "cd": 0.01}, "ssim")
+    assert found == {"a": SHARED_FIRST, "b": SHARED_FIRST, "c": SHARED_FIRST, "d": NONE}
+    lower = {name: 1 - value for name, value in values.items()}
+    p_values = {"ab": 0.01, "ac": 0.2, "ad": 0.01, "bc": 0.2, "bd": 0.01, "cd": 0.01}
+    assert marks(lower, p_values, "niqe") == found
+
+
+def test_what_is_equal_as_printed_to_the_worst_of_a_place_shares_it() -> None:
+    found = marks({"a": 3.0, "b": 2.003, "c": 2.001}, {"ab": 0.2, "ac": 0.01, "bc": 0.01})
+    assert set(found.values()) == {SHARED_FIRST}
 
 
 def test_all_share_the_place_where_none_differ() -> None:

@@ -103,7 +103,11 @@ def test_a_file_that_is_no_table_of_this_version_is_refused(tmp_path: Path, cont
 
 
 def test_counts_add_up_and_tell_tolerance_and_interval_apart(tmp_path: Path) -> None:
-    by_interval = {**ROW, "denoiser": "s_said", "reason": "off by 0.11, tolerance 0.05, but inside our 95 % interval over noise draws"}
+    by_interval = {
+        **ROW,
+        "denoiser": "s_said",
+        "reason": "off by 0.11, tolerance 0.05, but inside our 95 % interval over noise draws",
+    }
     other = {**ROW, "denoiser": "cdncnn_b", "verdict": "not comparable", "reason": "4 of 24 images"}
     wrong = {**ROW, "metric": "ssim", "verdict": "does not hold"}
     lines = render_counts(judged([table_file(tmp_path, 6, ROW, by_interval, other, wrong)])).splitlines()
