@@ -431,8 +431,8 @@ def _compare(options: argparse.Namespace) -> None:
 
 
 def _paths_in(side: str) -> list[str]:
-    """The files of a side; the name of one may have commas."""
-    return [side] if Path(side).exists() else [path for path in side.split(",") if path]
+    """The files of a side; the name of one may have commas, and many together are too long for a name."""
+    return [side] if not side or os.path.exists(side) else [path for path in side.split(",") if path]
 
 
 def _add_config(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

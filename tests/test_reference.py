@@ -136,8 +136,8 @@ def test_psnr_of_the_released_checkpoints_holds_but_for_one_that_is_off_by_a_ten
     beyond = [place for place, cell in cells.items() if abs(cell.ours - cell.paper) > 0.05]
     assert len(cells) == 9
     assert beyond == [("35", "u_said", "psnr")]
-    assert {cell.verdict for cell in cells.values()} == {"holds"}
-    assert [place for place, cell in cells.items() if "interval" in cell.why] == beyond
+    assert [place for place, cell in cells.items() if cell.verdict != "holds"] == beyond
+    assert cells[beyond[0]].verdict == "does not hold"
 
 
 # Table IV: the non-blind methods on all of Kodak

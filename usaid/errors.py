@@ -26,4 +26,4 @@ def reason_of(error: BaseException) -> str:
 def one_line(message: object) -> str:
     """A message without line breaks, control characters and the codes that colour a terminal."""
     text = _ESCAPES.sub("", str(message)).strip()
-    return re.sub(r"\s*[\x00-\x1f\x7f\x85\u2028\u2029]+\s*", " ", text)
+    return re.sub(r"\s*[\x00-\x1f\x7f-\x9f\u2028\u2029]+\s*", " ", text)

@@ -77,6 +77,9 @@ def refusal(arguments: Sequence[str]) -> str:
     ("arguments", "message"),
     [
         (["a.parquet", "absent.parquet"], "error: absent.parquet: score file is missing"),
+        (["a.parquet", ""], "error: compare: the path of one of the two sides is empty; give a score file"),
+        (["a.parquet", ",".join(["absent.parquet"] * 99)], "error: absent.parquet: score file is missing"),
+        (["a.parquet", "long" * 99], "error: longlong"),
         (["a.parquet", ","], "error: compare: one of the two sides has no score file"),
         (["a.parquet", "b.parquet", "--metric", "mse"], "error: metric 'mse': must be one of psnr, "),
         (["a.parquet", "b.parquet", "--sigma", "50"], "error: sigma 50 is not in all files (a.parquet has 15, 25; b"),
@@ -107,3 +110,12 @@ def test_hostile_names_are_printed_on_one_line_without_codes(folder, capsys):
     lines = compared(capsys, "evil.parquet", "a.parquet")
     assert len(lines) == 4
     assert not any(character in text for text in lines for character in "\x1b\x07")
+
+
+def test_a_hostile_benchmark_is_printed_on_one_line_without_codes(folder, capsys):
+    for name, own in (("x", A), ("y", B)):
+        write_scores(f"{name}.parquet", made_scores(name, {PSNR: [own]}, benchmark="kodak_quality\n\x1b[31m\x9b31m"))
+    lines = compared(capsys, "x.parquet", "y.parquet")
+    assert len(lines) == 4
+    assert "on kodak_quality" in lines[3]
+    assert not any(character in text for text in lines for character in "\x1b\x9b")

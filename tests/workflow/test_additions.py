@@ -78,7 +78,9 @@ def test_the_dag_has_their_jobs(finished):
     assert jobs == {
         *("data kodak", "data dots", "data voc2012", "fit_niqe", "train_denoiser tiny"),
         *(f"score {name}/{denoiser}" for name in EXPERIMENT["benchmarks"] for denoiser in EXPERIMENT["denoisers"]),
-        *("table 3", "table 4", "table 6", "table dots_brightness", "index"),
+        *("table 3", "table 4", "table 6", "table 10_print", "table dots_brightness", "index"),
+        *(f"statistics_page {name}" for name in EXPERIMENT["benchmarks"]),
+        "claims",
     }
 
 
@@ -137,4 +139,6 @@ def test_an_edit_reruns_their_own_jobs(finished, tmp_path):
     metric = folder / "added_metric.py"
     metric.write_text(metric.read_text().replace(".abs()", ".abs().abs()"))
     scores = {f"score kodak_quality/{name}" for name in ("noisy", "tiny")}
-    assert planned(folder, "all") == scores | {"table 4", "table 6", "index"}
+    assert planned(folder, "all") == scores | {
+        *("table 4", "table 6", "statistics_page kodak_quality", "claims", "index")
+    }

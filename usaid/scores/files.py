@@ -1,5 +1,6 @@
 """Score files: one row per image, sigma and draw, with their provenance."""
 
+import errno
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -105,9 +106,9 @@ def read_provenance(path: str | Path) -> dict[str, Any]:
 @contextmanager
 def _opened(path: str | Path) -> Iterator[pq.ParquetFile]:
     """A Parquet file; whatever goes wrong with it in the block is said in one line."""
-    if Path(path).is_dir():
-        raise UsaidError(f"{path}: is a folder, not a score file; {_FOREIGN}")
     try:
+        if Path(path).is_dir():
+            raise UsaidError(f"{path}: is a folder, not a score file; {_FOREIGN}")
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             yield file
     except UsaidError:
@@ -117,6 +118,8 @@ def _opened(path: str | Path) -> Iterator[pq.ParquetFile]:
     except PermissionError:
         raise UsaidError(f"{path}: score file cannot be read (permission denied); make it readable") from None
     except Exception as error:  # of whatever class a decoder raises on bytes that are no Parquet
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:  # no file has such a name
+            raise UsaidError(f"{path}: score file is missing; correct its path") from None
         cure = _CURE if Path(path).suffix == _ENDING else f"give a score file ({_ENDING})"
         raise UsaidError(f"{path}: not a readable score file ({_short(error)}); {cure}") from None
 

@@ -10,9 +10,8 @@ from usaid.report.claims.findings import OF_FACTS, Finding
 from usaid.report.claims.verdicts import Units
 from usaid.report.statistics.estimates import Estimate, Over
 from usaid.report.statistics.inference import units_needed
-from usaid.report.statistics.sections import ScoreFiles, columns_of, groups_of
+from usaid.report.statistics.sections import ScoreFiles, groups_of, sound_panels
 from usaid.report.statistics.sources import estimates_of, intervals_of
-from usaid.report.tables.build import panels_of
 from usaid.report.tables.categories import facts_of
 from usaid.report.tables.cells import Place
 from usaid.report.tables.means import Means
@@ -35,12 +34,11 @@ class Evidence:
     def __init__(self, files: ScoreFiles, claims: Sequence[Claim]) -> None:
         """Estimate every comparison of the claims, those that share resamples together.
 
+        Scores that do not belong in one table leave the comparisons of their benchmark in it without numbers.
+
         Args:
             files: of one experiment.
             claims: all that will be asked for.
-
-        Raises:
-            UsaidError: scores do not belong in one table.
         """
         self._files = files
         self._parts = [part for claim in claims for part in claim.parts if TABLES[part.table].benchmarks]
@@ -84,35 +82,45 @@ class Evidence:
     # ------------------------------------------------------------------------------------------------ scores
 
     @cached_property
-    def _panels(self) -> Mapping[int, list[Means]]:
-        """Number of the table -> what it shows of each of its benchmarks, with all metrics that the claims speak of."""
+    def _panels(self) -> Mapping[int, tuple[list[Means], dict[str, str]]]:
+        """Number of the table -> what it shows of each of its benchmarks, with all metrics that the claims speak of.
+
+        With the reason for each benchmark that it shows nothing of since its scores do not belong together.
+        """
         metrics: dict[int, dict[str, None]] = {}
         for part in self._parts:
             metrics.setdefault(part.table, dict.fromkeys(TABLES[part.table].metrics))[part.metric] = None
         specs = {number: replace(TABLES[number], metrics=tuple(names)) for number, names in metrics.items()}
-        return {
-            number: panels_of(spec, [columns_of(spec, name, self._files) for name in spec.benchmarks])
-            for number, spec in specs.items()
-        }
+        return {number: sound_panels(spec, self._files) for number, spec in specs.items()}
 
     @cached_property
     def _members(self) -> Mapping[int, dict[str, Mapping[int, str]]]:
         """Number of the table -> denoiser -> those that are trained as it is, by seed."""
         return {
             number: {name: group for group in groups_of(panels).values() for name in group.values()}
-            for number, panels in self._panels.items()
+            for number, (panels, _) in self._panels.items()
         }
 
     def _means(self, part: Part) -> Means:
-        return next(own for own in self._panels[part.table] if own.group in (None, part.group))
+        panels, _ = self._panels[part.table]
+        return next(own for own in panels if own.group in (None, part.group))
 
     def _why_missing(self, part: Part) -> str | None:
         """Why there is no number of one of the two; None: there are both."""
+        means, (_, left_out) = self._means(part), self._panels[part.table]
+        if means.benchmark in left_out:
+            return left_out[means.benchmark]
         for place in _places(part):
-            if (missing := self._means(part).why_missing(place)) is not None:
+            if place.denoiser not in means.scores and self._has_too_few_draws(part, place.denoiser):
+                return f"{title_of(place.denoiser)}: fewer than two noise draws at sigma {means.sigma:g}"
+            if (missing := means.why_missing(place)) is not None:
                 is_of_one = missing.mark.denoiser is not None
                 return f"{title_of(place.denoiser)}: {missing.reason}" if is_of_one else missing.reason
         return None
+
+    def _has_too_few_draws(self, part: Part, denoiser: str) -> bool:
+        """Whether a denoiser that Table X does not show was scored."""
+        return TABLES[part.table].over_draws and denoiser in self._files.main.get(self._means(part).benchmark, {})
 
     def _source_of(self, part: Part) -> Over:
         """All sources, where both denoisers have several seeds or draws; else images. Table X is of draws."""

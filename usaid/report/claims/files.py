@@ -26,7 +26,7 @@ def write_claims(score_files: Paths, folder: str | Path, ablation_files: Paths =
         ablation_files: those of Table II's columns, whether or not they are among the ``score_files``.
 
     Raises:
-        UsaidError: as :func:`judge_claims`.
+        UsaidError: as :func:`usaid.report.statistics.pages.read_files`, or the files are of several experiments.
     """
     files = read_files(score_files, ablation_files)
     experiment, claims = _experiment(files), judge_claims(files)
@@ -40,11 +40,7 @@ def write_claims(score_files: Paths, folder: str | Path, ablation_files: Paths =
 
 
 def judge_claims(files: ScoreFiles) -> list[JudgedClaim]:
-    """The verdict on each of the paper's sentences.
-
-    Raises:
-        UsaidError: scores that do not belong in one table.
-    """
+    """The verdict on each of the paper's sentences; not tested where scores do not belong in one table."""
     claims = all_claims()
     evidence = Evidence(files, claims)
     return judge(claims, evidence.finding, evidence.units_needed)

@@ -32,7 +32,7 @@ def write_statistics(benchmark: str, score_files: Paths, folder: str | Path, abl
         ablation_files: those of Table II's columns, whether or not they are among the ``score_files``.
 
     Raises:
-        UsaidError: no score file of the benchmark, two of one denoiser, or scores that do not belong in one table.
+        UsaidError: no score file of the benchmark, two of one denoiser, or scores that belong in no table together.
     """
     files = read_files(score_files, ablation_files)
     if benchmark not in files.main:
@@ -41,17 +41,26 @@ def write_statistics(benchmark: str, score_files: Paths, folder: str | Path, abl
 
 
 def write_all_statistics(score_files: Paths, folder: str | Path, ablation_files: Paths = ()) -> list[str]:
-    """As :func:`write_statistics`, of every benchmark that there are score files of; their names."""
+    """As :func:`write_statistics`, of every benchmark that there are score files of; their names.
+
+    A benchmark that is refused costs its own page: the others are written first.
+    """
     files = read_files(score_files, ablation_files)
+    refused: list[str] = []
     for benchmark in files.main:
-        _write_page(benchmark, files, folder)
+        try:
+            _write_page(benchmark, files, folder)
+        except UsaidError as error:
+            refused.append(str(error))
+    if refused:
+        raise UsaidError("; ".join(refused))
     return [*files.main]
 
 
 def _write_page(benchmark: str, files: ScoreFiles, folder: str | Path) -> None:
-    sections, scores = sections_of(benchmark, files), files.main[benchmark]
+    (sections, left_out), scores = sections_of(benchmark, files), files.main[benchmark]
     problem = why_no_groups(scores.items())
-    left_out = [] if problem is None else [f"Training seeds are not told apart: {problem}"]
+    left_out += [] if problem is None else [f"Training seeds are not told apart: {problem}"]
     if not sections:
         failures = {name: own.provenance["failure"] for name, own in scores.items()}
         left_out += [f"{name}: evaluator failed: {one_line(text)}" for name, text in failures.items() if text]

@@ -80,7 +80,8 @@ def _about(section: Section, benchmark: str) -> str:
     sentences = [f"Tests: {', '.join(tests)}"] if tests else ["Nothing to compare"]
     if tests and sizes != {0}:
         here = f", {tested} of them of this benchmark" if sizes != {tested} else ""
-        sentences.append(f"p-values are corrected for {' or '.join(map(str, sorted(sizes)))} comparisons{here}")
+        several = f"{' or '.join(map(str, sorted(sizes)))} comparison{'' if sizes == {1} else 's'}"
+        sentences.append(f"p-values are corrected for {several}{here}")
     pairs = {(row.denoiser, row.other) for row in differences}
     if section.over in ("images", "draws") and (alike := _of_one_training(section, pairs)):
         sentences.append(f"{alike} of the {len(pairs)} pairs in this family are two seeds of one way of training")

@@ -20,7 +20,7 @@ _OTHERS: dict[Over, str] = {
 
 
 def render_text(comparisons: Sequence[Comparison]) -> str:
-    """A table with one difference a line, and below it how to read them.
+    """A table with one difference a line, and below it how to read them; names keep no codes that a terminal obeys.
 
     Args:
         comparisons: of two denoisers, one or more, as :func:`usaid.report.statistics.compare.compare_all` gives them.
@@ -31,12 +31,12 @@ def render_text(comparisons: Sequence[Comparison]) -> str:
     }
     first, second = differences[0].denoiser, str(differences[0].other)
     columns = ("sigma", "metric", "convention", first, second, "difference", "95 % interval", "p", "corrected p")
-    lines = [[*map(one_line, columns), "verdict"]]
+    lines = [[*columns, "verdict"]]
     for one in differences:
         values = [scores[one.group, one.metric.name, name] for name in (first, second)]
         shown = [_printed(value, one.metric.digits + FURTHER_DIGITS) for value in values]
         lines.append([one.group, heading(one.metric), one.convention, *shown, *_difference(one)])
-    return f"{_aligned(lines)}\n\n{_explanation(differences)}\n"
+    return f"{_aligned([[*map(one_line, line)] for line in lines])}\n\n{one_line(_explanation(differences))}\n"
 
 
 def _printed(value: float, digits: int) -> str:
@@ -47,7 +47,7 @@ def _difference(one: Comparison) -> list[str]:
     """Difference, interval, both p-values and verdict."""
     estimate, digits = one.estimate, one.metric.digits + FURTHER_DIGITS
     value = printed_difference(estimate.value, digits) if math.isfinite(estimate.value) else DASH
-    verdict = f"{one.verdict}: {one_line(one.reason)}" if one.reason else one.verdict
+    verdict = f"{one.verdict}: {one.reason}" if one.reason else one.verdict
     if estimate.low is None or estimate.high is None:
         return [value, DASH, DASH, DASH, verdict]
     interval = f"[{', '.join(printed_difference(end, digits) for end in (estimate.low, estimate.high))}]"
@@ -63,7 +63,7 @@ def _aligned(lines: Sequence[Sequence[str]]) -> str:
 def _explanation(differences: Sequence[Comparison]) -> str:
     """How to read the differences, in one sentence."""
     one, tested = differences[0], [each for each in differences if each.p_corrected is not None]
-    what = f"{one_line(one.denoiser)} - {one_line(one.other)} on {one.benchmark}, over {one.estimate.over}"
+    what = f"{one.denoiser} - {one.other} on {one.benchmark}, over {one.estimate.over}"
     if not tested:
         return f"{what}: nothing could be tested."
     units = _listed(counted_units(each.estimate.units) for each in tested)

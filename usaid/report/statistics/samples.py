@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from usaid.errors import UsaidError, reason_of
 from usaid.report.tables.cells import Place
 from usaid.report.tables.means import Means
 from usaid.scores.whole_set import Statistic, statistic_of
@@ -69,6 +70,7 @@ class DataSetSample:
         statistic: how the score is made from the rows of a draw.
         judge: the judge's record.
         scale: factor to the paper's unit.
+        name: of the statistic, as messages call it.
     """
 
     images: tuple[str, ...]
@@ -77,6 +79,7 @@ class DataSetSample:
     statistic: Statistic
     judge: Mapping[str, Any]
     scale: float
+    name: str
 
     @property
     def defined(self) -> frozenset[str]:
@@ -118,12 +121,43 @@ class DataSetSample:
         return self.statistic.resampled is not None
 
     def _resampled(self, rows_of_draws: tuple[pd.DataFrame, ...]) -> Resampled:
-        assert self.statistic.resampled is not None
-        of_draws = [self.statistic.resampled(rows, self.judge) for rows in rows_of_draws]
-        return lambda weights: self.scale * np.stack([score(weights) for score in of_draws], axis=1)
+        of_draws = [self._prepared(rows) for rows in rows_of_draws]
+        return lambda weights: self.scale * np.stack([self._scores(score, weights) for score in of_draws], axis=1)
 
+    def _prepared(self, rows: pd.DataFrame) -> Callable[[np.ndarray], np.ndarray]:
+        """What gives the scores of a draw for weights; a statistic may be anybody's, and raise anything."""
+        assert self.statistic.resampled is not None
+        try:
+            return self.statistic.resampled(rows, self.judge)
+        except Exception as error:
+            raise self._faulty(reason_of(error)) from error
+
+    def _scores(self, of_weights: Callable[[np.ndarray], np.ndarray], weights: np.ndarray) -> np.ndarray:
+        """Scores of weights (B, N), float64 (B,)."""
+        try:
+            scores = np.asarray(of_weights(weights), dtype=np.float64)
+        except Exception as error:
+            raise self._faulty(reason_of(error)) from error
+        if scores.shape != weights.shape[:1]:
+            raise self._faulty(f"scores of shape {scores.shape} for weights of shape {weights.shape}")
+        return scores
+
+    def _faulty(self, fault: str) -> UsaidError:
+        return UsaidError(f"statistic {self.name}: `resampled`: {fault}; it must give one score a row of weights")
+
+
+ROUNDING = 1e-12
+"""Of the largest score: below it differences are what rounding leaves of equal scores, whatever their pattern is."""
 
 Sample = ImageSample | DataSetSample
+
+
+def difference_of(first: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """First minus other, of one shape; 0 throughout if nothing but rounding tells the two apart."""
+    largest = max(float(np.abs(scores).max(initial=0.0)) for scores in (first, other))
+    differences = first - other
+    equal = np.isfinite(largest) and bool((np.abs(differences) <= ROUNDING * largest).all())
+    return np.zeros_like(differences) if equal else differences
 
 
 def sample_of(means: Means, place: Place) -> Sample:
@@ -143,4 +177,4 @@ def sample_of(means: Means, place: Place) -> Sample:
         return ImageSample(images, draws, values)
     by_draw = [rows[rows["draw"] == draw].sort_values("image_id").reset_index(drop=True) for draw in draws]
     judge = means.judged[place.denoiser].provenance.get("judge", {})
-    return DataSetSample(images, draws, tuple(by_draw), statistic_of(convention), judge, metric.scale)
+    return DataSetSample(images, draws, tuple(by_draw), statistic_of(convention), judge, metric.scale, convention.name)

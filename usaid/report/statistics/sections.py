@@ -1,6 +1,6 @@
 """What a page of statistics is made of: the comparisons of each table of a benchmark, over each source of chance."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -133,17 +133,34 @@ def _names(row: Comparison) -> list[str]:
     return [row.denoiser] if row.other is None else [row.denoiser, row.other]
 
 
-def sections_of(benchmark: str, files: ScoreFiles) -> list[Section]:
+def sections_of(benchmark: str, files: ScoreFiles) -> tuple[list[Section], list[str]]:
     """The statistics of a benchmark: table by table, source of chance by source of chance.
 
     Every table that shows the benchmark is a family of comparisons for each source, those of its other benchmarks
     among them, as far as there are score files of them. Over images always; over draws, seeds, and all of them, where
-    there are several.
+    where there are several.
+
+    Returns:
+        the sections, and sentences, without their stops, on what is left out since its scores do not belong in one
+        table: that costs a table its benchmark, nothing else.
 
     Raises:
-        UsaidError: scores do not belong in one table.
+        UsaidError: scores do not belong in one table, and there is no other.
     """
-    return [section for spec in tables_with(benchmark) for section in _sections_of_table(benchmark, spec, files)]
+    sections: list[Section] = []
+    left_out: list[str] = []
+    problems: list[str] = []
+    for spec in tables_with(benchmark):
+        panels, why = sound_panels(spec, files)
+        if benchmark in why:
+            problems.append(why[benchmark])
+            left_out.append(f"{spec.title}: left out: {why[benchmark]}")
+        elif own := [*_sections_of_table(benchmark, spec, panels)]:
+            sections += own
+            left_out += [f"{spec.title}: {other} left out: {reason}" for other, reason in why.items()]
+    if problems and not sections:
+        raise UsaidError(problems[0])
+    return sections, left_out
 
 
 def tables_with(benchmark: str) -> list[TableSpec]:
@@ -152,8 +169,36 @@ def tables_with(benchmark: str) -> list[TableSpec]:
     return [own] if own is not None else [spec for spec in TABLES.values() if benchmark in spec.benchmarks]
 
 
-def _sections_of_table(benchmark: str, spec: TableSpec, files: ScoreFiles) -> Iterator[Section]:
-    panels = panels_of(spec, [columns_of(spec, name, files) for name in spec.benchmarks])
+def sound_panels(spec: TableSpec, files: ScoreFiles) -> tuple[list[Means], dict[str, str]]:
+    """What a table shows of each of its benchmarks, nothing of one whose scores do not belong together.
+
+    Returns:
+        as :func:`usaid.report.tables.build.panels_of`, and for each benchmark that is left out the reason.
+    """
+    try:
+        return _panels_of(spec, files), {}
+    except UsaidError as error:
+        # Which benchmark it is shows when each is alone.
+        why = _problems(spec, files) if len(spec.benchmarks) > 1 else dict.fromkeys(spec.benchmarks, str(error))
+    return _panels_of(spec, files, without=why), why
+
+
+def _problems(spec: TableSpec, files: ScoreFiles) -> dict[str, str]:
+    """The benchmarks of a table whose scores do not belong together -> why."""
+    why: dict[str, str] = {}
+    for name in spec.benchmarks:
+        try:
+            _panels_of(spec, files, without={*spec.benchmarks} - {name})
+        except UsaidError as error:
+            why[name] = str(error)
+    return why
+
+
+def _panels_of(spec: TableSpec, files: ScoreFiles, without: Collection[str] = ()) -> list[Means]:
+    return panels_of(spec, [{} if name in without else columns_of(spec, name, files) for name in spec.benchmarks])
+
+
+def _sections_of_table(benchmark: str, spec: TableSpec, panels: Sequence[Means]) -> Iterator[Section]:
     (means,) = (panel for panel in panels if panel.benchmark == benchmark)
     if not means.scores or (spec.over_draws and not _has_several_draws(panels)):
         return
@@ -166,14 +211,21 @@ def _sections_of_table(benchmark: str, spec: TableSpec, files: ScoreFiles) -> It
 
 
 def columns_of(spec: TableSpec, benchmark: str, files: ScoreFiles) -> Mapping[str, Scores]:
-    """The score files of a benchmark that a table is made from."""
+    """The score files of a benchmark that a table is made from; of Table X those with several draws at its sigma."""
     main, draws = files.main.get(benchmark, {}), files.draws.get(benchmark, {})
     if spec.ablated is not None:
         return files.ablation.get(benchmark, {})
-    if spec.over_draws and draws:
-        return {name: with_further_draws(main[name], further) for name, further in draws.items()}
+    if spec.over_draws:
+        joined = {name: with_further_draws(main[name], further) for name, further in draws.items()} if draws else main
+        return {name: own for name, own in joined.items() if _is_over_draws(spec, own)}
     methods = {name: own.provenance.get("entry", {}).get("method") for name, own in main.items()}
     return {name: own for name, own in main.items() if methods[name] not in spec.left_out}
+
+
+def _is_over_draws(spec: TableSpec, scores: Scores) -> bool:
+    """Whether Table X has something to say of a denoiser: it has several draws at its sigma, or failed."""
+    rows = scores.rows
+    return scores.provenance["failure"] is not None or rows["draw"][rows["sigma"] == spec.sigma].nunique() > 1
 
 
 def _sources(spec: TableSpec, several_draws: bool, several_seeds: bool) -> Iterator[tuple[Over, bool]]:

@@ -61,6 +61,8 @@ def denoisers_of(side: Side, several_seeds: bool) -> list[ScoreFile]:
 
 def _read(part: Scores | str | Path) -> ScoreFile:
     """Scores that were read already are called by their place in the results of their experiment."""
+    if part == "":
+        raise UsaidError("compare: the path of one of the two sides is empty; give a score file")
     if isinstance(part, str | Path):
         return ScoreFile(str(part), read_scores(part))
     return ScoreFile(f"{part.provenance['experiment']}/scores/{score_file_name(part.provenance)}", part)

@@ -11,7 +11,7 @@ from usaid.errors import UsaidError
 from usaid.experiment.seeds import without_seed
 from usaid.report.statistics import inference
 from usaid.report.statistics.estimates import PERMUTATION, Estimate, Over
-from usaid.report.statistics.samples import DataSetSample, ImageSample, Resampled, Sample, sample_of
+from usaid.report.statistics.samples import DataSetSample, ImageSample, Resampled, Sample, difference_of, sample_of
 from usaid.report.tables.cells import Place
 from usaid.report.tables.means import Means
 from usaid.scores.comparable import ScoresLike
@@ -27,6 +27,13 @@ ONE_TRAINING = "one training at most; give files of several seeds"
 
 NO_COMMON_SEED = "no training seed that both have"
 """Why two denoisers cannot be compared over seeds."""
+
+MOST_SWAPPED = 2_000
+"""With more images than these the permutation test of average precision takes hours (5,000 images: several minutes for
+each pair and noise level), and Student's t on the bootstrap standard error takes its place."""
+
+BOOTSTRAP_T = "bootstrap t-test"
+"""The name of that test."""
 
 NOT_RESAMPLED = "its statistic has no `resampled`, so that it cannot be made from resampled images"
 """Why a score of a whole data set has no interval over images."""
@@ -210,6 +217,11 @@ class _Cells:
         first, *others = [sample for sample in samples if isinstance(sample, DataSetSample)]
         if not others or not permuted:
             return inference.from_bootstrap(value, resamples, n, "images")
+        if n > MOST_SWAPPED:
+            by_t = inference.from_bootstrap(value, resamples, n, "images")
+            tails = (by_t.p_above(0.0), by_t.p_below(0.0))
+            p_of_t = 2 * min((tail for tail in tails if tail is not None), default=0.5)  # 1 of equal scores
+            return inference.from_bootstrap(value, resamples, n, "images", p_of_t, BOOTSTRAP_T)
         p = inference.permutation_p(_mean_over_draws(first.swapped(others[0])), n)
         return inference.from_bootstrap(value, resamples, n, "images", p, PERMUTATION)
 
@@ -297,13 +309,15 @@ def _mean_over_draws(resampled: Resampled) -> Callable[[np.ndarray], np.ndarray]
 
 def _tested(values: Sequence[np.ndarray], over: Over) -> Estimate:
     """The estimate of one score a unit, (n,), or of its paired difference from a second one."""
-    return inference.score(values[0], over) if len(values) == 1 else inference.paired(values[0] - values[1], over)
+    if len(values) == 1:
+        return inference.score(values[0], over)
+    return inference.paired(difference_of(*values), over)
 
 
 def _difference(scores: Sequence[np.ndarray], sides: int) -> np.ndarray:
     """The first side's scores, less the second's if there are two: of all denoisers -> (denoisers of a side, ...)."""
     first, *other = np.split(np.stack(scores), sides)
-    return first - other[0] if other else first
+    return difference_of(first, other[0]) if other else first
 
 
 def _not_testable(over: Over, reason: str) -> Estimate:

@@ -11,7 +11,7 @@ from usaid.report.tables.cells import Cell, Layout, Mark, Place, Table
 from usaid.report.tables.footnotes import NOT_IN_PAPER, grouped_by_text, notes_on_print
 from usaid.report.tables.means import NOT_IN_EXPERIMENT
 from usaid.report.tables.numbers import CHECK_MARK
-from usaid.report.tables.titles import distinct
+from usaid.report.tables.titles import distinct, one_line
 from usaid.report.tables.verdicts import equal, with_verdict
 
 (NUMBER,) = (number for number, spec in TABLES.items() if not spec.benchmarks)
@@ -30,17 +30,24 @@ _FORMATS = {category.name: CHECK_MARK for category in CATEGORIES}
 _LEGEND = "Our facts (the paper's)."
 
 
-def build_facts_table(facts: Mapping[str, Facts]) -> Table:
+def build_facts_table(facts: Mapping[str, Facts], own_methods: Mapping[str, str] | None = None) -> Table:
     """Make Table III (categories of the compared methods) from the facts of the methods.
 
     Args:
         facts: method, or denoiser of a user's own class -> its facts; ``noisy`` and ``clean`` are left out. The paper's
             methods that are missing get dashes.
+        own_methods: denoiser -> its method, as :func:`facts_of_rows` takes them: a row of the paper's that is of
+            another method is not comparable.
     """
     (group,) = paper_groups(NUMBER)
     names = dict.fromkeys([*paper_denoisers(NUMBER), *(name for name in facts if name not in REFERENCES)])
     titles = distinct({name: facts[name].title if name in facts else TITLES[name] for name in names})
-    cells = [_cell(Place(group, name, category.name), facts.get(name)) for name in names for category in CATEGORIES]
+    methods = {name: (own_methods or {}).get(name, name) for name in names}
+    cells = [
+        _cell(Place(group, name, category.name), facts.get(name), methods[name])
+        for name in names
+        for category in CATEGORIES
+    ]
     sources = [(_source(facts.get(name)), Mark(denoiser=name)) for name in names]
     layout = Layout({group: group}, CATEGORIES, titles, rows="denoisers", number_formats=_FORMATS, legend=_LEGEND)
     footnotes = [*grouped_by_text(sources), *notes_on_print(NUMBER)]
@@ -76,11 +83,12 @@ def facts_of(method: str) -> Facts:
     return facts
 
 
-def _cell(place: Place, facts: Facts | None) -> Cell:
+def _cell(place: Place, facts: Facts | None, method: str) -> Cell:
     ours = None if facts is None else float(getattr(facts, place.metric))
     paper = published(NUMBER, place.group, place.metric, place.denoiser)
     notes = [NOT_IN_EXPERIMENT] * (ours is None) + [NOT_IN_PAPER] * (paper is None)
-    return with_verdict(Cell(place, ours, paper, note="; ".join(notes)), (), equal)
+    differing = [one_line(f"method {method}")] * (method != place.denoiser)
+    return with_verdict(Cell(place, ours, paper, note="; ".join(notes)), differing, equal)
 
 
 def _source(facts: Facts | None) -> str:

@@ -1,5 +1,6 @@
 """Table X: means and variances over noise draws, and the p-values of the differences from U-SAID."""
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ from usaid.report.tables.numbers import P_VALUE, NumberFormat
 from usaid.report.tables.verdicts import (
     Verdict,
     inside_interval,
+    same_finding,
     same_side,
     tolerance_of,
     what_differs,
@@ -165,7 +167,8 @@ class _Block:
         if estimate.p is None:
             return self._not_testable(place, test, str(estimate.not_testable))
         also = what_differs(self.spec, self.means, reference)
-        return self._cell(place, test, _Number(estimate.p, how=(estimate.test,)), same_side, also)
+        rule = same_finding(estimate.value, self._printed_difference(place.denoiser))
+        return self._cell(place, test, _Number(estimate.p, how=(estimate.test,)), rule, also)
 
     def _cell(
         self,
@@ -201,6 +204,11 @@ class _Block:
         names = pairs if kind == "p_value" else (denoiser,)
         printed = (published(self.spec.number, self.group, self._name(kind), name) for name in names)
         return next((value for value in printed if value is not None), None)
+
+    def _printed_difference(self, denoiser: str) -> float:
+        """U-SAID's printed mean minus another's; NaN: not both are printed."""
+        first, other = (self._paper(name, "mean") for name in (COMPARED, denoiser))
+        return math.nan if first is None or other is None else first - other
 
     def _draws(self, denoiser: str) -> np.ndarray:
         """The score of each noise draw: float64 (n,)."""

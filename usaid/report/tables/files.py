@@ -50,7 +50,7 @@ def make_table(
     if spec.of_print:
         return build_print_table(spec)
     if not spec.benchmarks:
-        return build_facts_table(facts_of_rows(own_methods or {}))
+        return build_facts_table(facts_of_rows(own_methods or {}), own_methods)
     return build_table(table, *_scores_of(spec, score_files).values())
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from usaid.paper.layouts import REFERENCES
 from usaid.report.statistics.estimates import PERMUTATION, Comparison
 from usaid.report.tables.cells import Place, Ranking, Table
+from usaid.report.tables.numbers import counted
 
 TIES = {1: "=1st", 2: "=2nd"}
 """What stands behind numbers that share a rank."""
@@ -110,9 +111,9 @@ def _test_of(comparisons: Iterable[Comparison]) -> str:
     tests = " or ".join(f"a {test}" for test in dict.fromkeys(one.estimate.test for one in tested))
     over, family = tested[0].estimate.over, tested[0].family
     of_table = family.removesuffix(f", over {over}")
-    size = tested[0].family_size
+    size = counted(tested[0].family_size, "comparisons")
     too = ", and have an interval without 0" if any(one.estimate.test == PERMUTATION for one in tested) else ""
-    return f"{tests} over {over}, corrected by Holm for the {size} comparisons of {of_table}, at the 5 % level{too}"
+    return f"{tests} over {over}, corrected by Holm for the {size} of {of_table}, at the 5 % level{too}"
 
 
 def legend_of_ranks(table: Table, best: str, second: str, escaped: Callable[[str], str]) -> str:

@@ -102,6 +102,23 @@ def same_side(cell: Cell) -> Verdict:
     return Verdict(HOLDS if len({*sides}) == 1 else DOES_NOT_HOLD, f"ours {sides[0]}, printed {sides[1]} {LEVEL}")
 
 
+def same_finding(ours: float, paper: float) -> Callable[[Cell], Verdict]:
+    """The rule of a p-value, as :func:`same_side`; but of two differences that are both found (below 0.05) also the
+    signs are to be the same.
+
+    Args:
+        ours: the difference that our p-value is of; only its sign counts, 0 or NaN: it has none.
+        paper: the printed one.
+    """
+
+    def rule(cell: Cell) -> Verdict:
+        if max(_numbers(cell)) < LEVEL and ours * paper < 0:
+            return Verdict(DOES_NOT_HOLD, "the difference is the other way round")
+        return same_side(cell)
+
+    return rule
+
+
 def equal(cell: Cell) -> Verdict:
     """The rule of a check mark: it holds if ours is the same."""
     ours, paper = _numbers(cell)
@@ -203,7 +220,7 @@ def _denoiser(spec: TableSpec, means: Means, place: Place) -> Iterable[str]:
         yield one_line(f"method {method}")
     left_out = INCIDENTAL if spec.ablated is None else (*INCIDENTAL, "classes")
     if changes := changed_keys(method, entry.get("train") or {}, left_out):
-        yield f"trained with {', '.join(changes)}"
+        yield one_line(f"trained with {', '.join(changes)}")
 
 
 def changed_keys(method: str, train: Mapping[str, Any], left_out: Sequence[str] = INCIDENTAL) -> list[str]:

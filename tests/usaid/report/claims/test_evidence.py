@@ -93,6 +93,30 @@ def test_a_missing_denoiser_is_named(two: list[Path]) -> None:
     assert result.n_as_claimed == 1
 
 
+def drawn(values: dict[str, Any], more: float) -> dict[str, Any]:
+    """The scores of a noise draw that adds a number to all of them."""
+    return {name: own + more for name, own in values.items()}
+
+
+@pytest.mark.parametrize("draws", [(0,), (0, 1)])
+def test_a_denoiser_without_table_xs_sigma_costs_no_other_comparison(
+    score_file: ScoreFile, draws: tuple[int, ...]
+) -> None:
+    files = [
+        score_file("kodak_quality", name, {(s, draw): drawn(own, (1 + draw) * off) for s in sigmas for draw in draws})
+        for name, own, sigmas, off in (("u_said", BETTER, (15, 25), 0.1), ("s_said", QUALITY, (15, 25), 0.2))
+    ]
+    files.append(
+        score_file("kodak_quality", "cdncnn_b", {(15, draw): QUALITY for draw in draws}, entry={"method": "mine:Mine"})
+    )
+    claims = [claim_of(), claim_of(10, metric="niqe", groups="kodak"), claim_of(groups=15, than="cdncnn_b")]
+    evidence = Evidence(read_files(files), claims)
+    found = [evidence.finding(claim.parts[0]) for claim in claims]
+    assert [own.missing is None for own in found] == [True, len(draws) > 1, True]
+    missing = "U-SAID: fewer than two noise draws at sigma 25"
+    assert found[1].missing == (missing if len(draws) == 1 else None)
+
+
 def test_a_failed_evaluator_is_named(two: list[Path], score_file: ScoreFile) -> None:
     broken = score_file("kodak_quality", "cdncnn_b", {25: QUALITY}, failure="no GPU", dataset={
         "name": "kodak", "split": "all", "n": 0, "n_official": 24, "subset": None, "ids_sha256": None,
@@ -217,7 +241,7 @@ def test_table_10_is_of_draws(score_file: ScoreFile) -> None:
 
 def test_one_draw_is_not_tested(two: list[Path]) -> None:
     claim = claim_of(10, metric="niqe", groups="kodak", chance="draws")
-    assert finding(claim, two).missing == "one draw"
+    assert finding(claim, two).missing == "U-SAID: fewer than two noise draws at sigma 25"
 
 
 def test_table_4_compares_with_what_was_told(score_file: ScoreFile) -> None:

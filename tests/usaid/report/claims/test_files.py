@@ -223,14 +223,20 @@ def test_files_of_two_experiments_are_refused(score_file: ScoreFile, tmp_path: P
         write_claims([*files, other], tmp_path)
 
 
-def test_scores_by_different_judges_are_refused_and_named(score_file: ScoreFile, tmp_path: Path) -> None:
-    files = kodak(score_file)
-    other = score_file("kodak_quality", "u_said", {25: {"psnr_rgb_float": BASE}}, judge={"code": "other"})
-    with pytest.raises(
-        UsaidError, match=r"kodak_quality/s_said\.parquet and kodak_quality/u_said\.parquet: judge\.code"
-    ):
-        write_claims([*files[:2], other], tmp_path)
-    assert not (tmp_path / "claims.csv").exists()
+def test_scores_by_different_judges_cost_the_claims_on_their_benchmark(score_file: ScoreFile, tmp_path: Path) -> None:
+    good = kodak(score_file)
+    write_claims(good, tmp_path)
+    alone = lines_of(tmp_path)
+    values = {25: {"psnr_rgb_float": BASE}}
+    bad = [score_file("voc_quality", "s_said", values), score_file("voc_quality", "u_said", values, noise_version=2)]
+    write_claims([*good, *bad], tmp_path)
+    lines = lines_of(tmp_path)
+    reason = "voc_quality/s_said.parquet and voc_quality/u_said.parquet: noise_version is 1 in the first and 2 in the"
+    others = {name for name, line in lines.items() if line == alone[name]}
+    assert {"kodak_best_psnr_ssim", "needs_no_labels"} <= others
+    assert {lines[name]["verdict"] for name in lines.keys() - others} == {"not tested"}
+    assert len(lines) > len(others)
+    assert all(reason in str(lines[name]) for name in lines.keys() - others)
 
 
 def test_the_command_says_what_it_wrote(

@@ -1,5 +1,6 @@
 import csv
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -497,13 +498,12 @@ def test_draws_of_the_main_files_are_of_all_their_tables(tmp_path):
     assert (difference["value"], difference["verdict"]) == ("0.0000", "not testable"), "both see the same noise"
 
 
-def test_a_denoiser_that_lacks_a_draw_is_refused_and_both_files_are_named(tmp_path):
+def test_a_denoiser_that_lacks_a_draw_costs_table_x_and_both_files_are_named(tmp_path):
     files = with_draws(tmp_path)
     score_file(tmp_path, "b", 30.1, noise=(0.01,), draws=[1], spread=1.2)
-    with pytest.raises(UsaidError, match=r"kodak_quality/a\.parquet and kodak_quality/b\.parquet: .*draw 2") as error:
-        write_statistics("kodak_quality", files, tmp_path / "statistics")
-    assert "\n" not in str(error.value)
-    assert not (tmp_path / "statistics").exists()
+    assert {line["table"] for line in lines_of(files, tmp_path)} == {"4", "6"}
+    (line,) = (line for line in page_of(tmp_path).splitlines() if line.startswith("- Table X: left out: "))
+    assert re.search(r"kodak_quality/a\.parquet and kodak_quality/b\.parquet: .*draw 2", line)
 
 
 def test_further_draws_without_the_main_file_are_refused(tmp_path):
@@ -611,6 +611,67 @@ def test_files_that_do_not_belong_together(tmp_path):
     foreign = score_file(tmp_path, "a_0", 30.0, {"seed": 0}, benchmark="imagenet_quality")
     with pytest.raises(UsaidError, match=r"a_0\.parquet: scores of imagenet_quality; give those of"):
         write_statistics("kodak_quality", [*files, foreign], tmp_path)
+
+
+@pytest.mark.parametrize("noise", [(0.0,), (0.0, 0.03)], ids=["one draw", "two draws of the benchmark's own"])
+def test_a_denoiser_that_was_not_scored_at_table_xs_sigma_costs_nothing(tmp_path, noise):
+    both = [
+        score_file(tmp_path, name, 30, spread=1 + index / 9, sigmas=(15.0, 25.0), noise=noise)
+        for index, name in enumerate("ab")
+    ]
+    at_25 = chosen(lines_of(both, tmp_path), group="25", kind="score")
+    table_x = chosen(lines_of(both, tmp_path), table="10")
+    assert bool(table_x) == (len(noise) > 1)
+    only_15 = score_file(tmp_path, "low", 29, spread=1.3, sigmas=(15.0,), noise=noise)
+    lines = lines_of([*both, only_15], tmp_path)
+    assert chosen(lines, table="10") == table_x
+    assert [row for row in chosen(lines, group="25", kind="score") if row["denoiser"] != "low"] == at_25
+    assert only(lines, table="6", group="15", metric="psnr", kind="score", denoiser="low", over="images")["value"]
+
+
+def test_a_denoiser_with_one_draw_costs_nothing(tmp_path):
+    several = [
+        *(score_file(tmp_path, name, 30, spread=s, noise=(0.0, 0.03)) for name, s in (("a", 1), ("b", 1.2))),
+        score_file(tmp_path, "broken", 0, failure="out of memory"),
+    ]
+    table_x = chosen(lines_of(several, tmp_path), table="10")
+    assert "broken" in {line["denoiser"] for line in table_x}
+    one = score_file(tmp_path, "one", 29, spread=1.3)
+    assert chosen(lines_of([*several, one], tmp_path), table="10") == table_x
+
+
+def test_a_table_whose_files_do_not_belong_together_is_left_out_with_the_reason(tmp_path):
+    """Table IV shows CBM3D, Table VI leaves it out."""
+    files = [score_file(tmp_path, name, 30, spread=s) for name, s in (("a", 1), ("b", 1.2))]
+    files.append(score_file(tmp_path, "cbm3d", 29, entry={"method": "cbm3d"}, noise_version=2))
+    assert {line["table"] for line in lines_of(files, tmp_path)} == {"6"}
+    assert (
+        "- Table IV: left out: kodak_quality/b.parquet and kodak_quality/cbm3d.parquet: noise_version is 1 in the "
+        "first and 2 in the second; score both denoisers on the same terms.\n"
+    ) in page_of(tmp_path)
+
+
+def cifar(folder: Path, name: str, right: Sequence[tuple[int, int, int]], **provenance: Any) -> Path:
+    """Whether images are right, draw by draw."""
+    path = score_file(folder, name, 30, benchmark="cifar100_classification", noise=(0,) * len(right), **provenance)
+    own = read_scores(path)
+    first = [value for draw in right for value in draw]
+    rows = own.rows.drop(columns=["psnr_rgb_float", "ssim_skimage7", "niqe_live"]).assign(top1=first, top5=1.0)
+    write_scores(path, Scores(rows.astype({"top1": float}), own.provenance | {"metrics": ["top1", "top5"]}))
+    return path
+
+
+def test_files_of_another_benchmark_that_do_not_belong_together_cost_theirs_only(tmp_path):
+    good = with_draws(tmp_path)
+    alone = lines_of(good, tmp_path)
+    draws = [(1, 0, 1), (1, 1, 0)]
+    bad = [cifar(tmp_path, "a", draws), cifar(tmp_path, "b", draws, noise_version=2)]
+    assert lines_of([*good, *bad], tmp_path) == alone
+    reason = "cifar100_classification/a.parquet and cifar100_classification/b.parquet: noise_version is 1 in the first"
+    assert f"- Table X: cifar100_classification left out: {reason}" in page_of(tmp_path)
+    with pytest.raises(UsaidError, match="noise_version is 1"):
+        write_all_statistics([*bad, *good], tmp_path / "all")
+    assert {path.name for path in (tmp_path / "all").iterdir()} == {"kodak_quality.csv", "kodak_quality.md"}
 
 
 def test_the_page_is_the_same_each_time(tmp_path):

@@ -1,13 +1,15 @@
 """What tests are fed with: the numbers of images and draws, and scores of weighted images, against plain loops."""
 
 import math
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
 import pytest
 from score_files import PSNR, made_scores, means_of
 
-from usaid.report.statistics.samples import DataSetSample, ImageSample, sample_of
+from usaid.errors import UsaidError
+from usaid.report.statistics.samples import DataSetSample, ImageSample, difference_of, sample_of
 from usaid.report.tables.cells import Place
 from usaid.scores.files import Scores
 
@@ -127,3 +129,33 @@ def test_each_draw_has_its_own_score():
     assert sample.scores.tolist() == [pytest.approx(0.75), 1]
     swapped = sample.swapped(data_set_sample(made_scores("b", {"confusion": draws[::-1]}), "miou"))
     assert swapped(np.zeros((1, 2), dtype=bool))[0].tolist() == [pytest.approx(-0.25), pytest.approx(0.25)]
+
+
+def raises(*_):
+    raise KeyError("counts\nof mine")
+
+
+@pytest.mark.parametrize(
+    ("resampled", "fault"),
+    [
+        (raises, "KeyError: 'counts"),
+        (lambda rows, judge: raises, "KeyError: 'counts"),
+        (lambda rows, judge: None, "TypeError: "),
+        (lambda rows, judge: lambda weights: weights, r"scores of shape \(1, 2\) for weights of shape \(1, 2\)"),
+        (lambda rows, judge: lambda weights: 0.5, r"scores of shape \(\) for weights"),
+        (lambda rows, judge: lambda weights: ["a"] * len(weights), "ValueError: "),
+    ],
+)
+def test_what_is_wrong_with_a_strangers_statistic_is_said_in_one_line(resampled, fault):
+    sample = data_set_sample(made_scores("a", {"confusion": [[[2, 1, 0, 1], [3, 0, 0, 1]]]}), "miou")
+    faulty = replace(sample, statistic=sample.statistic._replace(resampled=resampled))
+    with pytest.raises(UsaidError, match=rf"^statistic {sample.name}: `resampled`: {fault}.*; it must give") as error:
+        faulty.resampled(np.ones((1, 2)))
+    assert "\n" not in str(error.value)
+
+
+def test_differences_that_rounding_leaves_are_none():
+    scores = np.array([30.0, 0.0, 28.5])
+    assert difference_of(np.nextafter(scores, 99), scores).tolist() == [0, 0, 0]
+    assert difference_of(np.array([30.0, 0.0, 28.5 + 1e-9]), scores).tolist() == [0, 0, pytest.approx(1e-9, rel=1e-5)]
+    assert difference_of(np.array([np.inf, 1]), np.array([2.0, 3])).tolist() == [np.inf, -2]

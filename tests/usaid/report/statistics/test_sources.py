@@ -147,6 +147,15 @@ def test_a_score_of_the_whole_data_set_is_resampled_and_permuted():
     assert found["a", "b"] == difference(a, b, metric="miou"), "whatever else is asked"
 
 
+def test_with_very_many_images_student_s_t_on_the_bootstrap_takes_the_place_of_swaps(monkeypatch):
+    a, b = made_scores("a", random_confusions(1)), made_scores("b", random_confusions(2))
+    swapped = difference(a, b, metric="miou")
+    monkeypatch.setattr(sources, "MOST_SWAPPED", 7)
+    found = difference(a, b, metric="miou")
+    assert (found.test, found.low, found.error) == ("bootstrap t-test", swapped.low, swapped.error)
+    assert found.p == pytest.approx(2 * stats.t.sf(abs(found.value) / found.error, 7))
+
+
 def test_a_difference_in_all_images_is_found():
     right, wrong = [[50, 10, 10, 50]] * 6, [[40, 20, 20, 40]] * 6
     better = {"confusion": [[[c + n for c in counts] for n, counts in enumerate(right)]]}
@@ -425,3 +434,11 @@ def test_hostile_ids_and_names_are_names_like_others():
     assert difference(a, b).units == {"images": 4}
     confusion = random_confusions(1, n=4)
     assert score_of(replace(a, rows=a.rows.assign(confusion=confusion["confusion"][0])), metric="miou").low is not None
+
+
+@pytest.mark.parametrize("over", ["images", "all"])
+def test_scores_that_differ_by_rounding_do_not_differ(over):
+    own = noisy_numbers(1)
+    found = difference(made_scores("a", {PSNR: np.nextafter(own, 99)}), made_scores("b", {PSNR: own}), over)
+    assert (found.value, found.p) == (0, None)
+    assert found.not_testable == {"images": "no image differs", "all": "all differences are equal"}[over]

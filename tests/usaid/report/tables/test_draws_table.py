@@ -381,3 +381,19 @@ def test_a_failed_file_of_draws_costs_its_own_cells(files, tmp_path):
     found = {tuple(cell.place): cell for cell in make_table(10, files).cells}
     assert "kodak_quality/draws/cdncnn_b.parquet: no GPU" in found["kodak", "cdncnn_b", "niqe_mean"].note
     assert found["kodak", "u_said", "niqe_mean"].ours == pytest.approx(3.1)
+
+
+@pytest.mark.parametrize(("other", "word"), [(3.9, "does not hold"), (4.5, "holds")])
+def test_a_p_value_of_a_difference_that_is_the_other_way_round_does_not_hold(other: float, word: str) -> None:
+    """CDnCNN-B's printed NIQE is above U-SAID's."""
+    noise = [0.001 * (-1) ** draw for draw in range(10)]
+    whole = {"name": "kodak", "split": "all", "n": 2, "n_official": 2, "subset": None}
+    made = {
+        name: kodak(name, [niqe + own for own in noise], dataset=whole)
+        for name, niqe in (("cdncnn_b", other), ("u_said", 4.2))
+    }
+    papers = {"niqe_live": "niqe_matlab"}
+    as_in_print = {name: Scores(own.rows.rename(columns=papers), own.provenance) for name, own in made.items()}
+    found = of_kodak(as_in_print, "niqe_p_value")["cdncnn_b"]
+    assert (found.ours < 0.05, found.verdict) == (True, word)
+    assert (found.why == "the difference is the other way round") == (word == "does not hold")

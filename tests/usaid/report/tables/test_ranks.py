@@ -200,7 +200,7 @@ def test_of_a_score_of_all_images_the_interval_must_leave_out_0_too_and_the_lege
         swapped = replace(found, estimate=replace(found.estimate, test="permutation test", low=low))
         markdown = render_markdown(ranked(table_of({"a": 3.0, "b": 2.0}), [swapped], images))
         assert shown in markdown
-        assert "comparisons of Table VI, at the 5 % level, and have an interval without 0." in markdown
+        assert "comparison of Table VI, at the 5 % level, and have an interval without 0." in markdown
 
 
 def test_sole_second_is_underlined() -> None:
@@ -222,8 +222,8 @@ def test_a_hostile_name_of_a_benchmark_or_reason_stands_as_text_in_the_legend() 
     spec = TableSpec(None, {"x_|*#%": None}, ("psnr",))
     family = compared({"ab": 0.01}, family="Benchmark x_|*#%, over images")
     survived = ranked(table_of({"a": 3.0, "b": 2.0}), family, images)
-    assert r"comparisons of Benchmark x\_\|\*#%, at" in render_markdown(survived)
-    assert r"comparisons of Benchmark x\_$|$*\#\%, at" in render_tex(survived)
+    assert r"comparison of Benchmark x\_\|\*#%, at" in render_markdown(survived)
+    assert r"comparison of Benchmark x\_$|$*\#\%, at" in render_tex(survived)
     untested = ranked(table_of({"a": 3.0, "b": 2.0}, spec=spec), compared({"ab": "<b>|"}), images)
     assert r"(\<b\>\|)" in render_markdown(untested)
 

@@ -20,6 +20,7 @@ from usaid.report.tables.verdicts import (
     changed_keys,
     equal,
     inside_interval,
+    same_finding,
     same_side,
     tolerance_of,
     with_verdict,
@@ -395,3 +396,25 @@ def test_a_score_of_the_data_set_has_an_interval_that_bootstraps_its_images() ->
     assert found.low is not None
     assert found.high is not None
     assert 0 < found.low < found.ours - 0.05 < found.ours + 0.05 < found.high < 1
+
+
+@pytest.mark.parametrize(
+    ("signs", "p_values", "verdict"),
+    [
+        ((-1.5, -0.2), (7e-31, 2e-9), ("holds", "ours below, printed below 0.05")),
+        ((1.5, -0.2), (7e-31, 2e-9), ("does not hold", "the difference is the other way round")),
+        ((1.5, -0.2), (0.3, 0.4), ("holds", "ours not below, printed not below 0.05")),
+        ((1.5, -0.2), (0.01, 0.4), ("does not hold", "ours below, printed not below 0.05")),
+        ((1.5, math.nan), (0.01, 0.02), ("holds", "ours below, printed below 0.05")),
+        ((1.5, 0.0), (0.01, 0.02), ("holds", "ours below, printed below 0.05")),
+    ],
+)
+def test_two_differences_that_are_found_are_to_be_of_one_sign(signs, p_values, verdict) -> None:
+    assert same_finding(*signs)(cell(*p_values)) == verdict
+
+
+def test_a_row_of_the_papers_that_is_of_another_method_is_not_comparable() -> None:
+    facts = Facts("U", True, True, True, True, "MIT", "none")
+    table = build_facts_table({"u_said": facts, "mine": facts}, {"u_said": "own_den:\nGood", "mine": "own_den:Mine"})
+    found = {(one.place.denoiser, one.verdict, one.why) for one in table.cells if one.ours is not None}
+    assert found == {("u_said", "not comparable", "method own_den: Good"), ("mine", "", "")}
