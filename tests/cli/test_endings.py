@@ -71,7 +71,8 @@ def command(*arguments: str, **options: object) -> "subprocess.Popen[str]":
 
 
 def test_ctrl_c_of_a_process_leaves_no_traceback(tmp_path):
-    process = command("data", "miniature", str(tmp_path / "new"), stdout=subprocess.DEVNULL)
+    heard = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}  # also below a shell's `&`
+    process = command("data", "miniature", str(tmp_path / "new"), stdout=subprocess.DEVNULL, **heard)
     deadline = time.monotonic() + 60
     while not (tmp_path / "new").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
