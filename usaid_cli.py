@@ -366,11 +366,15 @@ def _add_statistics(commands: "argparse._SubParsersAction[argparse.ArgumentParse
     parser.add_argument(
         "scores", type=Path, nargs="+", help="score files, of further noise draws too; those of a table belong together"
     )
+    _add_ablation(parser)
+    parser.add_argument("--to", type=Path, required=True, metavar="FOLDER", help="folder for the .csv and .md")
+    parser.set_defaults(run=_statistics)
+
+
+def _add_ablation(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--ablation", type=Path, nargs="+", default=[], metavar="SCORES", help="score files of Table II's columns"
     )
-    parser.add_argument("--to", type=Path, required=True, metavar="FOLDER", help="folder for the .csv and .md")
-    parser.set_defaults(run=_statistics)
 
 
 def _statistics(options: argparse.Namespace) -> None:
@@ -387,9 +391,7 @@ def _add_claims(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         description="Writes claims.csv, .md and .tex: each sentence with its verdict, and how sure that is.",
     )
     parser.add_argument("scores", type=Path, nargs="*", help="score files of an experiment, of further noise draws too")
-    parser.add_argument(
-        "--ablation", type=Path, nargs="+", default=[], metavar="SCORES", help="score files of Table II's columns"
-    )
+    _add_ablation(parser)
     parser.add_argument("--to", type=Path, required=True, metavar="FOLDER", help="folder for the .csv, .md and .tex")
     parser.set_defaults(run=_claims)
 

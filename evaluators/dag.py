@@ -314,12 +314,7 @@ class Dag:
     def statistics_page(self, benchmark: str) -> Job:
         """The score files of a benchmark, with further draws and Table II's, and those that share a table with it."""
         made = {name: known for name, known in self.tables.items() if benchmark in known}
-        ablated = [name for name in made if self.specs[name].ablated]
-        of_tables = [path for name in made if name not in ablated for path in self.scores_of_table(name)]
-        files = {
-            "scores": _distinct([*self.scores([benchmark]), *of_tables]),
-            "ablation": [path for name in ablated for path in self.scores_of_table(name)],
-        }
+        files = self._scores_behind(made, beside=self.scores([benchmark]))
         metrics = [metric for name in made for metric in self.specs[name].metrics]
         cards = self._cards_of(_distinct(name for known in made.values() for name in known), metrics)
         names = ("usaid.report.statistics.pages", *_statistics(cards))
@@ -333,11 +328,7 @@ class Dag:
     def claims(self) -> Job:
         """The score files of the paper's tables, with further draws, and Table II's."""
         made = {name: known for name, known in self.tables.items() if self.specs[name].number is not None}
-        ablated = [name for name in made if self.specs[name].ablated]
-        files = {
-            "scores": _distinct(p for name in made if name not in ablated for p in self.scores_of_table(name)),
-            "ablation": [path for name in ablated for path in self.scores_of_table(name)],
-        }
+        files = self._scores_behind(made)
         metrics = [metric for spec in TABLES.values() for metric in spec.metrics]
         cards = self._cards_of(_distinct(name for known in made.values() for name in known), metrics)
         (facts,) = (spec.metrics for spec in TABLES.values() if not spec.benchmarks)
@@ -345,6 +336,18 @@ class Dag:
         names = ("usaid.report.claims.files", *_statistics(cards))
         all_cards = [*cards, *methods, *_recipes()]
         return Job(files, {}, hash_of_code(*names, cards=all_cards, package_data=(PUBLISHED, CLAIMS)))
+
+    def _scores_behind(self, tables: Iterable[str], beside: Iterable[str] = ()) -> dict[str, list[str]]:
+        """The score files behind some tables, those of Table II's columns apart, as pages on several tables read them.
+
+        Args:
+            tables: their names.
+            beside: further score files.
+        """
+        of_tables: dict[bool, list[str]] = {False: [*beside], True: []}
+        for name in tables:
+            of_tables[self.specs[name].ablated is not None] += self.scores_of_table(name)
+        return {"scores": _distinct(of_tables[False]), "ablation": of_tables[True]}
 
     def classes(self) -> Job:
         """The score files whose scores are means over classes."""

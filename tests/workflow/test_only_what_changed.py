@@ -148,20 +148,18 @@ WITH_U_SAID = ("table [12456789]", "table 10", "classes", "statistics_page *", "
 OF_THE_THREE = ("cdncnn_b", "cdncnn_b_1", "s_said", "u_said", "u_said_k10", "u_said_k40")
 """The denoisers that one training makes."""
 
+DETECTOR = (
+    *("train_judge coco_detection", "score coco_detection/*", "table 9", "classes"),
+    *("statistics_page coco_detection", "claims", "index"),
+)
+"""What depends on the network that detects: its training, and all that follows from its scores."""
+
 EDITS = [
     # ------------------------------------------------------------------------------------ trainings
     Edit(
         "a constant of the detector's training",
         {"repository/evaluators/detection/training.py": with_more},
-        (
-            "train_judge coco_detection",
-            "score coco_detection/*",
-            "table 9",
-            "classes",
-            "statistics_page coco_detection",
-            "claims",
-            "index",
-        ),
+        DETECTOR,
     ),
     Edit(
         "a constant of the classifier's training",
@@ -233,15 +231,7 @@ EDITS = [
     Edit(
         "a network's cfg",
         {"repository/evaluators/detection/darknet/miniature.cfg": with_a_remark},
-        (
-            "train_judge coco_detection",
-            "score coco_detection/*",
-            "table 9",
-            "classes",
-            "statistics_page coco_detection",
-            "claims",
-            "index",
-        ),
+        DETECTOR,
     ),
     Edit(
         "a list of training images that the suite brings",

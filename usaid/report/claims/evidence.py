@@ -178,8 +178,8 @@ class Evidence:
 
     def _convention(self, part: Part) -> str:
         means = self._means(part)
-        ours, papers = means.convention_name(part.metric), means.metrics[part.metric].conventions[0].name
-        return ours if ours != papers else ""
+        ours = means.convention_name(part.metric)
+        return ours if ours != means.papers_convention(part.metric) else ""
 
     def _why_not_comparable(self, part: Part) -> str | None:
         """Why a comparison says nothing about the paper; None: it does.

@@ -9,7 +9,7 @@ from usaid.report.claims.in_print import follows_text, margin_text, why_not_text
 from usaid.report.claims.sentences import reason
 from usaid.report.claims.verdicts import JudgedClaim
 from usaid.report.statistics.estimates import Over
-from usaid.report.tables.numbers import p_plain, printed
+from usaid.report.tables.numbers import FURTHER_DIGITS_OF_CSV, p_plain, printed
 from usaid.report.verdict_words import DOES_NOT_HOLD
 
 COLUMNS = (
@@ -18,9 +18,6 @@ COLUMNS = (
     *("family_size", "parts", "parts_needed", "parts_tested", "parts_as_claimed", "images_needed", "draws_needed"),
     *("seeds_needed", "differs", "scores", "print", "print_reason", "print_margin", "print_note"),
 )
-
-FURTHER_DIGITS = 2
-"""Digits beside those that the paper prints."""
 
 _SOURCES: tuple[Over, ...] = ("images", "draws", "seeds")
 
@@ -63,7 +60,7 @@ def _decisive(judged: JudgedClaim) -> Sequence[str]:
         return [""] * 12
     part, own = finding.part, finding.estimate
     metric = METRICS.get(part.metric)
-    digits = FURTHER_DIGITS + metric.digits if metric else 0
+    digits = FURTHER_DIGITS_OF_CSV + metric.digits if metric else 0
     numbers = ["" if number is None else printed(number, digits) for number in (own.value, own.low, own.high)]
     place = [metric.unit if metric else "", part.metric, part.group, part.better, part.than, f"{part.by:g}"]
     units = ";".join(f"{unit}={n}" for unit, n in own.units.items())

@@ -10,7 +10,7 @@ from usaid.registries import METRICS
 from usaid.report.claims.findings import Finding
 from usaid.report.claims.verdicts import JudgedClaim
 from usaid.report.statistics.inference import MOST_UNITS
-from usaid.report.tables.numbers import p_text, printed_difference
+from usaid.report.tables.numbers import counted, p_text, printed_difference
 from usaid.report.verdict_words import DOES_NOT_HOLD, NOT_CERTAIN, NOT_COMPARABLE, NOT_TESTED
 
 SEVERAL = "Several tables"
@@ -87,8 +87,8 @@ def chance_text(finding: Finding | None) -> str:
     own = finding.estimate
     if finding.is_fact:
         return own.test
-    counted = ", ".join(f"{n:,} {unit.removesuffix('s') if n == 1 else unit}" for unit, n in own.units.items())
-    return f"over {'all sources' if own.over == 'all' else own.over} ({counted}), {own.test}"
+    sizes = ", ".join(counted(n, unit) for unit, n in own.units.items())
+    return f"over {'all sources' if own.over == 'all' else own.over} ({sizes}), {own.test}"
 
 
 def verdict_text(judged: JudgedClaim) -> tuple[str, str]:

@@ -104,6 +104,11 @@ class Comparison:
     p_corrected: float | None = None
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """The denoiser, and the other one if there is one."""
+        return (self.denoiser,) if self.other is None else (self.denoiser, self.other)
+
+    @property
     def differs(self) -> bool:
         """Whether the difference survives the correction, and its interval leaves out 0.
 

@@ -71,9 +71,7 @@ class Section:
         if self.spec.ablated is not None:
             return {name: f"K = {name.removeprefix(COLUMN_OF_K)}" for name in self.means.scores}
         scores = self.means.scores
-        members = {
-            name: (name, *self.groups.get(name, {}).values()) for row in self.comparisons for name in _names(row)
-        }
+        members = {name: (name, *self.groups.get(name, {}).values()) for row in self.comparisons for name in row.names}
         shown = {name: next((known for known in own if known in scores), None) for name, own in members.items()}
         return distinct({n: n if known is None else scores[known].provenance["title"] for n, known in shown.items()})
 
@@ -129,16 +127,12 @@ def _in_one_order(row: Comparison) -> Comparison:
     return replace(row, denoiser=row.other, other=row.denoiser, estimate=row.estimate.negated)
 
 
-def _names(row: Comparison) -> list[str]:
-    return [row.denoiser] if row.other is None else [row.denoiser, row.other]
-
-
 def sections_of(benchmark: str, files: ScoreFiles) -> tuple[list[Section], list[str]]:
     """The statistics of a benchmark: table by table, source of chance by source of chance.
 
     Every table that shows the benchmark is a family of comparisons for each source, those of its other benchmarks
     among them, as far as there are score files of them. Over images always; over draws, seeds, and all of them, where
-    where there are several.
+    there are several.
 
     Returns:
         the sections, and sentences, without their stops, on what is left out since its scores do not belong in one
@@ -211,15 +205,17 @@ def _sections_of_table(benchmark: str, spec: TableSpec, panels: Sequence[Means])
 
 
 def columns_of(spec: TableSpec, benchmark: str, files: ScoreFiles) -> Mapping[str, Scores]:
-    """The score files of a benchmark that a table is made from; of Table X those with several draws at its sigma."""
+    """The score files of a benchmark for a table, as :func:`usaid.report.tables.build.panels_of` takes them.
+
+    Of Table X those with several draws at its sigma.
+    """
     main, draws = files.main.get(benchmark, {}), files.draws.get(benchmark, {})
     if spec.ablated is not None:
         return files.ablation.get(benchmark, {})
     if spec.over_draws:
         joined = {name: with_further_draws(main[name], further) for name, further in draws.items()} if draws else main
         return {name: own for name, own in joined.items() if _is_over_draws(spec, own)}
-    methods = {name: own.provenance.get("entry", {}).get("method") for name, own in main.items()}
-    return {name: own for name, own in main.items() if methods[name] not in spec.left_out}
+    return main
 
 
 def _is_over_draws(spec: TableSpec, scores: Scores) -> bool:

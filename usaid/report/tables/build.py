@@ -190,6 +190,16 @@ def _cell(spec: TableSpec, place: Place, means: Means, missing: Missing | None, 
     mean, note = means.values[place], "; ".join([means.convention_text(place.metric), *remarks, *means.remarks(place)])
     low, high = (None, None) if sure is None else (sure.low, sure.high)
     cell = Cell(place, mean.value, paper, mean.n, note, apart=means.is_apart(place), low=low, high=high)
-    drawn = estimates_of(means, place.group, place.metric, [(place.denoiser, None)], "draws")[place.denoiser, None]
-    rule = within(tolerance_of(place.metric), (drawn.low, drawn.high))
+    if paper is None:
+        return cell
+    rule = within(tolerance_of(place.metric), _over_draws(means, place))
     return with_verdict(cell, what_differs(spec, means, place), rule)
+
+
+def _over_draws(means: Means, place: Place) -> tuple[float | None, float | None]:
+    """The interval of a number over noise draws; None, None: it is of one draw, which most are."""
+    if means.rows_of(place.group, place.denoiser)["draw"].nunique() < 2:
+        return None, None
+    pair = (place.denoiser, None)
+    drawn = estimates_of(means, place.group, place.metric, [pair], "draws")[pair]
+    return drawn.low, drawn.high

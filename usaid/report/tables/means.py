@@ -193,9 +193,13 @@ class Means:
         assert convention is not None
         return convention.name
 
+    def papers_convention(self, metric: str) -> str:
+        """The name of the convention of a metric in the paper."""
+        return self.metrics[metric].conventions[0].name
+
     def convention_text(self, metric: str) -> str:
         """The convention of a metric that some score file holds, and the paper's if that is another one."""
-        ours, papers = self.convention_name(metric), self.metrics[metric].conventions[0].name
+        ours, papers = self.convention_name(metric), self.papers_convention(metric)
         return ours if ours == papers else f"{ours} (the paper's is {papers})"
 
     def undefined_text(self, place: Place) -> str | None:

@@ -182,7 +182,7 @@ def _sample(means: Means, place: Place) -> Iterable[str]:
 
 def convention_differs(means: Means, place: Place) -> list[str]:
     """The metric is computed in another way, or its convention otherwise than by the paper."""
-    ours, papers = means.convention_name(place.metric), means.metrics[place.metric].conventions[0].name
+    ours, papers = means.convention_name(place.metric), means.papers_convention(place.metric)
     return [f"{ours} in place of {papers}"] if ours != papers else means.deviations(place.denoiser, place.metric)
 
 
