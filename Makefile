@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 CORES ?= all
 
-.PHONY: demo test check lock reference subset clean
+.PHONY: demo test check bench lock reference subset clean
 
 demo: .venv/installed
 	$(BIN)/snakemake --cores $(CORES) --configfile config/smoke.yaml
@@ -18,6 +18,10 @@ check: .venv/installed
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/snakemake --lint --configfile config/smoke.yaml
+
+# Speed, as ratios: writes benchmarks/README.md. An idle machine, under 15 minutes; DATA has real images.
+bench: .venv/installed
+	$(BIN)/python benchmarks/renew.py $(if $(DATA),--data-root $(DATA))
 
 # Renew the pinned packages after a change of pyproject.toml; needs uv (pip install uv). Versions change only where they have to.
 lock:
