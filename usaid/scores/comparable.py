@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import pandas as pd
 
 from usaid.errors import UsaidError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ROW_NAME = ["image_id", "sigma", "draw"]
 """What a row is about, but for the level that a non-blind method was told."""
@@ -28,7 +30,7 @@ class ScoresLike(Protocol):
     """
 
     @property
-    def rows(self) -> pd.DataFrame: ...
+    def rows(self) -> "pd.DataFrame": ...
 
     @property
     def provenance(self) -> Mapping[str, Any]: ...
@@ -124,7 +126,7 @@ def _flat(key: str, value: Any) -> dict[str, Any]:
     return {f"{key}.{name}": part for name, part in value.items()} if isinstance(value, Mapping) else {key: value}
 
 
-def _difference_of_rows(first: pd.DataFrame, second: pd.DataFrame) -> str | None:
+def _difference_of_rows(first: "pd.DataFrame", second: "pd.DataFrame") -> str | None:
     named = [rows[[name for name in (*ROW_NAME, "image_sha256") if name in rows]] for rows in (first, second)]
     named = [rows.drop_duplicates() for rows in named]
     both = named[0].merge(named[1], on=ROW_NAME, how="outer", indicator="place")

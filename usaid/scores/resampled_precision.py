@@ -7,12 +7,14 @@ score file anew.
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from scipy.sparse import csr_array
 
 from usaid.scores.average_precision import _RECALLS, _columns, _from_bits
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 _RESAMPLES = 2048
 """At a time, at most: a few rows of numbers, one for each, stay in the cache of a core."""
@@ -58,8 +60,8 @@ class _Ladder(NamedTuple):
     """
 
     category: int
-    steps: csr_array
-    right: csr_array
+    steps: "csr_array"
+    right: "csr_array"
     climbs: list[list[tuple[int, int]]]
 
 
@@ -118,8 +120,10 @@ def _ranking(matches: Sequence[Any], thresholds: slice) -> _Ranking:
     return _Ranking(category[order], image[order], run, _from_bits(matched[order])[thresholds] & ~crowd, crowd)
 
 
-def _objects(objects: Sequence[Any]) -> tuple[np.ndarray, csr_array]:
+def _objects(objects: Sequence[Any]) -> "tuple[np.ndarray, csr_array]":
     """The K categories with objects, float64 (K,), ascending, and how many each image has, (K, N)."""
+    from scipy.sparse import csr_array
+
     category, count = _columns(objects, 2)
     image = np.repeat(np.arange(len(objects)), [len(rows) for rows in objects])
     some = count > 0
@@ -175,8 +179,10 @@ def _ladder(category: int, right: np.ndarray, ignored: np.ndarray, columns: np.n
     return _Ladder(category, steps, of_thresholds, [pairs[start:end] for start, end in pairwise([0, *ends])])
 
 
-def _counts(rows: np.ndarray, columns: np.ndarray, shape: tuple[int, int]) -> csr_array:
+def _counts(rows: np.ndarray, columns: np.ndarray, shape: tuple[int, int]) -> "csr_array":
     """How often each cell comes."""
+    from scipy.sparse import csr_array
+
     return csr_array((np.ones(len(rows)), (rows, columns)), shape)
 
 

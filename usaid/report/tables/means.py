@@ -4,9 +4,8 @@ import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import pandas as pd
 
 from usaid.cards import Convention, Metric
 from usaid.errors import UsaidError
@@ -15,6 +14,9 @@ from usaid.report.tables.titles import one_line, sigma_name
 from usaid.scores.comparable import ScoresLike
 from usaid.scores.files import rows_at
 from usaid.scores.whole_set import columns_of, statistic_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 NOT_IN_EXPERIMENT = "not in this experiment"
 NOT_AT_THIS_LEVEL = "not scored at this sigma, as told, in this experiment"
@@ -121,7 +123,7 @@ class Means:
                         mean = self._mean(denoiser, rows, convention)
                         yield Place(group, denoiser, metric.name), mean._replace(value=mean.value * metric.scale)
 
-    def _mean(self, denoiser: str, rows: pd.DataFrame, convention: Convention) -> Mean:
+    def _mean(self, denoiser: str, rows: "pd.DataFrame", convention: Convention) -> Mean:
         """As :func:`_mean`, naming the score file whose rows nothing can be made from."""
         try:
             return _mean(rows, convention, self.scores[denoiser].provenance.get("judge", {}))
@@ -164,11 +166,11 @@ class Means:
             return Missing(f"{convention.name} is undefined for every image", place)
         return None
 
-    def rows_of(self, group: str, denoiser: str) -> pd.DataFrame:
+    def rows_of(self, group: str, denoiser: str) -> "pd.DataFrame":
         """The rows of a denoiser, whose evaluator did not fail, that a group is made from."""
         return self._rows(group, self.judged[denoiser])
 
-    def _rows(self, group: str, scores: ScoresLike) -> pd.DataFrame:
+    def _rows(self, group: str, scores: ScoresLike) -> "pd.DataFrame":
         """The rows of a score file that a group is made from."""
         return rows_at(scores.rows, *self.groups[group])
 
@@ -255,12 +257,12 @@ def _convention(benchmark: str, metric: Metric, judged: Mapping[str, ScoresLike]
     raise UsaidError(f"{files}: {ours} in the first, {theirs} in the second; score both with one")
 
 
-def _holds(rows: pd.DataFrame, convention: Convention) -> bool:
+def _holds(rows: "pd.DataFrame", convention: Convention) -> bool:
     """Whether score rows have what a convention is made from."""
     return set(columns_of(convention)) <= set(rows)
 
 
-def _mean(rows: pd.DataFrame, convention: Convention, judge: Mapping[str, Any]) -> Mean:
+def _mean(rows: "pd.DataFrame", convention: Convention, judge: Mapping[str, Any]) -> Mean:
     """Mean over draws of the score of all images, or over images and draws of theirs.
 
     An image with an undefined value in any draw is left out of a mean over images and counted.

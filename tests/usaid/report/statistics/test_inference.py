@@ -11,22 +11,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from usaid.report.statistics import inference
+from usaid.report.statistics import inference, resampling
 from usaid.report.statistics.estimates import Estimate, Over
 from usaid.report.statistics.inference import (
     MOST_UNITS,
-    bootstrap_values,
     from_bootstrap,
     hierarchical,
     holm,
-    least_p,
     paired,
-    permutation_p,
     score,
     two_sample_p_from_moments,
     units_needed,
     unpaired,
 )
+from usaid.report.statistics.resampling import bootstrap_values, least_p, permutation_p
 
 SLEEP_1 = np.array([0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0])
 SLEEP_2 = np.array([1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4])
@@ -254,8 +252,8 @@ def test_neither_resamples_nor_permutations_depend_on_the_batch(monkeypatch: pyt
         return bootstrap_values([mean_of(differences)], 50, 101)[1], p
 
     resampled, p = both()
-    monkeypatch.setattr(inference, "_RESAMPLES_BATCH", batch)
-    monkeypatch.setattr(inference, "_PERMUTATIONS_BATCH", batch)
+    monkeypatch.setattr(resampling, "_RESAMPLES_BATCH", batch)
+    monkeypatch.setattr(resampling, "_PERMUTATIONS_BATCH", batch)
     in_batches, p_in_batches = both()
     assert np.allclose(in_batches, resampled, rtol=1e-12, atol=0)
     assert p_in_batches == p
