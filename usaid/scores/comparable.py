@@ -99,7 +99,7 @@ def _difference(first: ScoresLike, second: ScoresLike, sigma: float | None) -> s
         return difference
     if difference := difference_of_provenance(first.provenance, second.provenance, SAME_IN_ALL):
         return difference
-    common = {*first.rows["sigma"]} & {*second.rows["sigma"]} if sigma is None else {sigma}
+    common = {*first.rows["sigma"].unique()} & {*second.rows["sigma"].unique()} if sigma is None else {sigma}
     return _difference_of_rows(*(one.rows[one.rows["sigma"].isin(common)] for one in (first, second)))
 
 
@@ -128,6 +128,8 @@ def _flat(key: str, value: Any) -> dict[str, Any]:
 
 def _difference_of_rows(first: "pd.DataFrame", second: "pd.DataFrame") -> str | None:
     named = [rows[[name for name in (*ROW_NAME, "image_sha256") if name in rows]] for rows in (first, second)]
+    if named[0].reset_index(drop=True).equals(named[1].reset_index(drop=True)):
+        return None
     named = [rows.drop_duplicates() for rows in named]
     both = named[0].merge(named[1], on=ROW_NAME, how="outer", indicator="place")
     alone = both[both["place"] != "both"]

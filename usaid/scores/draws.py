@@ -93,12 +93,13 @@ def _rows_at(rows: "pd.DataFrame", sigmas: Iterable[float]) -> "pd.DataFrame":
 
 def _difference_of_rows(main: "pd.DataFrame", further: "pd.DataFrame") -> str | None:
     """What is wrong with the rows of two files side by side; None: nothing."""
-    own, more = (set(zip(rows["sigma"], rows["draw"], strict=True)) for rows in (main, further))
+    levels = (rows[["sigma", "draw"]].drop_duplicates() for rows in (main, further))
+    own, more = (set(zip(of_file["sigma"], of_file["draw"], strict=True)) for of_file in levels)
     if own & more:
         sigma, draw = min(own & more)
         return f"draw {draw} at sigma {sigma:g} is in both"
     for place, rows, others in (("first", main, further), ("second", further, main)):
-        if alone := sorted({*rows["image_id"]} - {*others["image_id"]}):
+        if alone := sorted({*rows["image_id"].unique()} - {*others["image_id"].unique()}):
             return f"image {alone[0]!r} is only in the {place}"
     if "image_sha256" not in main or "image_sha256" not in further:
         return None

@@ -173,12 +173,10 @@ def sample_of(means: Means, place: Place) -> Sample:
     """
     metric, convention = means.metrics[place.metric], means.conventions[place.metric]
     assert convention is not None
-    rows = means.rows_of(place.group, place.denoiser)
-    draws, images = tuple(sorted(rows["draw"].unique().tolist())), tuple(sorted(rows["image_id"].unique()))
+    grid = means.grid(place.group, place.denoiser)
+    rows, draws, images = grid.rows, grid.draws, grid.images
     if not convention.of_whole_set:
-        table = rows.pivot(index="draw", columns="image_id", values=convention.name)
-        values = metric.scale * table.reindex(index=draws, columns=images).to_numpy(dtype=np.float64)
-        return ImageSample(images, draws, values)
+        return ImageSample(images, draws, metric.scale * grid.values(convention.name))
     by_draw = [rows[rows["draw"] == draw].sort_values("image_id").reset_index(drop=True) for draw in draws]
     judge = means.judged[place.denoiser].provenance.get("judge", {})
     return DataSetSample(images, draws, tuple(by_draw), statistic_of(convention), judge, metric.scale, convention.name)
