@@ -4,10 +4,9 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from functools import cache
-from importlib import resources
 from typing import Any, NamedTuple
 
-import yaml
+from usaid.package_data import read_yaml
 
 COLUMN_OF_K = "u_said_k"
 """Table II's columns: this and the number of classes, ``"u_said_k21"``."""
@@ -87,8 +86,7 @@ def paper_notes(table: int | None) -> str | None:
 @cache
 def _tables() -> dict[int, dict[str, Any]]:
     """The transcription: number of the table -> its caption, columns, rows, notes; numbers as text, digit by digit."""
-    text = resources.files("usaid.paper").joinpath("published.yaml").read_text(encoding="utf-8")
-    transcription = yaml.load(text, yaml.BaseLoader)
+    transcription = read_yaml("usaid.paper", "published.yaml", as_text=True)
     return {int(name.removeprefix("table_")): table for name, table in transcription.items()}
 
 

@@ -6,14 +6,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from usaid.errors import UsaidError, one_line
 from usaid.files import written_atomically
+from usaid.package_data import read_yaml
 from usaid.scores.columns import fault_of_rows
 
 if TYPE_CHECKING:
@@ -56,8 +54,7 @@ class Scores:
 def _validator() -> Any:
     from jsonschema import Draft202012Validator
 
-    text = files("usaid.scores").joinpath("provenance.schema.yaml").read_text(encoding="utf-8")
-    return Draft202012Validator(yaml.safe_load(text))
+    return Draft202012Validator(read_yaml("usaid.scores", "provenance.schema.yaml"))
 
 
 def write_scores(path: str | Path, scores: Scores) -> None:
