@@ -45,12 +45,17 @@ def provenance_of(images: int) -> dict[str, Any]:
     """The least that a score file has to say of itself."""
     dataset = {"name": "kodak", "split": "all", "n": images, "n_official": images, "subset": None, "ids_sha256": "0"}
     return {
-        **{"experiment": "growth", "benchmark": BENCHMARK, "denoiser": DENOISER, "title": "U-SAID", "entry": {}},
-        **{"metrics": [metric.conventions[0].name for metric in SHOWN], "deviations": [], "judge": {}},
+        **{"experiment": "growth", "benchmark": BENCHMARK, "denoiser": DENOISER, "title": "U-SAID"},
+        **{
+            "entry": {"method": DENOISER},
+            "metrics": [metric.conventions[0].name for metric in SHOWN],
+            "deviations": [],
+            "judge": {},
+        },
         **{"dataset": dataset, "weights_sha256": None, "code_hash": "0", "config_sha256": "0", "noise_version": 1},
         **{"git": {"commit": None, "dirty": None}, "packages": {}, "python": "3", "platform": "", "device": "cpu"},
         **{"precision": "float32", "seconds": {}, "pixels": 0, "pixels_per_second": 0, "failure": None},
-    } | {"entry": {"method": DENOISER}}
+    }
 
 
 def summarise(scores: Scores) -> dict[str, tuple[float, float | None, float | None]]:
@@ -74,18 +79,26 @@ def main() -> None:
     parser.add_argument("--rows", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
     parser.add_argument("--draws", type=int, default=10)
     options = parser.parse_args()
-    print(f"{'rows':>9} {'MB':>6} {'write':>8} {'read':>8} {'summary':>8} {'read + summary':>15} {'rows/s':>10} {'peak GB':>8}")
+    heads = ("rows", "MB", "write s", "read s", "summary s", "read + summary s", "rows/s", "peak GB")
+    print("  ".join(f"{head:>8}" for head in heads))
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, f"{DENOISER}.parquet")
-        for rows in [1_000, *options.rows]:  # the first one imports what is used
-            scores = scores_of(rows // options.draws, options.draws)
-            write, _ = timed(lambda: write_scores(path, scores))  # noqa: B023
-            read, scores = timed(lambda: read_scores(path))
-            summary, _ = timed(lambda: summarise(scores))  # noqa: B023
-            if rows in options.rows:
-                size, peak = path.stat().st_size / 1e6, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-                both = read + summary
-                print(f"{rows:9,} {size:6.1f} {write:7.2f}s {read:7.2f}s {summary:7.2f}s {both:14.2f}s {rows / both:10,.0f} {peak:8.2f}")
+        measure(Path(folder), 1_000, options.draws)  # imports what is used
+        for rows in options.rows:
+            numbers = measure(Path(folder), rows, options.draws)
+            print(
+                "  ".join(f"{own:>{max(8, len(head))}}" for head, own in zip(heads, numbers, strict=True)), flush=True
+            )
+
+
+def measure(folder: Path, rows: int, draws: int) -> list[str]:
+    """The numbers of a line."""
+    path, scores = folder / f"{DENOISER}.parquet", scores_of(rows // draws, draws)
+    write, _ = timed(lambda: write_scores(path, scores))
+    read, again = timed(lambda: read_scores(path))
+    summary, _ = timed(lambda: summarise(again))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    seconds = [f"{own:.2f}" for own in (write, read, summary, read + summary)]
+    return [str(rows), f"{path.stat().st_size / 1e6:.1f}", *seconds, f"{rows / (read + summary):.0f}", f"{peak:.2f}"]
 
 
 if __name__ == "__main__":

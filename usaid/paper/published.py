@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from functools import cache
+from importlib import resources
 from typing import Any, NamedTuple
 
 from usaid.package_data import read_yaml

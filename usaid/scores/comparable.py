@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Protocol
 
-
 from usaid.errors import UsaidError
 
 if TYPE_CHECKING:

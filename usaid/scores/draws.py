@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-
 from usaid.errors import UsaidError
 from usaid.scores.comparable import SAME_IN_ALL, difference_of_provenance
 from usaid.scores.files import Scores, rows_at

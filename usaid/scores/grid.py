@@ -44,8 +44,8 @@ class Grid:
     def _images_of_rows(self) -> tuple[tuple[str, ...], np.ndarray]:
         """The images, ascending, and the index among them of each row's."""
         index, found = self.rows["image_id"].factorize()
-        ids = found.tolist()
-        order = sorted(range(len(ids)), key=ids.__getitem__)
+        ids = [*map(str, found.tolist())]
+        order = sorted(range(len(ids)), key=lambda place: ids[place])
         rank = np.empty(len(ids), dtype=np.int64)
         rank[order] = np.arange(len(ids))
         return tuple(ids[place] for place in order), rank[index]

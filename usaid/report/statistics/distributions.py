@@ -35,7 +35,7 @@ def noncentral_t_tail(t: float, df: float, shift: float) -> float:
     """The chance that the noncentral t is above ``t`` > 0.
 
     For a ``shift`` beyond 10,000 its series do not converge. Its normal part has no weight beside it then: the chance
-    is that of chi-squared alone, to 1e-8.
+    is that of chi-squared alone, to 1e-6.
     """
     from scipy.special import chdtr, nctdtr
 

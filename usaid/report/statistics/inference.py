@@ -123,7 +123,8 @@ def from_bootstrap(
         resampled: (B,), of resamples of the n units.
         n: number of units.
         over: what the units are.
-        p: two-sided p-value of a difference, by :func:`usaid.report.statistics.resampling.permutation_p`; None: it has none.
+        p: two-sided p-value of a difference, by :func:`usaid.report.statistics.resampling.permutation_p`; None: it has
+            none.
         test: what gave ``p``.
 
     Returns:

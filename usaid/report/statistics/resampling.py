@@ -1,4 +1,4 @@
-"""Scores of resamples of images, and of images swapped between two denoisers: the bootstrap and the permutation test."""
+"""Scores of resampled images, and of images swapped between two denoisers: bootstrap and permutation test."""
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import product

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-
 from usaid.cards import Convention, Metric
 from usaid.errors import UsaidError
 from usaid.report.tables.cells import Mark, Place
