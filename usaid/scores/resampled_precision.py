@@ -222,7 +222,7 @@ def _of_climb(
         weights: (V, B).
         levels: as :func:`_levels_of` makes it.
     """
-    total, best, better, rise = (np.zeros_like(right) for _ in range(4))  # made once, not at each step
+    total, best, better, rise = np.zeros((4, len(right)))  # made once, not at each step
     for column, rung in reversed(climb):
         np.divide(right, seen[rung], out=better)
         np.maximum(best, better, out=better)
