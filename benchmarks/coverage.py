@@ -20,7 +20,8 @@ import pandas as pd
 from scipy import stats
 
 from usaid.report.statistics.estimates import Estimate
-from usaid.report.statistics.inference import bootstrap_values, from_bootstrap, hierarchical, paired, score, unpaired
+from usaid.report.statistics.inference import from_bootstrap, hierarchical, paired, score, unpaired
+from usaid.report.statistics.resampling import bootstrap_values
 from usaid.scores.whole_set import AP50_COCO, MIOU_DATASET, Statistic
 
 Rng = np.random.Generator

@@ -112,7 +112,10 @@ def test_functions_are_short_and_take_few_arguments(path):
         assert len(own) <= 7, f"{function.name}: {len(own)} parameters"
 
 
-HEAVY = ("torch", "torchvision", "segmentation_models_pytorch", "ultralytics", "pandas", "scipy")
+HEAVY = (
+    *("torch", "torchvision", "segmentation_models_pytorch", "ultralytics", "snakemake", "matplotlib"),
+    *("pandas", "pyarrow", "jsonschema", "scipy", "scipy.stats", "scipy.optimize", "scipy.sparse"),
+)
 
 
 def imported(code: str) -> set[str]:
@@ -135,7 +138,39 @@ experiment.variants, experiment.sha256, json_schema(), key_reference()
     assert imported(code) == set()
 
 
-@pytest.mark.parametrize("package", ["usaid.report", "usaid.paper"])
-def test_reports_need_no_torch(package, graph):
-    modules = sorted({package, *graph.find_descendants(package)})
-    assert "torch" not in imported("\n".join(f"import {module}" for module in modules))
+DRAWN = "usaid.report.figures.figure_2"
+
+
+@pytest.mark.parametrize("package", ["usaid.report", "usaid.paper", "usaid.scores"])
+def test_reports_import_nothing_heavy_before_they_are_made(package, graph):
+    modules = sorted({package, *graph.find_descendants(package)} - {DRAWN})
+    assert imported("\n".join(f"import {module}" for module in modules)) == set()
+
+
+def test_a_figure_needs_pandas_and_matplotlib():
+    assert imported(f"import {DRAWN}") == {"pandas", "pyarrow", "matplotlib"}
+
+
+OF_SCORES = {"pandas", "pyarrow", "jsonschema", "scipy"}
+KODAK = [str(path) for path in sorted((ROOT / "results/reference/released/scores/kodak_quality").glob("*said.parquet"))]
+VOC = [path.replace("kodak_quality", "voc_segmentation") for path in KODAK]
+
+
+@pytest.mark.parametrize(
+    ("module", "call", "needed"),
+    [
+        ("tables.files", "write_table(3, [], folder)", set()),
+        ("tables.files", "write_table('10_print', [], folder)", {"scipy"}),
+        ("tables.files", f"write_table(6, {KODAK}, folder)", OF_SCORES),
+        ("tables.files", f"write_table(5, {VOC}, folder)", OF_SCORES),
+        ("tables.files", f"write_provenance(folder + '/provenance.json', {KODAK})", {"pyarrow", "jsonschema"}),
+        ("tables.classes", f"write_classes({VOC}, folder)", OF_SCORES - {"scipy"}),
+        ("statistics.pages", f"write_statistics('voc_segmentation', {VOC}, folder)", OF_SCORES),
+        ("claims.files", f"write_claims({KODAK + VOC}, folder)", OF_SCORES),
+    ],
+)
+def test_a_page_imports_only_what_it_needs(module, call, needed, tmp_path):
+    """A page takes a process in the workflow: scipy.stats alone would take longer than most of them."""
+    function = call.partition("(")[0]
+    code = f"from usaid.report.{module} import {function}\nfolder = {str(tmp_path)!r}\n{call}"
+    assert imported(code) == needed

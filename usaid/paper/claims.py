@@ -3,13 +3,11 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
-from importlib import resources
 from itertools import pairwise, product
 from typing import Any, Literal, NamedTuple
 
-import yaml
-
 from usaid.errors import UsaidError
+from usaid.package_data import read_yaml
 from usaid.paper.layouts import ROMAN, TABLES, TITLES
 from usaid.paper.published import COLUMN_OF_K, paper_denoisers, paper_groups, published
 from usaid.registries import DATASETS, METRICS
@@ -256,8 +254,7 @@ def _number(part: Part, value: float | None) -> str:
 
 @cache
 def _file() -> dict[str, Any]:
-    text = resources.files("usaid.paper").joinpath(FILE).read_text(encoding="utf-8")
-    file: dict[str, Any] = yaml.safe_load(text)
+    file: dict[str, Any] = read_yaml("usaid.paper", FILE)
     return file
 
 

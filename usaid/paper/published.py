@@ -7,7 +7,7 @@ from functools import cache
 from importlib import resources
 from typing import Any, NamedTuple
 
-import yaml
+from usaid.package_data import read_yaml
 
 COLUMN_OF_K = "u_said_k"
 """Table II's columns: this and the number of classes, ``"u_said_k21"``."""
@@ -87,8 +87,7 @@ def paper_notes(table: int | None) -> str | None:
 @cache
 def _tables() -> dict[int, dict[str, Any]]:
     """The transcription: number of the table -> its caption, columns, rows, notes; numbers as text, digit by digit."""
-    text = resources.files("usaid.paper").joinpath("published.yaml").read_text(encoding="utf-8")
-    transcription = yaml.load(text, yaml.BaseLoader)
+    transcription = read_yaml("usaid.paper", "published.yaml", as_text=True)
     return {int(name.removeprefix("table_")): table for name, table in transcription.items()}
 
 

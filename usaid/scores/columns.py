@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any
-
-import pyarrow as pa
-import pyarrow.compute as pc
+from typing import TYPE_CHECKING, Any
 
 from usaid.registries import METRICS
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 @cache
@@ -35,13 +35,15 @@ def is_statistic(value: Any) -> bool:
     return is_number(value)
 
 
-def fault_of_rows(table: pa.Table, provenance: Mapping[str, Any]) -> str | None:
+def fault_of_rows(table: "pa.Table", provenance: Mapping[str, Any]) -> str | None:
     """What is wrong with the rows of a score file that did not fail; None: nothing.
 
     Args:
         table: the rows.
         provenance: theirs; it names the metrics.
     """
+    import pyarrow.compute as pc
+
     for name, is_right in _ABOUT.items():
         if fault := _fault(table, name, is_right, needed=name in ("image_id", "sigma", "draw")):
             return fault
@@ -54,7 +56,7 @@ def fault_of_rows(table: pa.Table, provenance: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _fault(table: pa.Table, name: str, is_right: Callable[[pa.DataType], bool], needed: bool) -> str | None:
+def _fault(table: "pa.Table", name: str, is_right: Callable[["pa.DataType"], bool], needed: bool) -> str | None:
     if table.column_names.count(name) > 1:
         return f"column {name} is there twice"
     if name not in table.column_names:
@@ -68,28 +70,35 @@ def _fault(table: pa.Table, name: str, is_right: Callable[[pa.DataType], bool], 
     return None
 
 
-def _is_text(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+def _is_text(kind: "pa.DataType") -> bool:
+    return _is(kind, "string", "large_string", "string_view")
 
 
-def _is_float(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_floating(kind) or pa.types.is_integer(kind))
+def _is_float(kind: "pa.DataType") -> bool:
+    return _is(kind, "floating", "integer")
 
 
-def _is_statistic(kind: pa.DataType) -> bool:
+def _is_statistic(kind: "pa.DataType") -> bool:
     """Numbers, or lists and records of them of whatever depth."""
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+    if _is(kind, "list", "large_list", "fixed_size_list"):
         return _is_statistic(kind.value_type)
-    if pa.types.is_struct(kind):
+    if _is(kind, "struct"):
         return all(_is_statistic(part.type) for part in kind)
-    return _is_float(kind) or bool(pa.types.is_null(kind))
+    return _is(kind, "floating", "integer", "null")
 
 
-_ABOUT = {
+def _is(kind: "pa.DataType", *names: str) -> bool:
+    """Whether a column's type is one of these, as ``pyarrow.types`` calls them."""
+    from pyarrow import types
+
+    return any(getattr(types, f"is_{name}")(kind) for name in names)
+
+
+_ABOUT: Mapping[str, Callable[["pa.DataType"], bool]] = {
     "image_id": _is_text,
     "image_sha256": _is_text,
     "sigma": _is_float,
-    "draw": pa.types.is_integer,
-    "told_sigma": lambda kind: _is_float(kind) or pa.types.is_null(kind),
+    "draw": lambda kind: _is(kind, "integer"),
+    "told_sigma": lambda kind: _is(kind, "floating", "integer", "null"),
 }
 """What a row is about: column -> whether a type is right for it."""

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
-from typing import Any, Protocol
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any, Protocol
 
 from usaid.errors import UsaidError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ROW_NAME = ["image_id", "sigma", "draw"]
 """What a row is about, but for the level that a non-blind method was told."""
@@ -28,7 +29,7 @@ class ScoresLike(Protocol):
     """
 
     @property
-    def rows(self) -> pd.DataFrame: ...
+    def rows(self) -> "pd.DataFrame": ...
 
     @property
     def provenance(self) -> Mapping[str, Any]: ...
@@ -97,7 +98,7 @@ def _difference(first: ScoresLike, second: ScoresLike, sigma: float | None) -> s
         return difference
     if difference := difference_of_provenance(first.provenance, second.provenance, SAME_IN_ALL):
         return difference
-    common = {*first.rows["sigma"]} & {*second.rows["sigma"]} if sigma is None else {sigma}
+    common = {*first.rows["sigma"].unique()} & {*second.rows["sigma"].unique()} if sigma is None else {sigma}
     return _difference_of_rows(*(one.rows[one.rows["sigma"].isin(common)] for one in (first, second)))
 
 
@@ -124,8 +125,10 @@ def _flat(key: str, value: Any) -> dict[str, Any]:
     return {f"{key}.{name}": part for name, part in value.items()} if isinstance(value, Mapping) else {key: value}
 
 
-def _difference_of_rows(first: pd.DataFrame, second: pd.DataFrame) -> str | None:
+def _difference_of_rows(first: "pd.DataFrame", second: "pd.DataFrame") -> str | None:
     named = [rows[[name for name in (*ROW_NAME, "image_sha256") if name in rows]] for rows in (first, second)]
+    if named[0].reset_index(drop=True).equals(named[1].reset_index(drop=True)):
+        return None
     named = [rows.drop_duplicates() for rows in named]
     both = named[0].merge(named[1], on=ROW_NAME, how="outer", indicator="place")
     alone = both[both["place"] != "both"]

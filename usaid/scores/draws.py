@@ -1,13 +1,14 @@
 """The noise draws of Table X: those of a denoiser's main score file, joined with those of its file of further draws."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from usaid.errors import UsaidError
 from usaid.scores.comparable import SAME_IN_ALL, difference_of_provenance
 from usaid.scores.files import Scores, rows_at
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SAME_IN_BOTH = ("benchmark", "denoiser", *SAME_IN_ALL, "weights_sha256", "entry", "precision")
 """Provenance that has to agree: nothing but the noise may be another."""
@@ -43,6 +44,8 @@ def with_further_draws(main: Scores, further: Scores) -> Scores:
         UsaidError: they are not of one denoiser whose outputs the same evaluator judged on the same images, or both
             have some draw; names both files.
     """
+    import pandas as pd
+
     both = (main, further)
     for scores in both:
         if (reason := scores.provenance["failure"]) is not None:
@@ -79,20 +82,23 @@ def _without_names(provenance: Mapping[str, Any]) -> dict[str, Any]:
     return {**provenance, "entry": entry}
 
 
-def _rows_at(rows: pd.DataFrame, sigmas: Iterable[float]) -> pd.DataFrame:
+def _rows_at(rows: "pd.DataFrame", sigmas: Iterable[float]) -> "pd.DataFrame":
     """The rows of some noise levels, told the truth."""
+    import pandas as pd
+
     parts = [rows_at(rows, sigma) for sigma in sigmas]
     return pd.concat(parts) if parts else rows.iloc[:0]
 
 
-def _difference_of_rows(main: pd.DataFrame, further: pd.DataFrame) -> str | None:
+def _difference_of_rows(main: "pd.DataFrame", further: "pd.DataFrame") -> str | None:
     """What is wrong with the rows of two files side by side; None: nothing."""
-    own, more = (set(zip(rows["sigma"], rows["draw"], strict=True)) for rows in (main, further))
+    levels = (rows[["sigma", "draw"]].drop_duplicates() for rows in (main, further))
+    own, more = (set(zip(of_file["sigma"], of_file["draw"], strict=True)) for of_file in levels)
     if own & more:
         sigma, draw = min(own & more)
         return f"draw {draw} at sigma {sigma:g} is in both"
     for place, rows, others in (("first", main, further), ("second", further, main)):
-        if alone := sorted({*rows["image_id"]} - {*others["image_id"]}):
+        if alone := sorted({*rows["image_id"].unique()} - {*others["image_id"].unique()}):
             return f"image {alone[0]!r} is only in the {place}"
     if "image_sha256" not in main or "image_sha256" not in further:
         return None

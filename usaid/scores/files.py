@@ -6,19 +6,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
-from typing import Any
-
-import jsonschema
-import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
-import yaml
+from typing import TYPE_CHECKING, Any
 
 from usaid.errors import UsaidError, one_line
 from usaid.files import written_atomically
+from usaid.package_data import read_yaml
 from usaid.scores.columns import fault_of_rows
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow.parquet as pq
 
 _METADATA_KEY = b"usaid_provenance"
 
@@ -48,15 +46,15 @@ class Scores:
             there are no rows.
     """
 
-    rows: pd.DataFrame
+    rows: "pd.DataFrame"
     provenance: dict[str, Any]
 
 
 @cache
-def _schema() -> dict[str, Any]:
-    text = files("usaid.scores").joinpath("provenance.schema.yaml").read_text(encoding="utf-8")
-    schema: dict[str, Any] = yaml.safe_load(text)
-    return schema
+def _validator() -> Any:
+    from jsonschema import Draft202012Validator
+
+    return Draft202012Validator(read_yaml("usaid.scores", "provenance.schema.yaml"))
 
 
 def write_scores(path: str | Path, scores: Scores) -> None:
@@ -65,6 +63,9 @@ def write_scores(path: str | Path, scores: Scores) -> None:
     Raises:
         UsaidError: the provenance does not fit the schema, a column is not what its name says, or the disk is full.
     """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     if fault := _fault_of_provenance(scores.provenance):
         raise UsaidError(f"{path}: {fault}")
     try:
@@ -104,8 +105,10 @@ def read_provenance(path: str | Path) -> dict[str, Any]:
 
 
 @contextmanager
-def _opened(path: str | Path) -> Iterator[pq.ParquetFile]:
+def _opened(path: str | Path) -> Iterator["pq.ParquetFile"]:
     """A Parquet file; whatever goes wrong with it in the block is said in one line."""
+    import pyarrow.parquet as pq
+
     try:
         if Path(path).is_dir():
             raise UsaidError(f"{path}: is a folder, not a score file; {_FOREIGN}")
@@ -152,13 +155,15 @@ def _in_todays_words(provenance: dict[str, Any]) -> dict[str, Any]:
 
 def _fault_of_provenance(provenance: dict[str, Any]) -> str | None:
     """What does not fit the schema; None: nothing."""
-    error = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(_schema()).iter_errors(provenance))
+    from jsonschema.exceptions import best_match
+
+    error = best_match(_validator().iter_errors(provenance))
     if error is None:
         return None
     return f"provenance key {_short('.'.join(map(str, error.path))) or '(top)'}: {_short(error.message)}"
 
 
-def rows_at(rows: pd.DataFrame, sigma: float, told_sigma: float | None = None) -> pd.DataFrame:
+def rows_at(rows: "pd.DataFrame", sigma: float, told_sigma: float | None = None) -> "pd.DataFrame":
     """The rows of one noise level, as the denoiser was told it.
 
     Args:

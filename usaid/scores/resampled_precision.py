@@ -7,15 +7,17 @@ score file anew.
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from scipy.sparse import csr_array
 
 from usaid.scores.average_precision import _RECALLS, _columns, _from_bits
 
-_RESAMPLES = 2048
-"""At a time, at most: a few rows of numbers, one for each, stay in the cache of a core."""
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+_RESAMPLES = 4096
+"""At a time, at most: a few rows of numbers, one for each, stay in a cache of the core."""
 
 _NUMBERS = 1 << 24
 """In a table, at most, unless one resample has more: 128 MB."""
@@ -58,8 +60,8 @@ class _Ladder(NamedTuple):
     """
 
     category: int
-    steps: csr_array
-    right: csr_array
+    steps: "csr_array"
+    right: "csr_array"
     climbs: list[list[tuple[int, int]]]
 
 
@@ -118,8 +120,10 @@ def _ranking(matches: Sequence[Any], thresholds: slice) -> _Ranking:
     return _Ranking(category[order], image[order], run, _from_bits(matched[order])[thresholds] & ~crowd, crowd)
 
 
-def _objects(objects: Sequence[Any]) -> tuple[np.ndarray, csr_array]:
+def _objects(objects: Sequence[Any]) -> "tuple[np.ndarray, csr_array]":
     """The K categories with objects, float64 (K,), ascending, and how many each image has, (K, N)."""
+    from scipy.sparse import csr_array
+
     category, count = _columns(objects, 2)
     image = np.repeat(np.arange(len(objects)), [len(rows) for rows in objects])
     some = count > 0
@@ -175,8 +179,10 @@ def _ladder(category: int, right: np.ndarray, ignored: np.ndarray, columns: np.n
     return _Ladder(category, steps, of_thresholds, [pairs[start:end] for start, end in pairwise([0, *ends])])
 
 
-def _counts(rows: np.ndarray, columns: np.ndarray, shape: tuple[int, int]) -> csr_array:
+def _counts(rows: np.ndarray, columns: np.ndarray, shape: tuple[int, int]) -> "csr_array":
     """How often each cell comes."""
+    from scipy.sparse import csr_array
+
     return csr_array((np.ones(len(rows)), (rows, columns)), shape)
 
 
@@ -188,14 +194,20 @@ def _of_batch(weights: np.ndarray, objects: np.ndarray, ladders: Sequence[_Ladde
         for rung in range(1, len(seen)):  # np.cumsum along the first axis takes ten times as long
             seen[rung] += seen[rung - 1]
         np.maximum(seen, 1, out=seen)  # 0 of 0 is a precision of 0
-        for climb, right in zip(ladder.climbs, ladder.right @ weights, strict=True):
-            precision += _of_climb(climb, right, seen, weights, np.maximum(objects[ladder.category], 1))
+        of_thresholds = ladder.right @ weights
+        levels = _levels_of(np.maximum(objects[ladder.category], 1), of_thresholds.max())
+        for climb, right in zip(ladder.climbs, of_thresholds, strict=True):
+            precision += _of_climb(climb, right, seen, weights, levels)
     n_categories = (objects > 0).sum(axis=0)
     return np.divide(precision, n_categories, out=np.full(len(precision), np.nan), where=n_categories > 0)
 
 
 def _of_climb(
-    climb: Sequence[tuple[int, int]], right: np.ndarray, seen: np.ndarray, weights: np.ndarray, objects: np.ndarray
+    climb: Sequence[tuple[int, int]],
+    right: np.ndarray,
+    seen: np.ndarray,
+    weights: np.ndarray,
+    levels: Callable[[np.ndarray], np.ndarray],
 ) -> np.ndarray:
     """Average precision of a category at a threshold, (B,), from its last true positive up to its first.
 
@@ -205,18 +217,34 @@ def _of_climb(
 
     Args:
         climb: column and rung of the true positives, best first.
-        right: (B,), weight of all true positives.
+        right: (B,), weight of all true positives; it is used up.
         seen: (R, B), weight of all detections up to a rung.
         weights: (V, B).
-        objects: (B,), number of objects, at least 1.
+        levels: as :func:`_levels_of` makes it.
     """
-    total, best = np.zeros_like(right), np.zeros_like(right)
+    total, best, better, rise = np.zeros((4, len(right)))  # made once, not at each step
     for column, rung in reversed(climb):
-        better = np.maximum(best, right / seen[rung])
-        total += (better - best) * _levels_up_to(right / objects)
-        best = better
-        right = right - weights[column]
+        np.divide(right, seen[rung], out=better)
+        np.maximum(best, better, out=better)
+        np.subtract(better, best, out=rise)
+        rise *= levels(right)
+        total += rise
+        best, better = better, best
+        right -= weights[column]
     return total / len(_RECALLS)
+
+
+def _levels_of(objects: np.ndarray, most: float) -> Callable[[np.ndarray], np.ndarray]:
+    """How many recall levels numbers of true positives reach, (B,) -> (B,).
+
+    Args:
+        objects: (B,), number of objects, at least 1; where images are swapped they are the same in all B.
+        most: no number of true positives is larger.
+    """
+    if (objects != objects[0]).any():
+        return lambda right: _levels_up_to(right / objects)
+    of_each = _levels_up_to(np.arange(most + 1) / objects[0])
+    return lambda right: of_each[right.astype(np.intp)]
 
 
 def _levels_up_to(recall: np.ndarray) -> np.ndarray:
@@ -225,5 +253,10 @@ def _levels_up_to(recall: np.ndarray) -> np.ndarray:
     Recalls are fractions of whole numbers below 1e8. Floating point puts some levels above their fraction: 35 / 100
     does not reach 0.35.
     """
-    percent = np.floor(recall * 100 + 1e-9)
-    return percent + 1 - (percent * _RECALLS[1] > recall)
+    percent = recall * 100
+    percent += 1e-9
+    np.floor(percent, out=percent)
+    not_reached = percent * _RECALLS[1] > recall
+    percent += 1
+    percent -= not_reached
+    return percent

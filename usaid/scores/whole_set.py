@@ -1,10 +1,9 @@
 """Scores that only a whole data set has: mIoU from confusion counts, average precision from matched detections."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from usaid.cards import Convention
 from usaid.errors import UsaidError
@@ -13,7 +12,10 @@ from usaid.scores.average_precision import average_precision
 from usaid.scores.confusion import class_iou, resampled_iou
 from usaid.scores.resampled_precision import resampled_precision
 
-Resampled = Callable[[pd.DataFrame, Mapping[str, Any]], Callable[[np.ndarray], np.ndarray]]
+if TYPE_CHECKING:
+    import pandas as pd
+
+Resampled = Callable[["pd.DataFrame", Mapping[str, Any]], Callable[[np.ndarray], np.ndarray]]
 """How scores of resamples are made: :attr:`Statistic.resampled`."""
 
 
@@ -30,10 +32,10 @@ class Statistic(NamedTuple):
     """
 
     columns: tuple[str, ...]
-    of_classes: Callable[[pd.DataFrame, Mapping[str, Any]], dict[str, float]]
+    of_classes: "Callable[[pd.DataFrame, Mapping[str, Any]], dict[str, float]]"
     resampled: Resampled | None = None
 
-    def of_data_set(self, rows: pd.DataFrame, judge: Mapping[str, Any]) -> float:
+    def of_data_set(self, rows: "pd.DataFrame", judge: Mapping[str, Any]) -> float:
         """The mean over classes; NaN if none has a score."""
         return _mean(self.of_classes(rows, judge))
 
@@ -55,7 +57,7 @@ def _recorded(judge: Mapping[str, Any], key: str) -> Any:
     return judge[key]
 
 
-def _iou(rows: pd.DataFrame, judge: Mapping[str, Any]) -> dict[str, float]:
+def _iou(rows: "pd.DataFrame", judge: Mapping[str, Any]) -> dict[str, float]:
     values = class_iou(np.stack([*rows["confusion"]]))
     names = _recorded(judge, "class_names")
     if len(names) != len(values):
@@ -64,7 +66,7 @@ def _iou(rows: pd.DataFrame, judge: Mapping[str, Any]) -> dict[str, float]:
     return {n: float("nan") if n in left_out else v for n, v in zip(names, values.tolist(), strict=True)}
 
 
-def _resampled_iou(rows: pd.DataFrame, judge: Mapping[str, Any]) -> Callable[[np.ndarray], np.ndarray]:
+def _resampled_iou(rows: "pd.DataFrame", judge: Mapping[str, Any]) -> Callable[[np.ndarray], np.ndarray]:
     place = {name: index for index, name in enumerate(_recorded(judge, "class_names"))}
     counted = [place[name] for name, value in _iou(rows, judge).items() if not np.isnan(value)]
     iou = resampled_iou(np.stack([*rows["confusion"]]))
@@ -79,8 +81,8 @@ def _resampled_iou(rows: pd.DataFrame, judge: Mapping[str, Any]) -> Callable[[np
     return scores
 
 
-def _precision(thresholds: slice) -> Callable[[pd.DataFrame, Mapping[str, Any]], dict[str, float]]:
-    def of_classes(rows: pd.DataFrame, judge: Mapping[str, Any]) -> dict[str, float]:
+def _precision(thresholds: slice) -> "Callable[[pd.DataFrame, Mapping[str, Any]], dict[str, float]]":
+    def of_classes(rows: "pd.DataFrame", judge: Mapping[str, Any]) -> dict[str, float]:
         scores = average_precision([*rows["matches"]], [*rows["objects"]])
         values = scores.precision[thresholds].mean(axis=0).tolist()
         names = (_recorded(judge, "category_names")[str(category)] for category in scores.category_ids)
@@ -90,7 +92,7 @@ def _precision(thresholds: slice) -> Callable[[pd.DataFrame, Mapping[str, Any]],
 
 
 def _resampled_precision(thresholds: slice) -> Resampled:
-    def resampled(rows: pd.DataFrame, judge: Mapping[str, Any]) -> Callable[[np.ndarray], np.ndarray]:
+    def resampled(rows: "pd.DataFrame", judge: Mapping[str, Any]) -> Callable[[np.ndarray], np.ndarray]:
         whole = _mean(_precision(thresholds)(rows, judge))
         precision = resampled_precision([*rows["matches"]], [*rows["objects"]], thresholds)
 

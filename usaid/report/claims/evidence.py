@@ -128,7 +128,7 @@ class Evidence:
             return "draws"
         means, members = self._means(part), self._members[part.table]
         seeds = [members.get(name, {}).keys() for name in (part.better, part.than)]
-        draws = (means.rows_of(part.group, name)["draw"].nunique() for name in (part.better, part.than))
+        draws = (len(means.grid(part.group, name).draws) for name in (part.better, part.than))
         return "all" if len(seeds[0] & seeds[1]) > 1 or min(draws) > 1 else "images"
 
     def _all_estimates(self) -> dict[Part, Estimate]:

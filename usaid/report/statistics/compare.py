@@ -128,7 +128,7 @@ def _sigmas(files: Sequence[ScoreFile], wanted: float | None, only_one: bool) ->
     Raises:
         UsaidError: none is in all files, the wanted one is not, or there are several where it must be one.
     """
-    levels = [sorted({*file.scores.rows["sigma"]}) for file in files]
+    levels = [sorted(file.scores.rows["sigma"].unique()) for file in files]
     common = sorted(set.intersection(*map(set, levels)))
     have = _held(files, [[*map(sigma_name, own)] for own in levels])
     if not common:

@@ -5,9 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from scipy.stats import t as student_t
-
 from usaid.cards import Metric
+from usaid.report.statistics.distributions import t_tail
 
 LEVEL = 0.05
 """Below it a p-value says that two denoisers differ."""
@@ -70,7 +69,7 @@ class Estimate:
         assert self.error is not None
         if self.error == 0:
             return 0.0 if distance > 0 else 1.0
-        return float(student_t.sf(distance / self.error, self.df))
+        return float(t_tail(distance / self.error, self.df))
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from usaid.report.statistics.estimates import BOTH_NEEDED, PERMUTATION
-from usaid.report.statistics.inference import PERMUTATIONS, RESAMPLES
+from usaid.report.statistics.resampling import PERMUTATIONS, RESAMPLES
 from usaid.report.statistics.sections import Section
 from usaid.report.statistics.sources import BOOTSTRAP_T, MOST_SWAPPED
 from usaid.report.tables.footnotes import plain_footnotes

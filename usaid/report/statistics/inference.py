@@ -1,38 +1,21 @@
-"""Tests and intervals: numbers in, :class:`Estimate` out. It knows t-tests, resampling and Holm, but no score file."""
+"""Tests and intervals: numbers in, :class:`Estimate` out. It knows t-tests and Holm, but no score file."""
 
 import math
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-from scipy import stats
-from scipy.optimize import brentq
-from scipy.special import stdtr, stdtridf, stdtrit
 
+from usaid.report.statistics.distributions import noncentral_t_tail, t_df, t_quantile, t_tail
 from usaid.report.statistics.estimates import CONFIDENCE, LEVEL, Estimate, Over
-
-OfWeights = Callable[[np.ndarray], np.ndarray]
-"""Weights of N images (B, N), float64, how often each was drawn -> the score that each row of weights gives, (B,)."""
-
-RESAMPLES = 10_000
-"""Resamples of a bootstrap."""
-
-PERMUTATIONS = 9_999
-"""Swap patterns of a permutation test. With the scores as they are they make 10,000: no p-value is below 2 / 10,000."""
 
 MOST_UNITS = 1_000_000
 """Where :func:`units_needed` stops counting."""
-
-# Numbers in a batch. Resamples are fastest where they fit a processor's cache. Permutations are made unit by unit, for
-# as many patterns as a batch has: a larger one.
-_RESAMPLES_BATCH = 1 << 18
-_PERMUTATIONS_BATCH = 1 << 20
 
 # A spread below this fraction of the values is what rounding leaves of equal ones: scores of about 30 are rounded by
 # 4e-15, which is 4e-10 of a difference of 1e-5.
 _ROUNDING = 1e-9
 
-# Of an effect, in standard deviations: two units find it. scipy's noncentral t is not finite for much larger ones.
+# Of an effect, in standard deviations: two units find it.
 _LARGEST_SIZE = 1e6
 
 _QUANTILE = (1 + CONFIDENCE) / 2
@@ -111,47 +94,10 @@ def two_sample_p_from_moments(
         other_variance: of the second sample.
         other_n: its size.
     """
-    spread, other_spread = math.sqrt(variance), math.sqrt(other_variance)
-    return float(stats.ttest_ind_from_stats(mean, spread, n, other_mean, other_spread, other_n).pvalue)
-
-
-def bootstrap_values(
-    scores: Sequence[OfWeights], n: int, resamples: int = RESAMPLES, seed: int = 0
-) -> tuple[np.ndarray, np.ndarray]:
-    """Scores of N images and of their resamples: N images drawn with replacement, the same ones for all scores.
-
-    By :func:`scipy.stats.bootstrap`. The numbers do not depend on how the work is cut into batches.
-
-    Args:
-        scores: functions from weights of images to scores.
-        n: N, at least 1. One image cannot be resampled otherwise than as it is.
-        resamples: B.
-        seed: of the resamples.
-
-    Returns:
-        float64 (len(scores),) of the images themselves, and float64 (len(scores), B) of their resamples.
-    """
-    values = np.array([of_weights(np.ones((1, n)))[0] for of_weights in scores], dtype=np.float64)
-    if n < 2 or not scores:
-        return values, np.repeat(values[:, None], resamples, axis=1)
-
-    def of_resamples(drawn: np.ndarray, axis: int) -> np.ndarray:
-        weights = _counts(drawn)
-        return np.stack([of_weights(weights) for of_weights in scores])
-
-    with warnings.catch_warnings():
-        # It is about scipy's own interval of scores that are not finite, which nobody reads.
-        warnings.simplefilter("ignore", stats.DegenerateDataWarning)
-        result = stats.bootstrap(
-            (np.arange(n),),
-            of_resamples,
-            n_resamples=resamples,
-            batch=max(1, _RESAMPLES_BATCH // n),
-            vectorized=True,
-            method="percentile",
-            random_state=np.random.default_rng(seed),
-        )
-    return values, np.asarray(result.bootstrap_distribution, dtype=np.float64)
+    df = n + other_n - 2
+    pooled = ((n - 1) * variance + (other_n - 1) * other_variance) / df
+    t = abs(mean - other_mean) / math.sqrt(pooled * (1 / n + 1 / other_n))
+    return float(2 * t_tail(t, df))
 
 
 def from_bootstrap(
@@ -177,7 +123,8 @@ def from_bootstrap(
         resampled: (B,), of resamples of the n units.
         n: number of units.
         over: what the units are.
-        p: two-sided p-value of a difference, by :func:`permutation_p`; None: it has none.
+        p: two-sided p-value of a difference, by :func:`usaid.report.statistics.resampling.permutation_p`; None: it has
+            none.
         test: what gave ``p``.
 
     Returns:
@@ -196,46 +143,6 @@ def from_bootstrap(
     return _by_t(over, test, units, value, error, n - 1, p)
 
 
-def permutation_p(difference: OfWeights, n: int, resamples: int = PERMUTATIONS, seed: int = 0) -> float | None:
-    """Two-sided p-value of the permutation test that swaps two denoisers image by image.
-
-    By :func:`scipy.stats.permutation_test`: where nothing but chance tells them apart, the difference is as likely as
-    that of any other swap pattern. The number does not depend on how the work is cut into batches.
-
-    Args:
-        difference: flags of N images (B, N), bool -> (B,): denoiser minus other where flagged images are swapped.
-        n: N. With one image p is 1.
-        resamples: random swap patterns; all 2**N instead where they are no more than these.
-        seed: of the swap patterns.
-
-    Returns:
-        the p-value; None: a swap gives no finite score.
-    """
-    if n < 2:
-        return 1.0
-
-    def of_samples(flags: np.ndarray, others: np.ndarray, axis: int) -> np.ndarray:
-        return difference(np.atleast_2d(flags)).reshape(flags.shape[:-1])
-
-    # The samples are the flags of an image in the one and in the other denoiser: to swap them is to swap the images.
-    result = stats.permutation_test(
-        (np.zeros(n, dtype=bool), np.ones(n, dtype=bool)),
-        of_samples,
-        permutation_type="samples",
-        vectorized=True,
-        n_resamples=resamples,
-        batch=max(1, _PERMUTATIONS_BATCH // n),
-        random_state=np.random.default_rng(seed),
-    )
-    defined = np.isfinite(result.statistic) and np.isfinite(result.null_distribution).all()
-    return float(result.pvalue) if defined else None
-
-
-def least_p(n: int) -> float:
-    """The smallest p-value that :func:`permutation_p` can give for n units: with many, 2 / 10,000."""
-    return 2 / min(2**n, PERMUTATIONS + 1)
-
-
 def hierarchical(observed: np.ndarray, resampled: np.ndarray, n_images: int, is_score: bool = False) -> Estimate:
     """A score or difference over training seeds, images and noise draws together, crossed: all see the same images.
 
@@ -252,7 +159,8 @@ def hierarchical(observed: np.ndarray, resampled: np.ndarray, n_images: int, is_
 
     Args:
         observed: (S, D): the score, or difference, of every seed and draw.
-        resampled: (B,): its mean over seeds and draws for resampled images, by :func:`bootstrap_values`.
+        resampled: (B,): its mean over seeds and draws for resampled images, by
+            :func:`usaid.report.statistics.resampling.bootstrap_values`.
         n_images: N.
         is_score: it is a score and no difference, and gets no p-value.
 
@@ -323,8 +231,8 @@ def units_needed(effect: float, error: float, n: int, power: float = 0.8, level:
     size = min(abs(effect) / spread, _LARGEST_SIZE) if spread else _LARGEST_SIZE
 
     def finds(units: int) -> bool:
-        least = stdtrit(units - 1, 1 - level / 2)
-        return bool(stats.nct.sf(least, units - 1, size * math.sqrt(units)) >= power)
+        least = float(t_quantile(1 - level / 2, units - 1))
+        return noncentral_t_tail(least, units - 1, size * math.sqrt(units)) >= power
 
     too_few, enough = 1, 2
     while not finds(enough):
@@ -348,16 +256,17 @@ def _of_mean(values: Sequence[float] | np.ndarray, over: Over, scale: float, is_
         reason = f"all {what} are equal" if same else f"no {_UNIT_OF[over]} differs"
     if reason is not None:
         return _not_testable(over, test, units, value, reason)
-    error = float(stats.sem(sample)) * unit * abs(scale)
-    p = None if is_score else float(stats.ttest_1samp(sample, 0.0).pvalue)
-    return _by_t(over, test, units, value, error, len(sample) - 1, p)
+    n, sample_error = len(sample), float(sample.std(ddof=1)) / math.sqrt(len(sample))
+    p = None if is_score else float(2 * t_tail(abs(_mean(sample)) / sample_error, n - 1))
+    error = sample_error * unit * abs(scale)
+    return _by_t(over, test, units, value, error, n - 1, p)
 
 
 def _by_t(
     over: Over, test: str, units: Mapping[str, int], value: float, error: float, df: float, p: float | None
 ) -> Estimate:
     """The estimate with the interval of Student's t."""
-    half = float(stdtrit(df, _QUANTILE)) * error
+    half = float(t_quantile(_QUANTILE, df)) * error
     if not math.isfinite(abs(value) + half):
         return _not_testable(over, test, units, value, "the scores are too large")
     return Estimate(over, test, units, value, value - half, value + half, p, error, df)
@@ -371,23 +280,34 @@ def _sum_of_errors(parts: Sequence[tuple[float, int]]) -> tuple[float, float]:
     """Standard error of a sum of independent parts, each with variance and degrees of freedom; and its own of these."""
     variances, dfs = np.array(parts).T
     total = float(variances.sum())
-    quantile = math.sqrt(variances @ stdtrit(dfs, _QUANTILE) ** 2 / total)
-    return math.sqrt(total), float(np.clip(stdtridf(_QUANTILE, quantile), dfs.min(), dfs.max()))
+    quantile = math.sqrt(variances @ t_quantile(_QUANTILE, dfs) ** 2 / total)
+    return math.sqrt(total), float(np.clip(t_df(_QUANTILE, quantile), dfs.min(), dfs.max()))
 
 
 def _p_by_parts(distance: float, parts: Sequence[tuple[float, int]]) -> float:
     """Two-sided p-value of a sum of independent parts being this far from 0: that at which Banerjee's interval ends."""
     variances, dfs = np.array(parts).T
     t = distance / math.sqrt(variances.sum())
-    smallest, largest = (2 * float(stdtr(df, -t)) for df in (dfs.max(), dfs.min()))
+    smallest, largest = (2 * float(t_tail(t, df)) for df in (dfs.max(), dfs.min()))
 
     def beyond(log_p: float) -> float:
-        return float(variances @ stdtrit(dfs, math.exp(log_p) / 2) ** 2) - distance**2
+        return float(variances @ t_quantile(math.exp(log_p) / 2, dfs) ** 2) - distance**2
 
     if smallest == 0 or beyond(math.log(largest)) >= 0:  # with one part, smallest and largest are the same
         return largest
     ends = math.log(smallest), math.log(largest)
-    return math.exp(brentq(beyond, *ends)) if beyond(ends[0]) > 0 else smallest
+    return math.exp(_root(beyond, *ends)) if beyond(ends[0]) > 0 else smallest
+
+
+def _root(falling: Callable[[float], float], low: float, high: float) -> float:
+    """Where a function that is positive at ``low`` and negative at ``high`` is 0, to 1e-12, by bisection.
+
+    scipy's is faster, but takes longer to import than all roots of a page.
+    """
+    while high - low > 1e-12:
+        middle = (low + high) / 2
+        low, high = (middle, high) if falling(middle) > 0 else (low, middle)
+    return (low + high) / 2
 
 
 def _variance_of_mean(values: np.ndarray) -> float:
@@ -425,10 +345,3 @@ def _why_not(sample: np.ndarray, over: Over) -> str | None:
 def _few(n: int, over: Over) -> str | None:
     """ "no images", "one image"; None: there are several."""
     return (f"no {_UNIT_OF[over]}s", f"one {_UNIT_OF[over]}", None)[min(n, 2)]
-
-
-def _counts(drawn: np.ndarray) -> np.ndarray:
-    """How often each of N units is in a resample of them: indices (B, N) -> float64 (B, N)."""
-    rows, n = drawn.shape
-    shifted = drawn + n * np.arange(rows)[:, None]
-    return np.bincount(shifted.ravel(), minlength=rows * n).reshape(rows, n).astype(np.float64)

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from usaid.cards import Metric
 from usaid.report.statistics.estimates import LEVEL, PERMUTATION, Comparison, distinct
 from usaid.report.statistics.explanation import explanation
-from usaid.report.statistics.inference import least_p
 from usaid.report.statistics.reading import reading, shown_pairs
+from usaid.report.statistics.resampling import least_p
 from usaid.report.statistics.sections import Section, repeated
 from usaid.report.tables.numbers import (
     FURTHER_DIGITS,

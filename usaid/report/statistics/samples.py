@@ -3,15 +3,17 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from usaid.errors import UsaidError, reason_of
 from usaid.report.tables.cells import Place
 from usaid.report.tables.means import Means
 from usaid.scores.whole_set import Statistic, statistic_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Resampled = Callable[[np.ndarray], np.ndarray]
 """Weights of N images, (B, N) -> the score that each row of weights gives in every draw, (B, D)."""
@@ -75,7 +77,7 @@ class DataSetSample:
 
     images: tuple[str, ...]
     draws: tuple[int, ...]
-    rows: tuple[pd.DataFrame, ...]
+    rows: "tuple[pd.DataFrame, ...]"
     statistic: Statistic
     judge: Mapping[str, Any]
     scale: float
@@ -106,6 +108,8 @@ class DataSetSample:
         Both scores are made from the rows of both, of which each has the weight 1 in one of the two and 0 in the other.
         The two rows of an image stand side by side, so that detections of equal score rank as they do unswapped.
         """
+        import pandas as pd
+
         pairs = zip(self.rows, other.rows, strict=True)
         together = self._resampled(tuple(pd.concat(pair).sort_index(kind="stable") for pair in pairs))
 
@@ -120,11 +124,11 @@ class DataSetSample:
         """Whether its statistic says what weighted images give."""
         return self.statistic.resampled is not None
 
-    def _resampled(self, rows_of_draws: tuple[pd.DataFrame, ...]) -> Resampled:
+    def _resampled(self, rows_of_draws: "tuple[pd.DataFrame, ...]") -> Resampled:
         of_draws = [self._prepared(rows) for rows in rows_of_draws]
         return lambda weights: self.scale * np.stack([self._scores(score, weights) for score in of_draws], axis=1)
 
-    def _prepared(self, rows: pd.DataFrame) -> Callable[[np.ndarray], np.ndarray]:
+    def _prepared(self, rows: "pd.DataFrame") -> Callable[[np.ndarray], np.ndarray]:
         """What gives the scores of a draw for weights; a statistic may be anybody's, and raise anything."""
         assert self.statistic.resampled is not None
         try:
@@ -169,12 +173,10 @@ def sample_of(means: Means, place: Place) -> Sample:
     """
     metric, convention = means.metrics[place.metric], means.conventions[place.metric]
     assert convention is not None
-    rows = means.rows_of(place.group, place.denoiser)
-    draws, images = tuple(sorted(rows["draw"].unique().tolist())), tuple(sorted(rows["image_id"].unique()))
+    grid = means.grid(place.group, place.denoiser)
+    rows, draws, images = grid.rows, grid.draws, grid.images
     if not convention.of_whole_set:
-        table = rows.pivot(index="draw", columns="image_id", values=convention.name)
-        values = metric.scale * table.reindex(index=draws, columns=images).to_numpy(dtype=np.float64)
-        return ImageSample(images, draws, values)
+        return ImageSample(images, draws, metric.scale * grid.values(convention.name))
     by_draw = [rows[rows["draw"] == draw].sort_values("image_id").reset_index(drop=True) for draw in draws]
     judge = means.judged[place.denoiser].provenance.get("judge", {})
     return DataSetSample(images, draws, tuple(by_draw), statistic_of(convention), judge, metric.scale, convention.name)

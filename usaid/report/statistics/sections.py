@@ -239,7 +239,7 @@ def _sources(spec: TableSpec, several_draws: bool, several_seeds: bool) -> Itera
 
 def _has_several_draws(panels: Sequence[Means]) -> bool:
     return any(
-        panel.rows_of(group, denoiser)["draw"].nunique() > 1
+        len(panel.grid(group, denoiser).draws) > 1
         for panel in panels
         for group in panel.groups
         for denoiser in panel.judged

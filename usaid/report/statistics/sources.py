@@ -11,6 +11,7 @@ from usaid.errors import UsaidError
 from usaid.experiment.seeds import without_seed
 from usaid.report.statistics import inference
 from usaid.report.statistics.estimates import PERMUTATION, Estimate, Over
+from usaid.report.statistics.resampling import bootstrap_values, permutation_p
 from usaid.report.statistics.samples import DataSetSample, ImageSample, Resampled, Sample, difference_of, sample_of
 from usaid.report.tables.cells import Place
 from usaid.report.tables.means import Means
@@ -222,7 +223,7 @@ class _Cells:
             tails = (by_t.p_above(0.0), by_t.p_below(0.0))
             p_of_t = 2 * min((tail for tail in tails if tail is not None), default=0.5)  # 1 of equal scores
             return inference.from_bootstrap(value, resamples, n, "images", p_of_t, BOOTSTRAP_T)
-        p = inference.permutation_p(_mean_over_draws(first.swapped(others[0])), n)
+        p = permutation_p(_mean_over_draws(first.swapped(others[0])), n)
         return inference.from_bootstrap(value, resamples, n, "images", p, PERMUTATION)
 
     # ---------------------------------------------------------------------------------------------------- what they are
@@ -284,7 +285,7 @@ class _Cells:
             denoisers = sorted({denoiser for name in names for denoiser in self._denoisers(name).values()})
             whole = [name for name in denoisers if not self._fault_of(name) and images <= self._sample(name).defined]
             scores = [_mean_over_draws(self._sample(name).of(images).resampled) for name in whole]
-            _, resampled = inference.bootstrap_values(scores, len(images))
+            _, resampled = bootstrap_values(scores, len(images))
             self._resampled[images] = dict(zip(whole, resampled, strict=True))
         return self._resampled[images]
 

@@ -198,7 +198,7 @@ def _cell(spec: TableSpec, place: Place, means: Means, missing: Missing | None, 
 
 def _over_draws(means: Means, place: Place) -> tuple[float | None, float | None]:
     """The interval of a number over noise draws; None, None: it is of one draw, which most are."""
-    if means.rows_of(place.group, place.denoiser)["draw"].nunique() < 2:
+    if len(means.grid(place.group, place.denoiser).draws) < 2:
         return None, None
     pair = (place.denoiser, None)
     drawn = estimates_of(means, place.group, place.metric, [pair], "draws")[pair]

@@ -69,7 +69,7 @@ def class_scores(benchmark: str, scores: Mapping[str, Scores]) -> Iterable[Class
     """
     convention = _metric(benchmark).conventions[0]
     statistic = statistic_of(convention)
-    for sigma in sorted({sigma for own in scores.values() for sigma in own.rows["sigma"]}):
+    for sigma in sorted({sigma for own in scores.values() for sigma in own.rows["sigma"].unique()}):
         for denoiser, own in scores.items():
             draws = rows_at(own.rows, sigma).groupby("draw")
             by_draw = [statistic.of_classes(rows, own.provenance["judge"]) for _, rows in draws]

@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
 
 from usaid.cards import Metric
 from usaid.errors import UsaidError
 from usaid.paper.layouts import DRAWS, MEANS_TIMES, TITLES, TableSpec
 from usaid.paper.published import published
+from usaid.report.statistics.distributions import chi2_upper_quantile
 from usaid.report.statistics.estimates import CONFIDENCE, Estimate
 from usaid.report.statistics.samples import sample_of
 from usaid.report.statistics.sources import estimates_of
@@ -151,7 +151,7 @@ class _Block:
         variance, df = float(np.var(scores, ddof=1)), len(scores) - 1
         if self.scores[place.denoiser].not_testable is not None:  # all are equal, but for rounding errors
             return self._cell(place, "variance", _Number(0.0), inside_interval)
-        tails = stats.chi2.isf([(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], df)
+        tails = chi2_upper_quantile([(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], df)
         low, high = (float(end) for end in df * variance / tails)
         number = _Number(variance, low, high, ("interval: chi-squared",))
         return self._cell(place, "variance", number, inside_interval)

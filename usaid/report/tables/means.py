@@ -4,9 +4,7 @@ import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from usaid.cards import Convention, Metric
 from usaid.errors import UsaidError
@@ -14,7 +12,11 @@ from usaid.report.tables.cells import Mark, Place
 from usaid.report.tables.titles import one_line, sigma_name
 from usaid.scores.comparable import ScoresLike
 from usaid.scores.files import rows_at
+from usaid.scores.grid import Grid
 from usaid.scores.whole_set import columns_of, statistic_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 NOT_IN_EXPERIMENT = "not in this experiment"
 NOT_AT_THIS_LEVEL = "not scored at this sigma, as told, in this experiment"
@@ -109,22 +111,23 @@ class Means:
             for name, told in (settings.items() if settings else [(None, None)])
             for level in self.sigmas
         }
+        self._grids: dict[tuple[str, str], Grid] = {}
         self.values = dict(self._means())
 
     def _means(self) -> Iterable[tuple[Place, Mean]]:
-        for denoiser, scores in self.judged.items():
+        for denoiser in self.judged:
             for group in self.groups:
-                rows = self._rows(group, scores)
+                grid = self.grid(group, denoiser)
                 for metric in self.metrics.values():
                     convention = self.conventions[metric.name]
-                    if convention is not None and len(rows) and _holds(rows, convention):
-                        mean = self._mean(denoiser, rows, convention)
+                    if convention is not None and len(grid.rows) and _holds(grid.rows, convention):
+                        mean = self._mean(denoiser, grid, convention)
                         yield Place(group, denoiser, metric.name), mean._replace(value=mean.value * metric.scale)
 
-    def _mean(self, denoiser: str, rows: pd.DataFrame, convention: Convention) -> Mean:
+    def _mean(self, denoiser: str, grid: Grid, convention: Convention) -> Mean:
         """As :func:`_mean`, naming the score file whose rows nothing can be made from."""
         try:
-            return _mean(rows, convention, self.scores[denoiser].provenance.get("judge", {}))
+            return _mean(grid, convention, self.scores[denoiser].provenance.get("judge", {}))
         except (ArithmeticError, LookupError, TypeError, ValueError) as error:
             reason = one_line(f"{type(error).__name__}: {error}")[:200]
             file = f"{self.benchmark}/{denoiser}.parquet"
@@ -156,7 +159,7 @@ class Means:
         if convention is None:
             names = " or ".join(known.name for known in self.metrics[metric].conventions)
             return Missing(f"no {names} in the score files", Mark(metric=metric) if self.group is None else place)
-        if self._rows(group, self.judged[denoiser]).empty:
+        if self.grid(group, denoiser).rows.empty:
             return Missing(NOT_AT_THIS_LEVEL, place)
         if place not in self.values:
             return Missing(f"no {convention.name} in its score file", place)
@@ -164,13 +167,11 @@ class Means:
             return Missing(f"{convention.name} is undefined for every image", place)
         return None
 
-    def rows_of(self, group: str, denoiser: str) -> pd.DataFrame:
+    def grid(self, group: str, denoiser: str) -> Grid:
         """The rows of a denoiser, whose evaluator did not fail, that a group is made from."""
-        return self._rows(group, self.judged[denoiser])
-
-    def _rows(self, group: str, scores: ScoresLike) -> pd.DataFrame:
-        """The rows of a score file that a group is made from."""
-        return rows_at(scores.rows, *self.groups[group])
+        if (group, denoiser) not in self._grids:
+            self._grids[group, denoiser] = Grid(rows_at(self.judged[denoiser].rows, *self.groups[group]))
+        return self._grids[group, denoiser]
 
     def is_told(self, denoiser: str) -> bool:
         """Whether a denoiser is non-blind: its rows say what it was told."""
@@ -255,20 +256,23 @@ def _convention(benchmark: str, metric: Metric, judged: Mapping[str, ScoresLike]
     raise UsaidError(f"{files}: {ours} in the first, {theirs} in the second; score both with one")
 
 
-def _holds(rows: pd.DataFrame, convention: Convention) -> bool:
+def _holds(rows: "pd.DataFrame", convention: Convention) -> bool:
     """Whether score rows have what a convention is made from."""
     return set(columns_of(convention)) <= set(rows)
 
 
-def _mean(rows: pd.DataFrame, convention: Convention, judge: Mapping[str, Any]) -> Mean:
+def _mean(grid: Grid, convention: Convention, judge: Mapping[str, Any]) -> Mean:
     """Mean over draws of the score of all images, or over images and draws of theirs.
 
     An image with an undefined value in any draw is left out of a mean over images and counted.
     """
+    rows = grid.rows
     if convention.of_whole_set:
         statistic = statistic_of(convention)
         by_draw = [statistic.of_data_set(draw, judge) for _, draw in rows.groupby("draw")]
-        return Mean(statistics.fmean(by_draw), frozenset(rows["image_id"]), 0)
-    undefined = set(rows["image_id"][rows[convention.name].isna()])
-    chosen = rows[~rows["image_id"].isin(undefined)]
-    return Mean(float(chosen[convention.name].mean()), frozenset(chosen["image_id"]), len(undefined))
+        return Mean(statistics.fmean(by_draw), grid.image_set, 0)
+    scores = rows[convention.name]
+    undefined = frozenset(rows["image_id"][scores.isna()])
+    if undefined:
+        scores = scores[~rows["image_id"].isin(undefined)]
+    return Mean(float(scores.mean()), grid.image_set - undefined, len(undefined))

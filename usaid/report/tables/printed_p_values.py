@@ -4,12 +4,12 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
 
 from usaid.cards import Metric
 from usaid.paper.layouts import DRAWS, MEANS_TIMES, TABLES, TITLES, TableSpec
 from usaid.paper.published import OF_TWO, Published, all_published, published_number
 from usaid.registries import BENCHMARKS, DATASETS, METRICS
+from usaid.report.statistics.distributions import t_tail
 from usaid.report.tables.cells import Cell, Footnote, Layout, Mark, Place, Table
 from usaid.report.tables.numbers import CHECK_MARK, P_VALUE, NumberFormat
 
@@ -120,9 +120,10 @@ def p_range(test: TTest, first: Moments, second: Moments) -> Range:
 
 
 def _p(test: TTest, difference: np.ndarray, variance: np.ndarray, other: np.ndarray) -> np.ndarray:
-    spreads = (np.sqrt(test.factor * variance), np.sqrt(test.factor * other))
-    result = stats.ttest_ind_from_stats(difference, spreads[0], DRAWS, 0.0, spreads[1], DRAWS, test.equal_variances)
-    return np.asarray(result.pvalue)
+    first, second = (test.factor * own / DRAWS for own in (variance, other))
+    of_both = first + second
+    df = 2 * (DRAWS - 1) if test.equal_variances else (DRAWS - 1) * of_both**2 / (first**2 + second**2)
+    return np.asarray(2 * t_tail(difference / np.sqrt(of_both), df))
 
 
 def _cells(test: TTest, entry: Published) -> Iterable[Cell]:
