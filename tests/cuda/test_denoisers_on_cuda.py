@@ -52,20 +52,20 @@ def weights(method, tmp_path) -> Path | None:
 
 
 @pytest.mark.parametrize(("method", "precision", "options"), VARIANTS)
-def test_output_stays_on_the_gpu(method, precision, options, weights, fake_cuda):
-    denoiser = build_denoiser(method, weights, fake_cuda, precision, options)
+def test_output_stays_on_the_gpu(method, precision, options, weights, cuda):
+    denoiser = build_denoiser(method, weights, cuda, precision, options)
     assert denoiser.device.type == "cuda"
     for size in ((41, 37), (32, 48)):
-        noisy = torch.rand(2, 3, *size, device=fake_cuda)
+        noisy = torch.rand(2, 3, *size, device=cuda)
         output = denoiser(noisy, None if denoiser.facts.blind else 20.0)
         assert output.device == noisy.device
         assert output.shape == noisy.shape
         assert output.dtype == torch.float32
 
 
-def test_large_images_are_denoised_in_strips(small_dncnn, fake_cuda, monkeypatch):
+def test_large_images_are_denoised_in_strips(small_dncnn, cuda, monkeypatch):
     from usaid.denoisers.dncnn import denoiser as module
 
     monkeypatch.setattr(module, "PIXELS_PER_STRIP", 48 * 8)
-    denoiser = module.DnCNNDenoiser(small_dncnn, METHODS["cdncnn_b"].facts, fake_cuda)
-    assert denoiser(torch.rand(1, 3, 40, 48, device=fake_cuda)).shape == (1, 3, 40, 48)
+    denoiser = module.DnCNNDenoiser(small_dncnn, METHODS["cdncnn_b"].facts, cuda)
+    assert denoiser(torch.rand(1, 3, 40, 48, device=cuda)).shape == (1, 3, 40, 48)

@@ -12,9 +12,9 @@ from usaid.training.loop import generator_for
 FACTS = METHODS["cdncnn_b"].facts
 
 
-def test_weights_left_on_the_cpu_are_seen(small_dncnn, fake_cuda):
-    denoiser = DnCNNDenoiser(small_dncnn, FACTS, fake_cuda)
-    noisy = torch.rand(1, 3, 32, 32, device=fake_cuda)
+def test_weights_left_on_the_cpu_are_seen(small_dncnn, cuda):
+    denoiser = DnCNNDenoiser(small_dncnn, FACTS, cuda)
+    noisy = torch.rand(1, 3, 32, 32, device=cuda)
     assert denoiser(noisy).device.type == "cuda"
     weight, bias = denoiser.layers[1]
     denoiser.layers[1] = weight, bias.to("cpu")
@@ -22,23 +22,23 @@ def test_weights_left_on_the_cpu_are_seen(small_dncnn, fake_cuda):
         denoiser(noisy)
 
 
-def test_images_left_on_the_cpu_are_seen(small_dncnn, fake_cuda):
+def test_images_left_on_the_cpu_are_seen(small_dncnn, cuda):
     with pytest.raises(RuntimeError, match="same device"):
-        DnCNNDenoiser(small_dncnn, FACTS, fake_cuda)(torch.rand(1, 3, 32, 32))
+        DnCNNDenoiser(small_dncnn, FACTS, cuda)(torch.rand(1, 3, 32, 32))
     with pytest.raises(RuntimeError, match="device"):
-        Normalisation((0.5,) * 3, (0.2,) * 3, fake_cuda)(torch.rand(1, 3, 32, 32))
+        Normalisation((0.5,) * 3, (0.2,) * 3, cuda)(torch.rand(1, 3, 32, 32))
 
 
-def test_a_module_moves_as_a_whole(fake_cuda):
-    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)).to(fake_cuda).to(memory_format=torch.channels_last)
+def test_a_module_moves_as_a_whole(cuda):
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)).to(cuda).to(memory_format=torch.channels_last)
     assert {value.device.type for value in network.state_dict().values()} == {"cuda"}
-    assert network(torch.rand(2, 3, 8, 8, device=fake_cuda)).device.type == "cuda"
+    assert network(torch.rand(2, 3, 8, 8, device=cuda)).device.type == "cuda"
 
 
-def test_a_generator_elsewhere_is_seen(fake_cuda):
-    on_cpu, on_gpu = generator_for(torch.device("cpu"), 0), generator_for(fake_cuda, 0)
-    assert torch.rand(3, generator=on_gpu, device=fake_cuda).device.type == "cuda"
+def test_a_generator_elsewhere_is_seen(cuda):
+    on_cpu, on_gpu = generator_for(torch.device("cpu"), 0), generator_for(cuda, 0)
+    assert torch.rand(3, generator=on_gpu, device=cuda).device.type == "cuda"
     with pytest.raises(RuntimeError, match="generator"):
-        torch.rand(3, generator=on_cpu, device=fake_cuda)
+        torch.rand(3, generator=on_cpu, device=cuda)
     with pytest.raises(RuntimeError, match="generator"):
         torch.empty(3).normal_(generator=on_gpu)
