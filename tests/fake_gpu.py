@@ -1,7 +1,7 @@
 """A GPU that is not there: tensors with a device and shapes but no values, and an error where devices mix."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import pytest
@@ -12,9 +12,13 @@ from torch.fx.experimental.symbolic_shapes import ShapeEnv
 from torch.overrides import TorchFunctionMode
 
 from evaluators.classification import network as classification
+from evaluators.detection import batches as detection_batches
 from evaluators.detection.darknet import network as darknet
+from evaluators.segmentation import training as segmentation_training
 from usaid.denoisers.dncnn import denoiser as dncnn
+from usaid.denoisers.dncnn import training as dncnn_training
 from usaid.denoisers.mlp import denoiser as mlp
+from usaid.segmentation import convergence
 
 CUDA = torch.device("cuda")
 
@@ -27,6 +31,9 @@ def fake_gpu() -> Iterator[torch.device]:
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(torch, "Generator", FakeGenerator)
+        patch.setattr(torch.random, "fork_rng", lambda devices: nullcontext())
+        patch.setattr(torch.cuda.amp.common, "amp_definitely_not_available", lambda: False)
+        patch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
         patch.setattr(nn.Module, "_apply", _replace_tensors)
         for module, name in _ON_REAL_WEIGHTS:
             patch.setattr(module, name, outside(getattr(module, name)))
@@ -49,8 +56,17 @@ _ON_REAL_WEIGHTS = (
     (darknet, "folded"),
     (dncnn, "load_state"),
     (mlp, "load_models"),
+    (dncnn_training, "build_encoder"),
+    (convergence, "build_encoder"),
+    (segmentation_training, "build_segmenter"),
+    (segmentation_training.Crops, "_draws"),
+    (segmentation_training.Crops, "_numbers"),
+    (detection_batches, "_loaded"),
+    (detection_batches.DetectionBatches, "views"),
+    (detection_batches.DetectionBatches, "chosen"),
 )
-"""torch can neither copy fake modules nor read files into fake tensors; all this comes before weights are moved."""
+"""What has to have values: networks that are read and folded before they are moved (torch can neither read files into
+fake tensors nor copy fake modules), and what the CPU draws for a batch."""
 
 
 class FakeGenerator(torch.Generator):

@@ -12,17 +12,17 @@ from torchvision.ops import nms
 
 from evaluators.classification.judge import ClassificationJudge
 from evaluators.classification.network import Classifier, cifar_resnet
+from evaluators.detection import yolov3u
 from evaluators.detection.darknet.cfg import read_cfg
 from evaluators.detection.darknet.network import Darknet, DarknetDetector
 from evaluators.detection.detector import Detections
-from evaluators.detection import yolov3u
 from evaluators.detection.yolov3u import Yolov3u, import_ultralytics
-from evaluators.metrics.niqe import FEATURES, PristineModel, fit_pristine_model
+from evaluators.metrics.niqe import FEATURES, PristineModel
 from evaluators.quality.judge import QualityJudge
 from evaluators.segmentation.judge import SegmentationJudge
 from evaluators.segmentation.networks import ENCODERS, Segmenter, _network
 from usaid.registries import METRICS, load_object
-from usaid.tensors import to_uint8, to_unit_range
+from usaid.tensors import to_unit_range
 
 GREY, SPREAD = (0.5,) * 3, (0.25,) * 3
 

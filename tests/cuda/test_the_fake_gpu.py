@@ -7,7 +7,7 @@ from torch import nn
 from usaid.denoisers.dncnn.denoiser import DnCNNDenoiser
 from usaid.registries import METHODS
 from usaid.tensors import Normalisation
-from usaid.training.loop import generator_for
+from usaid.training.loop import autocast, generator_for
 
 FACTS = METHODS["cdncnn_b"].facts
 
@@ -33,6 +33,13 @@ def test_a_module_moves_as_a_whole(cuda):
     network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)).to(cuda).to(memory_format=torch.channels_last)
     assert {value.device.type for value in network.state_dict().values()} == {"cuda"}
     assert network(torch.rand(2, 3, 8, 8, device=cuda)).device.type == "cuda"
+
+
+def test_autocast_takes_place(cuda):
+    layer = nn.Linear(4, 4).to(cuda)
+    for precision, dtype in (("float32", torch.float32), ("bfloat16", torch.bfloat16)):
+        with autocast(cuda, precision):
+            assert layer(torch.rand(2, 4, device=cuda)).dtype == dtype
 
 
 def test_a_generator_elsewhere_is_seen(cuda):
