@@ -2,8 +2,10 @@
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from usaid.cards import Facts
+from usaid.denoisers.base import Denoiser
 from usaid.denoisers.dncnn.denoiser import DnCNNDenoiser
 from usaid.registries import METHODS
 from usaid.tensors import Normalisation
@@ -12,14 +14,28 @@ from usaid.training.loop import autocast, generator_for
 FACTS = METHODS["cdncnn_b"].facts
 
 
-def test_weights_left_on_the_cpu_are_seen(small_dncnn, cuda):
-    denoiser = DnCNNDenoiser(small_dncnn, FACTS, cuda)
-    noisy = torch.rand(1, 3, 32, 32, device=cuda)
-    assert denoiser(noisy).device.type == "cuda"
-    weight, bias = denoiser.layers[1]
-    denoiser.layers[1] = weight, bias.to("cpu")
+class Forgetful(Denoiser):
+    """A planted fault: it adds what it never moved."""
+
+    def __init__(self, facts: Facts, device: torch.device, forgets: bool) -> None:
+        self.facts, self.device = facts, device
+        self.tint = torch.zeros(3, 1, 1, device="cpu" if forgets else device)
+
+    def __call__(self, noisy: Tensor, told_sigma: float | None = None) -> Tensor:
+        return noisy + self.tint
+
+
+def test_what_a_denoiser_leaves_on_the_cpu_is_seen(cuda):
+    noisy = torch.rand(1, 3, 8, 8, device=cuda)
+    assert Forgetful(FACTS, cuda, forgets=False)(noisy).device.type == "cuda"
+    with pytest.raises(RuntimeError, match="device"):
+        Forgetful(FACTS, cuda, forgets=True)(noisy)
+
+
+def test_weights_left_on_the_cpu_are_seen(cuda):
+    network = nn.Sequential(nn.Conv2d(3, 4, 3).to(cuda), nn.Conv2d(4, 3, 3))
     with pytest.raises(RuntimeError, match="same device"):
-        denoiser(noisy)
+        network(torch.rand(1, 3, 8, 8, device=cuda))
 
 
 def test_images_left_on_the_cpu_are_seen(small_dncnn, cuda):
