@@ -101,7 +101,7 @@ def _best(prediction: Tensor, boxed: Letterboxed) -> Detections:
     """
     boxes, scores = box_convert(prediction[:, :4], "cxcywh", "xyxy"), prediction[:, 4:]
     place, classes = (scores > _LEAST_SCORE).nonzero(as_tuple=True)
-    candidates, order = scores[place, classes].topk(min(len(place), _MOST_CANDIDATES))
+    candidates, order = (part[:_MOST_CANDIDATES] for part in scores[place, classes].sort(descending=True, stable=True))
     place, classes = place[order], classes[order]
     kept = batched_nms(boxes[place], candidates, classes, _MOST_OVERLAP)[:_MOST_DETECTIONS]
     original = prediction.new_tensor(boxed.original)

@@ -92,10 +92,8 @@ class Crops:
         batch, crop, device = self.recipe.batch, self.recipe.crop, self.mean.device
         images = torch.empty((batch, 3, crop, crop), device=device, memory_format=torch.channels_last).copy_(self.mean)
         labels = torch.full((batch, crop, crop), NO_LABEL, device=device)
-        # drawn on the CPU, so that no crop waits for a GPU to say where it lies
-        draws = torch.rand((batch, 4), generator=generator_for(CPU, self.recipe.seed, step, 0)).tolist()
-        for place, number in enumerate(self._numbers(step)):
-            self._crop(number, draws[place], images[place], labels[place])
+        for place, (number, draws) in enumerate(zip(self._numbers(step), self._draws(step), strict=True)):
+            self._crop(number, draws, images[place], labels[place])
         return LabelledCrops(images, labels)
 
     def images_of(self, step: int) -> list[str]:
@@ -111,6 +109,12 @@ class Crops:
             for epoch in dict(places)
         }
         return [orders[epoch][place] for epoch, place in places]
+
+    def _draws(self, step: int) -> list[list[float]]:
+        """What :meth:`_crop` takes for each place of a batch: drawn on the CPU, so that no crop waits for a GPU."""
+        generator = generator_for(CPU, self.recipe.seed, step, 0)
+        draws: list[list[float]] = torch.rand((self.recipe.batch, 4), generator=generator).tolist()
+        return draws
 
     def _crop(self, number: int, draws: Sequence[float], image: Tensor, labels: Tensor) -> None:
         """Put a crop of an image into ``image`` (3, crop, crop), and its labels into ``labels`` (crop, crop).

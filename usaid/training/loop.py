@@ -227,7 +227,7 @@ def optimizer_of(
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:
     """Where a forward pass computes in ``precision``, a name of :data:`PRECISIONS`; float32: as written."""
-    return torch.autocast(device.type, PRECISIONS[precision], enabled=precision != "float32")
+    return torch.autocast(device.type, torch.bfloat16, enabled=PRECISIONS[precision] == torch.bfloat16)
 
 
 def _take_step(task: Task[Batch], step: int) -> dict[str, Tensor]:

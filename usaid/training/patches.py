@@ -23,6 +23,7 @@ class PatchSampler:
 
     Attributes:
         ids: of the images.
+        counts: int64 (images,), positions of each image; on the host.
         first_position: int64 (images,), number of each image's top left position.
         positions: how many there are in all.
         sha256: hash of the images' ids, sizes and pixels.
@@ -58,12 +59,12 @@ class PatchSampler:
             raise UsaidError("no images to train on; correct the data set's split or list of ids")
         self.ids = tuple(ids)
         self.sha256 = digest.hexdigest()
-        sizes = torch.tensor([array.shape[:2] for array in arrays], device=device)
-        counts = (sizes[:, 0] - patch + 1) * (sizes[:, 1] - patch + 1)
-        self.widths = sizes[:, 1]
-        self.first_position = counts.cumsum(0) - counts
-        self.first_pixel = sizes.prod(1).cumsum(0) - sizes.prod(1)
-        self.positions = int(counts.sum())
+        sizes = np.array([array.shape[:2] for array in arrays], np.int64)
+        self.counts, pixels = (sizes - patch + 1).prod(axis=1), sizes.prod(axis=1)
+        self.positions = int(self.counts.sum())
+        self.widths = torch.tensor(sizes[:, 1], device=device)
+        self.first_position = torch.tensor(self.counts.cumsum() - self.counts, device=device)
+        self.first_pixel = torch.tensor(pixels.cumsum() - pixels, device=device)
         self.offsets = torch.arange(patch, device=device)
         self.pixels = torch.from_numpy(np.concatenate([a.reshape(-1, a.shape[2]) for a in arrays])).to(device)
 
@@ -102,8 +103,7 @@ class PatchSampler:
             int64 (number,), in order of the images.
         """
         generator = np.random.default_rng(seed)
-        first = self.first_position.cpu().numpy()
-        counts = np.diff(first, append=self.positions)
+        first, counts = self.counts.cumsum() - self.counts, self.counts
         wanted = np.round(per_image * counts) if per_image < 1 else np.full_like(counts, per_image)
         wanted = wanted.clip(1, counts).astype(int)
         drawn = [

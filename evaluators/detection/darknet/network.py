@@ -271,7 +271,7 @@ class DarknetDetector:
         kept = _suppress(corners, scores, image * self.classes + label, self.nms)
         kept = kept[image[kept].argsort(stable=True)]
         found, scores, label = _in_image(corners[kept], placement, images.shape[-2:]), scores[kept], label[kept]
-        per_image = image[kept].bincount(minlength=len(images)).tolist()
+        per_image = image.new_zeros(len(images)).index_add_(0, image[kept], torch.ones_like(kept)).tolist()
         return [
             Detections(*parts)
             for parts in zip(*(values.split(per_image) for values in (found, scores, label)), strict=True)

@@ -9,14 +9,13 @@ import numpy as np
 import pytest
 import torch
 
+from evaluators.detection.batches import DetectionBatches, Objects
 from evaluators.detection.darknet.cfg import read_cfg
 from evaluators.detection.darknet.layers import Head
 from evaluators.detection.darknet.network import Darknet, decode, load_darknet
 from evaluators.detection.settings import DetectionSettings, DetectorRecipe
 from evaluators.detection.training import (
     PRIOR,
-    DetectionBatches,
-    Objects,
     assign,
     initialise_darknet,
     overlaps,

@@ -159,7 +159,7 @@ def test_local_sigma_by_hand():
     residual = torch.zeros(3, 6, 11)
     residual[0, :, 5:] = 3.0
     residual[1] = 7.0
-    found = local_sigma(residual, torch.tensor([5.0, 5.0, 5.0]), [0], [0, 5], 6)
+    found = local_sigma(residual, torch.tensor([5.0, 5.0, 5.0]), torch.tensor([0]), torch.tensor([0, 5]), 6)
     expected = torch.tensor([[math.sqrt(25 - 9 / 6), 0, 5], [4, 0, 5]])
     assert torch.allclose(found, expected)
 

@@ -9,7 +9,7 @@ code is our own.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
@@ -166,26 +166,27 @@ def denoised(noisy: Tensor, sigma: Tensor, parameters: Parameters) -> Tensor:
             f"image of {width}x{height} pixels: MC-WNNM needs at least {parameters.patch}x{parameters.patch}"
         )
     rows, columns = (starts_of_patches(size, parameters.patch, parameters.step) for size in (height, width))
+    down, across = (torch.tensor(starts, device=noisy.device) for starts in (rows, columns))
     estimate, size = noisy, parameters.group
     for iteration in range(parameters.outer_iterations):
         estimate = estimate + parameters.delta * (noisy - estimate)
         if iteration % parameters.matching_period == 0:
             size -= parameters.group_decrease
             members = matched_patches(estimate, rows, columns, size, parameters.window, parameters.patch)
-        noise = local_sigma(noisy - estimate, sigma, rows, columns, parameters.patch)
+        noise = local_sigma(noisy - estimate, sigma, down, across, parameters.patch)
         if iteration:
             noise *= parameters.lambda_
         estimate = pass_over_groups(estimate, members, noise, parameters)
     return estimate
 
 
-def local_sigma(residual: Tensor, sigma: Tensor, rows: list[int], columns: list[int], patch: int) -> Tensor:
+def local_sigma(residual: Tensor, sigma: Tensor, rows: Tensor, columns: Tensor, patch: int) -> Tensor:
     """Noise that is left in each reference patch: sqrt(max(0, sigma**2 - mean of the squared residual)).
 
     Args:
         residual: noisy image minus estimate, (3, H, W).
         sigma: noise of each channel, (3,).
-        rows, columns: of the reference patches.
+        rows, columns: of the reference patches, int64.
         patch: side of a patch.
 
     Returns:
@@ -215,29 +216,44 @@ def matched_patches(image: Tensor, rows: list[int], columns: list[int], size: in
     fewest = math.prod(min(side - patch, window) + 1 for side in (height, width))  # those of a corner
     size = min(size, fewest)
     members = torch.empty((len(rows), len(columns), size), dtype=torch.int32, device=image.device)
+    places = [torch.tensor(starts, device=image.device) for starts in (rows, columns)]  # once: no tile waits for a GPU
     side = REFERENCES_PER_TILE
     for i in range(0, len(rows), side):
         for j in range(0, len(columns), side):
-            tile = members[i : i + side, j : j + side]
-            found = _matched_in_tile(image, rows[i : i + side], columns[j : j + side], size, window, patch)
-            tile.copy_(found.view(tile.shape))
+            down, across = slice(i, i + side), slice(j, j + side)
+            reach = _reach(rows[down], window, height - patch), _reach(columns[across], window, width - patch)
+            found = _matched_in_tile(image, (places[0][down], places[1][across]), reach, size, window, patch)
+            members[down, across] = found.view(members[down, across].shape)
     return members.flatten(0, 1)
 
 
-def _matched_in_tile(image: Tensor, rows: list[int], columns: list[int], size: int, window: int, patch: int) -> Tensor:
-    height, width = image.shape[1:]
-    top, left = max(0, rows[0] - window), max(0, columns[0] - window)
-    bottom, right = min(height - patch, rows[-1] + window), min(width - patch, columns[-1] + window)
+def _reach(starts: list[int], window: int, last: int) -> tuple[int, int]:
+    """First and last row, or column, of what is at most ``window`` away from any of some references."""
+    return max(0, starts[0] - window), min(starts[-1] + window, last)
+
+
+def _matched_in_tile(
+    image: Tensor, places: Sequence[Tensor], reach: Sequence[tuple[int, int]], size: int, window: int, patch: int
+) -> Tensor:
+    """What :func:`matched_patches` says of the references at some rows and columns.
+
+    Args:
+        image: (3, H, W).
+        places: rows and columns of the references, int64.
+        reach: first and last row, first and last column of the candidates of any of them.
+        size, window, patch: as there.
+    """
+    width = image.shape[2]
+    (row, column), ((top, bottom), (left, right)) = places, reach
     pixels = image[:, top : bottom + patch, left : right + patch]
     patches = F.unfold((pixels - pixels.mean())[None], patch)[0]
     candidate_rows = torch.arange(top, bottom + 1, device=image.device)
     candidate_columns = torch.arange(left, right + 1, device=image.device)
-    row, column = (torch.tensor(values, device=image.device) for values in (rows, columns))
     own = ((row - top)[:, None] * len(candidate_columns) + column - left).flatten()
     # |a - b|^2 without |a|^2, which is the same for all candidates of a reference
     distance = torch.addmm(patches.square().sum(0), patches[:, own].T, patches, alpha=-2)
     distance.scatter_(1, own[:, None], -math.inf)
-    distance = distance.view(len(rows), len(columns), len(candidate_rows), len(candidate_columns))
+    distance = distance.view(len(row), len(column), len(candidate_rows), len(candidate_columns))
     too_far_down = (candidate_rows - row[:, None]).abs() > window
     too_far_right = (candidate_columns - column[:, None]).abs() > window
     distance.masked_fill_(too_far_down[:, None, :, None], math.inf)
@@ -272,8 +288,10 @@ def pass_over_groups(estimate: Tensor, members: Tensor, sigma: Tensor, parameter
         mean = groups.mean(2, keepdim=True)
         groups = solve(groups - mean, sigma[batch], parameters) + mean
         total.index_add_(1, index.flatten(), groups.unflatten(1, (3, -1)).transpose(0, 1).reshape(3, -1))
-    starts = torch.bincount(members.flatten(), minlength=height * width).view(1, height, width)
-    counts = F.avg_pool2d(F.pad(starts.to(total), (patch - 1, 0, patch - 1, 0)), patch, 1, divisor_override=1)
+    # not bincount, which waits for a GPU
+    starts = torch.zeros_like(pixels[0]).index_add_(0, members.flatten(), pixels.new_ones(members.numel()))
+    padded = F.pad(starts.view(1, height, width), (patch - 1, 0, patch - 1, 0))
+    counts = F.avg_pool2d(padded, patch, 1, divisor_override=1)
     return total.view_as(estimate) / counts
 
 
