@@ -81,7 +81,7 @@ def test_strips_are_exact(small_dncnn, monkeypatch):
     noisy = torch.rand(2, 3, 64, 20)
     denoiser = DnCNNDenoiser(small_dncnn, FACTS)
     whole = denoiser(noisy)
-    monkeypatch.setattr(dncnn, "PIXELS_PER_STRIP", 2 * 20 * 9)
+    monkeypatch.setattr(dncnn, "PIXELS_AT_ONCE", 2 * 20 * 9)
     assert (denoiser(noisy) - whole).abs().max() < 1e-6
 
 
