@@ -115,7 +115,7 @@ def _add_denoise(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--told-sigma", type=float, help="noise level told to a non-blind method (0-255 scale)")
     parser.add_argument("--add-noise", type=float, metavar="SIGMA", help="first add Gaussian noise, as a demonstration")
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1, ...")
-    parser.add_argument("--precision", default="float32", choices=["float32", "bfloat16"])
+    parser.add_argument("--precision", default="float32", choices=["float32", "tf32", "bfloat16", "auto"])
     parser.set_defaults(run=_denoise)
 
 

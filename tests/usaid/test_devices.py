@@ -1,9 +1,11 @@
 """The device of a run: a request that cannot be met is one line at once."""
 
+from contextlib import suppress
+
 import pytest
 import torch
 
-from usaid.devices import pick_device
+from usaid.devices import clearly_fastest, float32_products, pick_device, precisions_of, resolved_precision
 from usaid.errors import UsaidError
 
 
@@ -47,3 +49,48 @@ def test_what_cannot_be_met_is_one_line(gpus, count, name, message):
     gpus(count)
     with pytest.raises(UsaidError, match=message):
         pick_device(name)
+
+
+CUDA = torch.device("cuda")
+
+
+def allowed() -> list[str]:
+    """Whether a GPU may compute float32 in TF32: matrix products, convolutions; by the old setting and the new."""
+    backends = torch.backends
+    new = [setting.fp32_precision for setting in (backends.cuda.matmul, backends.cudnn.conv)]
+    return [*new, str(backends.cuda.matmul.allow_tf32), str(backends.cudnn.allow_tf32)]
+
+
+@pytest.mark.parametrize(("precision", "inside"), [("float32", "ieee"), ("bfloat16", "ieee"), ("tf32", "tf32")])
+def test_float32_on_a_gpu_is_what_it_says_and_elsewhere_as_before(precision, inside):
+    before = allowed()
+    with suppress(KeyError), float32_products(precision, CUDA):
+        assert torch.backends.cuda.matmul.fp32_precision == inside
+        assert torch.backends.cudnn.conv.fp32_precision == inside
+        raise KeyError
+    assert allowed() == before
+    with float32_products(precision, torch.device("cpu")):
+        assert allowed() == before
+
+
+def test_precisions_that_are_apart():
+    assert precisions_of(CUDA) == ["float32", "tf32", "bfloat16"]
+    assert precisions_of(torch.device("cpu")) == ["float32", "bfloat16"]
+    assert resolved_precision("tf32", CUDA) == "tf32"
+    assert resolved_precision("tf32", torch.device("cpu")) == "float32"
+    assert resolved_precision("auto", CUDA, lambda: "bfloat16") == "bfloat16"
+    with pytest.raises(UsaidError, match=r"^precision 'half': must be one of float32, tf32, bfloat16, auto$"):
+        resolved_precision("half", CUDA)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "chosen"),
+    [
+        ({"exact": 1.0, "less": 0.95}, "exact"),
+        ({"exact": 1.0, "less": 0.5, "least": 0.48}, "less"),
+        ({"exact": 1.0, "less": 0.95, "least": 0.5}, "least"),
+        ({"exact": 1.0}, "exact"),
+    ],
+)
+def test_what_is_less_exact_has_to_be_clearly_faster(seconds, chosen):
+    assert clearly_fastest(seconds, seconds.__getitem__) == chosen

@@ -2,7 +2,9 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
 
 import torch
 
@@ -14,7 +16,8 @@ class Denoiser(ABC):
     """Maps noisy images to denoised images of the same shape.
 
     A class of a user's own, ``module:Class`` in an experiment, derives from it. Its constructor gets, by name, those of
-    ``weights`` (path of a file), ``device`` and ``precision`` that it names, and the experiment's ``options``. It may
+    ``weights`` (path of a file), ``device`` and ``precision`` (a name of :data:`usaid.devices.PRECISIONS`, or ``auto``:
+    its own choice) that it names, and the experiment's ``options``. It may
     have a static or class method ``train(samples, recipe, run)``, for entries with ``train``: ``samples`` are the clean
     images (:class:`usaid.datasets.base.Sample`), ``recipe`` is a :class:`usaid.experiment.model.OwnRecipe`, whose keys
     are attributes, and ``run`` says where to train and which files to write: ``run.weights``, for the constructor,
@@ -24,11 +27,15 @@ class Denoiser(ABC):
         facts: what Table III says about the method. A class of a user's own has them itself.
         device: where its input has to be.
         deviations: how it differs from what the paper compared with, one sentence each, for the tables' footnotes.
+        precision: the number format that it computes in, a name of :data:`usaid.devices.PRECISIONS`.
+        record: how it computes, where it chose between ways of the same result; plain data for provenance.
     """
 
     facts: Facts
     device: torch.device = torch.device("cpu")
     deviations: Sequence[str] = ()
+    precision: str = "float32"
+    record: Mapping[str, Any] = MappingProxyType({})
 
     def hears(self, told_sigma: float) -> float | None:
         """What a told noise level comes to: cells of a table that come to the same are computed once.

@@ -28,7 +28,7 @@ def build_denoiser(
             ``precision`` that its constructor names, and with the options.
         weights: file of the network's weights.
         device: where to compute.
-        precision: ``float32`` or ``bfloat16``.
+        precision: ``float32``, ``tf32``, ``bfloat16`` or ``auto``.
         options: further keyword arguments of the class.
 
     Raises:

@@ -23,10 +23,10 @@ from usaid.cards import Method
 from usaid.errors import UsaidError
 from usaid.experiment.benchmark import BenchmarkSettings, Places
 from usaid.experiment.model import (
+    DenoisingPrecision,
     FilePath,
     Flag,
     OneOf,
-    Precision,
     Sentence,
     Settings,
     Sha256,
@@ -160,8 +160,10 @@ class Experiment(Settings):
     clean training images."""
     device: Annotated[str, Field(pattern="^(auto|cpu|cuda(:[0-9]+)?)$")] = "auto"
     """`auto` (the GPU if there is one), `cpu`, `cuda`, `cuda:N`."""
-    precision: Precision = "float32"
-    """Of the denoisers' convolutions; `bfloat16` is faster and costs hundredths of a dB."""
+    precision: DenoisingPrecision = "float32"
+    """Of the denoisers' networks. `tf32`: a GPU rounds factors to 10 bits; elsewhere it is float32. `bfloat16` is
+    faster and costs hundredths of a dB. `auto` measures at the start of a job which of them is clearly the fastest on
+    its machine."""
     denoisers: Annotated[dict[Name, DenoiserEntry], Field(min_length=1)]
     """The columns of the tables, in order; null removes one that an earlier file has."""
     benchmarks: Annotated[dict[str, SerializeAsAny[BenchmarkSettings]], Field(min_length=1)]

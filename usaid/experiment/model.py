@@ -192,6 +192,9 @@ _Deviation = Annotated[Number, Field(gt=0, le=1)]
 RgbDeviation = tuple[_Deviation, _Deviation, _Deviation]
 """What channels are divided by."""
 Precision = Literal["float32", "bfloat16"]
+"""Of a training."""
+DenoisingPrecision = Literal["float32", "tf32", "bfloat16", "auto"]
+"""Of trained networks; see :data:`usaid.devices.PRECISIONS`."""
 Optimizer = Literal["sgd", "adamw"]
 Images = Annotated[str, OneOf(image_lists)]
 """``<data set>/<split>``."""

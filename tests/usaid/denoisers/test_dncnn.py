@@ -81,8 +81,20 @@ def test_strips_are_exact(small_dncnn, monkeypatch):
     noisy = torch.rand(2, 3, 64, 20)
     denoiser = DnCNNDenoiser(small_dncnn, FACTS)
     whole = denoiser(noisy)
-    monkeypatch.setattr(dncnn, "PIXELS_PER_STRIP", 2 * 20 * 9)
+    monkeypatch.setattr(dncnn, "PIXELS_AT_ONCE", 20 * 9)
     assert (denoiser(noisy) - whole).abs().max() < 1e-6
+
+
+def test_how_a_batch_is_divided_does_not_depend_on_its_size(small_dncnn, monkeypatch):
+    noisy = torch.rand(5, 3, 16, 20)
+    denoiser = DnCNNDenoiser(small_dncnn, FACTS)
+    monkeypatch.setattr(dncnn, "PIXELS_AT_ONCE", 2 * 16 * 20)
+    seen = []
+    strip = denoiser.strip
+    denoiser.strip = lambda some, top, bottom: (seen.append((len(some), top, bottom)), strip(some, top, bottom))[1]
+    batch = denoiser(noisy)
+    assert seen == [(2, 0, 16), (2, 0, 16), (1, 0, 16)]
+    assert torch.equal(batch[4:], denoiser(noisy[4:]))
 
 
 def test_bfloat16_stays_close(small_dncnn):

@@ -1,20 +1,20 @@
 """A trained DnCNN as a denoiser, in its fast form: BatchNorm folded into the convolutions, large images in strips."""
 
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from usaid.cards import Facts
 from usaid.checkpoints import load_state
 from usaid.denoisers.base import Denoiser
+from usaid.denoisers.dncnn.convolutions import fastest_precision, made_convolutions
 from usaid.denoisers.dncnn.network import DnCNN, dncnn_from_state
-from usaid.devices import PRECISIONS
+from usaid.devices import resolved_precision
 
-PIXELS_PER_STRIP = 1 << 21
-"""Largest strip that is denoised at once (2 Mpixel hold 0.5 GB in each 64-channel float32 activation)."""
+PIXELS_AT_ONCE = 1 << 21
+"""Most of a batch or an image that is denoised at once (2 Mpixel hold 0.5 GB in each 64-channel float32 activation)."""
 
 
 def folded_convolutions(network: DnCNN) -> list[tuple[Tensor, Tensor]]:
@@ -41,7 +41,7 @@ def folded_convolutions(network: DnCNN) -> list[tuple[Tensor, Tensor]]:
 
 
 class DnCNNDenoiser(Denoiser):
-    """A trained DnCNN as a denoiser: BatchNorm folded, channels-last, in strips, any image size.
+    """A trained DnCNN as a denoiser: BatchNorm folded, in the fastest way on its device, in strips, any image size.
 
     Attributes:
         facts: of the method the weights belong to (CDnCNN-B, S-SAID or U-SAID).
@@ -60,35 +60,37 @@ class DnCNNDenoiser(Denoiser):
             weights: a trained network, or the file of one.
             facts: of the method they belong to.
             device: where to compute.
-            precision: ``float32``, or ``bfloat16`` for the convolutions (input, residual and output stay float32).
+            precision: of the convolutions, a name of :data:`usaid.devices.PRECISIONS` or ``auto``; input, residual and
+                output are float32.
 
         Raises:
-            UsaidError: unreadable weights, or those of another network.
+            UsaidError: unreadable weights, or those of another network; no such precision.
         """
         network = weights if isinstance(weights, DnCNN) else dncnn_from_state(load_state(weights), str(weights))
         self.facts = facts
         self.device = torch.device(device)
-        self.dtype = PRECISIONS[precision]
-        place: dict[str, Any] = {"device": self.device, "dtype": self.dtype}
-        self.layers = [
-            (weight.to(**place, memory_format=torch.channels_last), bias.to(**place))
-            for weight, bias in folded_convolutions(network)
-        ]
-        self.halo = len(self.layers)
+        layers = folded_convolutions(network)
+        fastest = partial(fastest_precision, len(layers[0][0]), self.device)
+        self.precision = resolved_precision(precision, self.device, fastest)
+        self.noise_in = made_convolutions(layers, self.device, self.precision)
+        self.record = {"convolution": self.noise_in.way}
+        self.halo = len(layers)
         """Rows that the result depends on beyond a strip: one for each 3x3 convolution."""
 
     @torch.inference_mode()
     def __call__(self, noisy: Tensor, told_sigma: float | None = None) -> Tensor:
-        batch, _, height, width = noisy.shape
-        rows = max(self.halo, PIXELS_PER_STRIP // (batch * width))
-        strips = [self.strip(noisy, top, min(top + rows, height)) for top in range(0, height, rows)]
-        return strips[0] if len(strips) == 1 else torch.cat(strips, dim=2)
+        """Denoise a batch, as the base class says; how it is divided depends on the size of its images alone."""
+        height, width = noisy.shape[2:]
+        images = max(1, PIXELS_AT_ONCE // (height * width))
+        rows = max(self.halo, PIXELS_AT_ONCE // width)
+        parts = [
+            torch.cat([self.strip(some, top, min(top + rows, height)) for top in range(0, height, rows)], dim=2)
+            for some in noisy.split(images)
+        ]
+        return torch.cat(parts)
 
     def strip(self, noisy: Tensor, top: int, bottom: int) -> Tensor:
         """Denoise the rows ``top`` to ``bottom``, seeing ``halo`` more rows on either side: exact."""
         start, stop = max(0, top - self.halo), min(noisy.shape[2], bottom + self.halo)
-        features = noisy[:, :, start:stop].to(self.dtype).contiguous(memory_format=torch.channels_last)
-        for weight, bias in self.layers[:-1]:
-            features = F.relu_(F.conv2d(features, weight, bias, padding=1))
-        noise = F.conv2d(features, *self.layers[-1], padding=1)
-        return noisy[:, :, top:bottom] - noise[:, :, top - start : bottom - start].to(noisy.dtype)
+        noise = self.noise_in(noisy[:, :, start:stop])
+        return noisy[:, :, top:bottom] - noise[:, :, top - start : bottom - start]

@@ -14,7 +14,7 @@ from usaid.denoisers.base import Denoiser, checked_told_sigma
 from usaid.denoisers.mlp.models import load_models
 from usaid.denoisers.mlp.network import denormalised, normalised
 from usaid.denoisers.sliding_window import starts_of_patches
-from usaid.devices import PRECISIONS
+from usaid.devices import PRECISIONS, float32_products, resolved_precision
 from usaid.errors import UsaidError
 
 PATCHES_PER_CHUNK = 4096
@@ -50,17 +50,20 @@ class MLPDenoiser(Denoiser):
             weights: file that :func:`usaid.denoisers.mlp.models.write_models` wrote.
             facts: of the method.
             device: where to compute.
-            precision: ``float32``, or ``bfloat16`` for the network (the patches are averaged in float32).
+            precision: of the network, a name of :data:`usaid.devices.PRECISIONS` (``auto``: float32); the patches are
+                averaged in float32.
             sigma_choice: a told sigma is answered by the model of the ``nearest`` sigma (of two, the larger), or has to
                 be one that a model was ``trained`` at.
             stride: of the sliding window, in pixels; the authors' is 3, smaller is slower and slightly better.
 
         Raises:
-            UsaidError: as :func:`load_models`, no such choice, or a stride that leaves pixels out.
+            UsaidError: as :func:`load_models`, no such choice or precision, or a stride that leaves pixels out.
         """
         if sigma_choice not in ("nearest", "trained"):
             raise UsaidError(f"MLP: sigma_choice = {sigma_choice!r}: must be one of nearest, trained")
-        self.facts, self.device, self.dtype = facts, torch.device(device), PRECISIONS[precision]
+        self.facts, self.device = facts, torch.device(device)
+        self.precision = resolved_precision(precision, self.device)
+        self.dtype = PRECISIONS[self.precision]
         self.sigma_choice, self.stride = sigma_choice, stride
         self.models = {sigma: model.to(self.device, self.dtype) for sigma, model in load_models(weights).items()}
         smallest = min(model.output_side for model in self.models.values())
@@ -116,7 +119,8 @@ class MLPDenoiser(Denoiser):
         corners = torch.cartesian_prod(torch.arange(batch * channels, **place), tops, lefts)
         for chunk in corners.split(PATCHES_PER_CHUNK):
             image, top, left = chunk.unbind(1)
-            denoised = model(windows[image, top, left].flatten(1)).float() * patch_weights
+            with float32_products(self.precision, self.device):
+                denoised = model(windows[image, top, left].flatten(1)).float() * patch_weights
             first_pixel = (image * height + top) * width + left
             weighted_sum.index_add_(0, (first_pixel[:, None] + patch_pixels).flatten(), denoised.flatten())
         sum_of_weights = coverage(tops, gaussian, height).outer(coverage(lefts, gaussian, width))

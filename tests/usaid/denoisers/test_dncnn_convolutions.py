@@ -1,0 +1,102 @@
+"""Which way of the convolutions is taken, and in which precision: what was measured decides, and it is told."""
+
+import builtins
+
+import pytest
+import torch
+from torch._subclasses import FakeTensorMode
+
+from usaid.denoisers.dncnn import convolutions
+from usaid.denoisers.dncnn.convolutions import DirectConvolutions, faster_way, fastest_precision, made_convolutions
+from usaid.denoisers.dncnn.denoiser import DnCNNDenoiser, folded_convolutions
+from usaid.denoisers.dncnn.network import DnCNN
+from usaid.errors import UsaidError
+from usaid.registries import METHODS
+
+FACTS = METHODS["cdncnn_b"].facts
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """``measured(winograd=1.0, direct=2.0)``: pretends that ways, or precisions, take so many seconds."""
+
+    def set_times(**seconds: float) -> None:
+        for choice in (faster_way, fastest_precision):
+            choice.cache_clear()
+        monkeypatch.setattr(convolutions, "clearly_fastest", lambda names, _: min(names, key=seconds.__getitem__))
+
+    yield set_times
+    for choice in (faster_way, fastest_precision):
+        choice.cache_clear()
+
+
+@pytest.fixture
+def without_numba(monkeypatch):
+    real = builtins.__import__
+
+    def refuse(name, *arguments, **keys):
+        if name.partition(".")[0] == "numba":
+            raise ImportError("no module named numba")
+        return real(name, *arguments, **keys)
+
+    monkeypatch.setattr(builtins, "__import__", refuse)
+    convolutions.WinogradLayers.__init__.__globals__["compiled"].cache_clear()
+    faster_way.cache_clear()
+    yield
+    faster_way.cache_clear()
+
+
+@pytest.mark.parametrize("way", ["direct", "winograd"])
+def test_the_faster_way_is_taken_and_told(small_dncnn, measured, monkeypatch, way):
+    monkeypatch.setattr(convolutions, "WinogradLayers", lambda layers: None)
+    measured(**{"direct": 1.0, "winograd": 1.0} | {way: 0.1})
+    assert DnCNNDenoiser(small_dncnn, FACTS).record == {"convolution": way}
+    assert DnCNNDenoiser(small_dncnn, FACTS, precision="bfloat16").record == {"convolution": "direct"}
+
+
+def test_without_numba_it_is_torchs_convolution(without_numba, small_dncnn):
+    assert DnCNNDenoiser(small_dncnn, FACTS).record == {"convolution": "direct"}
+
+
+def test_without_inner_layers_there_is_nothing_to_choose():
+    layers = folded_convolutions(DnCNN(depth=2, features=4, merged=True))
+    assert isinstance(made_convolutions(layers, CPU, "float32"), DirectConvolutions)
+
+
+@pytest.mark.parametrize(
+    ("precision", "times", "told"),
+    [
+        ("float32", {}, "float32"),
+        ("tf32", {}, "float32"),  # there is none on the CPU
+        ("bfloat16", {}, "bfloat16"),
+        ("auto", {"float32": 1.0, "bfloat16": 0.5}, "bfloat16"),
+        ("auto", {"float32": 1.0, "bfloat16": 2.0}, "float32"),
+    ],
+)
+def test_the_precision_is_told(small_dncnn, measured, precision, times, told):
+    measured(**times, direct=1.0, winograd=2.0)
+    assert DnCNNDenoiser(small_dncnn, FACTS, precision=precision).precision == told
+
+
+def test_another_precision_is_one_line(small_dncnn):
+    message = r"^precision 'float16': must be one of float32, tf32, bfloat16, auto$"
+    with pytest.raises(UsaidError, match=message):
+        DnCNNDenoiser(small_dncnn, FACTS, precision="float16")
+
+
+@pytest.mark.parametrize("features", [8, 24])
+def test_both_choices_are_made_by_measuring(features):
+    assert faster_way(features) in ("direct", "winograd")
+    assert fastest_precision(features, CPU) in ("float32", "bfloat16")
+
+
+@pytest.mark.parametrize("precision", ["float32", "tf32", "bfloat16"])
+def test_on_a_gpu_no_devices_mix(small_dncnn, precision):
+    """Without a GPU: tensors that know their device and hold nothing."""
+    layers = folded_convolutions(small_dncnn)
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        predict = made_convolutions(layers, torch.device("cuda"), precision)
+        noise = predict(torch.empty(2, 3, 20, 24, device="cuda"))
+    assert noise.device.type == "cuda"
+    assert (noise.shape, noise.dtype) == ((2, 3, 20, 24), torch.float32)
