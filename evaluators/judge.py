@@ -63,6 +63,12 @@ class Judge(ABC):
         """
         return columns
 
+    def judged(self, denoised: Tensor, clean: Tensor, targets: Sequence[Any]) -> Mapping[str, Tensor | Sequence[Any]]:
+        """All that it says of a batch at once, for whoever has nothing else to do meanwhile; as :meth:`score`."""
+        columns = self.score(self.look(denoised), denoised, clean, targets)
+        on_cpu = {name: column.cpu() if isinstance(column, Tensor) else column for name, column in columns.items()}
+        return self.finish(on_cpu, targets)
+
     def write_findings(self, rows: list[dict[str, Any]], folder: Path) -> None:  # noqa: B027 - most have none
         """Write what others want to read of the rows into files of its own, and drop the columns that only these need.
 

@@ -12,6 +12,11 @@ def to_unit_range(image: np.ndarray) -> torch.Tensor:
     return batch.permute(0, 3, 1, 2).to(torch.float32).div_(255)
 
 
+def on_device(values: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """A tensor of the CPU on a device; a GPU is not waited for."""
+    return values.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else values.to(device)
+
+
 class Normalisation:
     """``(images - mean) / std`` for each channel; both live on the device, so that no call copies them there."""
 

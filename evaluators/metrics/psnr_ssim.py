@@ -8,7 +8,7 @@ from usaid.errors import UsaidError
 _SSIM_WINDOW = 7
 _SSIM_C1, _SSIM_C2 = 0.01**2, 0.03**2
 
-_ROWS_IN_CACHE, _PIXELS_IN_CACHE = 64, 1 << 17
+_ROWS_IN_CACHE, _PIXELS_IN_CACHE = 64, 1 << 15
 """What a CPU computes SSIM of at once: rows of a large plane, several small planes; float64, a dozen arrays of them."""
 
 

@@ -248,17 +248,17 @@ class Scorer:
         """Make rows of what one of them said of a batch, and journal them."""
         judging, cells = judged.judging, judged.cells
         try:
-            with _naming_images(cells), torch.inference_mode():
-                if judged.is_there is not None:
-                    judged.is_there.synchronize()
-                    judging.clock.settle()
-                    self.clock.settle()
-                if not bool(judged.is_finite):
-                    raise not_finite(self.name)
-                with judging.clock.stage("finish"):
+            if judged.is_there is not None:
+                judged.is_there.synchronize()
+                judging.clock.settle()
+                self.clock.settle()
+            with judging.clock.stage("rows"):
+                with _naming_images(cells), torch.inference_mode():
+                    if not bool(judged.is_finite):
+                        raise not_finite(self.name)
                     columns = judging.judge.finish(judged.columns, [cell.image.sample.target for cell in cells])
-                rows = _rows(judging, cells, columns)
-            judging.journal.add(rows)
+                    rows = _rows(judging, cells, columns)
+                judging.journal.add(rows)
             judging.pixels += sum(cell.image.pixels for cell in cells)
         except Exception as error:
             judging.failure = judging.failure or error

@@ -93,7 +93,7 @@ def run(
     finally:
         journal.close()
     assert {"decode", "noise", "denoiser", "scoring"} >= scorer.clock.seconds.keys()
-    assert {"network", "metric", "finish"} >= judging.clock.seconds.keys()
+    assert {"network", "metric", "rows"} >= judging.clock.seconds.keys()
     return scorer.rows(judging)
 
 
