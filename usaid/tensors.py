@@ -14,7 +14,11 @@ def to_unit_range(image: np.ndarray) -> torch.Tensor:
 
 def on_device(values: torch.Tensor, device: torch.device) -> torch.Tensor:
     """A tensor of the CPU on a device; a GPU is not waited for."""
-    return values.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else values.to(device)
+    if (
+        device.type == "cuda" and torch.cuda.is_available()
+    ):  # there may be none: then nothing is computed, see the tests
+        values = values.pin_memory()
+    return values.to(device, non_blocking=True)
 
 
 class Normalisation:

@@ -217,6 +217,8 @@ def _score_group(parts: Sequence[_Part]) -> None:
                     made = Made(dataset, denoiser, judge, device)
                     running.append((part, made, _judging_of(part.job, made)))
             judgings = [judging for *_, judging in running]
+            if not judgings:
+                return
             scorer = Scorer(job.denoiser, denoiser, dataset, judgings, device, is_given_clean(job.entry.method))
             scorer.run()
         finally:

@@ -131,10 +131,8 @@ class Scorer:
             try:
                 with ahead(self._batches(progress), BATCHES_AHEAD) as batches:
                     for batch in batches:
-                        self._score(batch, drain)
-                        drain.put(partial(progress.update, len(batch.cells)))
-                        if all(judging.failure for judging in self.judgings):
-                            break
+                        drain.put(partial(self._finish, self._score(batch)))
+                        progress.update(len(batch.cells))
             except Exception as error:
                 for judging in _at_work(self.judgings):
                     judging.failure = error
@@ -157,6 +155,8 @@ class Scorer:
         most = PIXELS_PER_BATCH[self.device.type]
         conditions = {condition.computed for judging in self.judgings for condition in judging.conditions}
         for group in groups_of_one_shape(mapped(self._read, self.dataset.ids, READERS[self.device.type]), most):
+            if not _at_work(self.judgings):
+                return
             self.sha256.update({image.sample.id: image.sha256 for image in group})
             cells = missing_cells(group, self.judgings)
             progress.update(len(group) * len(conditions) - len(cells))
@@ -175,10 +175,10 @@ class Scorer:
 
     def _made(self, cells: Sequence[Cell]) -> Batch:
         clean = to_unit_range(stacked(cells))
-        if self.denoiser.device.type != "cuda":
-            with self.clock.stage("noise"):
-                return Batch(cells, clean, self._noise(cells, torch.device("cpu")))
-        return Batch(cells, clean.pin_memory(), None)
+        if self.denoiser.device.type == "cuda":
+            return Batch(cells, clean.pin_memory(), None)
+        with self.clock.stage("noise"):
+            return Batch(cells, clean, self._noise(cells, torch.device("cpu")))
 
     def _noise(self, cells: Sequence[Cell], device: torch.device) -> Tensor:
         height, width, _ = cells[0].image.sample.image.shape
@@ -187,24 +187,26 @@ class Scorer:
 
     # -------------------------------------------------------------------------------------------- on the device
 
-    def _score(self, batch: Batch, drain: Drain) -> None:
+    def _score(self, batch: Batch) -> list[Judged]:
         """Denoise a batch once; all who miss any of it judge it from there, on the device where it is."""
         judgings = _at_work({id(j): j for cell in batch.cells for j, _ in cell.missed_by}.values())
         if not judgings:
-            return
+            return []
         try:
             with _naming_images(batch.cells):
                 denoised = self._denoised(batch)
         except UsaidError as error:
             for judging in judgings:
                 judging.failure = error
-            return
+            return []
         self.pixels += sum(cell.image.pixels for cell in batch.cells)
+        judged = []
         for judging in judgings:
             try:
-                self._judge(judging, denoised, drain)
+                judged.append(self._judged(judging, denoised))
             except Exception as error:
                 judging.failure = error
+        return judged
 
     def _denoised(self, batch: Batch) -> Denoised:
         device, told = self.denoiser.device, batch.cells[0].told
@@ -221,7 +223,7 @@ class Scorer:
             raise not_finite(self.name)
         return Denoised(batch, output.to(self.device), clean.to(self.device), is_finite)
 
-    def _judge(self, judging: Judging, denoised: Denoised, drain: Drain) -> None:
+    def _judged(self, judging: Judging, denoised: Denoised) -> Judged:
         """Let one of them judge what it misses of a batch."""
         cells, output, clean = denoised.batch.cells, denoised.output, denoised.clean
         mine = [index for index, cell in enumerate(cells) if any(j is judging for j, _ in cell.missed_by)]
@@ -240,9 +242,13 @@ class Scorer:
                 raise
             columns = {name: _to_cpu(column) for name, column in columns.items()}
             is_finite = _to_cpu(denoised.is_finite)
-        drain.put(partial(self._journal, Judged(judging, cells, columns, is_finite, _now_on(self.device))))
+        return Judged(judging, cells, columns, is_finite, _now_on(self.device))
 
     # -------------------------------------------------------------------------------------------- behind the device
+
+    def _finish(self, batch: Iterable[Judged]) -> None:
+        for judged in batch:
+            self._journal(judged)
 
     def _journal(self, judged: Judged) -> None:
         """Make rows of what one of them said of a batch, and journal them."""
@@ -277,9 +283,7 @@ def _now_on(device: torch.device) -> torch.cuda.Event | None:
     """Happens when a GPU has done all that it was given so far; None: it is done."""
     if device.type != "cuda":
         return None
-    event = torch.cuda.Event()
-    event.record()
-    return event
+    return torch.cuda.current_stream(device).record_event()
 
 
 def _rows(judging: Judging, cells: Sequence[Cell], columns: Mapping[str, Any]) -> list[dict[str, Any]]:

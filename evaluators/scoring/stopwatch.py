@@ -35,9 +35,9 @@ class Stopwatch:
             self._add(name, time.perf_counter() - start)
             return
         begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
-        begin.record()
+        begin.record(torch.cuda.current_stream(device))
         yield
-        end.record()
+        end.record(torch.cuda.current_stream(device))
         self._queued.append((name, begin, end))
 
     def settle(self) -> None:

@@ -99,16 +99,15 @@ class SegmentationJudge(Judge):
     def score(
         self, seen: Tensor, denoised: Tensor, clean: Tensor, targets: Sequence[np.ndarray]
     ) -> dict[str, Tensor | Sequence[Any]]:
-        labels = torch.from_numpy(np.stack(targets))
-        return {"confusion": confusion_counts(seen, labels, self.segmenter.classes)}
+        return {"confusion": confusion_counts(seen, np.stack(targets), self.segmenter.classes)}
 
 
-def confusion_counts(predicted: Tensor, labels: Tensor, classes: int) -> Tensor:
+def confusion_counts(predicted: Tensor, label_maps: np.ndarray, classes: int) -> Tensor:
     """Count the pixels of each true and each predicted class, image by image.
 
     Args:
         predicted: int64 (B, H, W), 0 to ``classes - 1``.
-        labels: uint8 or int64 (B, H, W), 0 to ``classes - 1``, or 255: not counted; on the CPU, where they are checked.
+        label_maps: uint8 (B, H, W), 0 to ``classes - 1``, or 255: not counted.
         classes: K.
 
     Returns:
@@ -117,9 +116,9 @@ def confusion_counts(predicted: Tensor, labels: Tensor, classes: int) -> Tensor:
     Raises:
         UsaidError: a label that is no class.
     """
-    if (wrong := labels[(labels != VOID) & (labels >= classes)]).numel():
+    if (wrong := label_maps[(label_maps != VOID) & (label_maps >= classes)]).size:
         raise UsaidError(f"label map holds class {int(wrong[0])}, the network knows {classes}; correct the data set")
-    labels = on_device(labels, predicted.device).long()
+    labels = on_device(torch.from_numpy(label_maps), predicted.device).long()
     image = torch.arange(len(labels), device=labels.device)[:, None, None].expand_as(labels)
     cells = (image * classes + labels) * classes + predicted
     size = len(labels) * classes**2

@@ -15,8 +15,7 @@ import pytest
 from evaluators.judge_code import code_of_judge
 from evaluators.scoring import batches, record
 from evaluators.scoring.job import ScoreJob, is_given_clean, score_to_file, write_failure
-from evaluators.scoring.pipeline import Drain
-from evaluators.scoring.scorer import Batch, Scorer
+from evaluators.scoring.scorer import Batch, Judged, Scorer
 from usaid import provenance
 from usaid.denoisers.build import build_denoiser
 from usaid.errors import UsaidError
@@ -172,11 +171,11 @@ def test_killed_further_draws_go_on_where_they_were(job, monkeypatch):
     monkeypatch.setitem(batches.PIXELS_PER_BATCH, "cpu", 1)
     scored, score = [], Scorer._score
 
-    def killed(scorer: Scorer, batch: Batch, drain: Drain) -> None:
+    def killed(scorer: Scorer, batch: Batch) -> list[Judged]:
         if len(scored) == 3:
             raise KeyboardInterrupt
         scored.append(batch)
-        score(scorer, batch, drain)
+        return score(scorer, batch)
 
     monkeypatch.setattr(Scorer, "_score", killed)
     with pytest.raises(KeyboardInterrupt):

@@ -15,7 +15,7 @@ from evaluators.judge import Judge
 from evaluators.metrics.niqe import PristineModel, save_pristine_model
 from evaluators.scoring import batches, job
 from evaluators.scoring.job import ScoreJob, score_to_file, score_together, write_failure
-from evaluators.scoring.scorer import Scorer
+from evaluators.scoring.scorer import Batch, Judged, Scorer
 from evaluators.segmentation.networks import _network
 from usaid.checkpoints import write_weights
 from usaid.denoisers.base import Denoiser
@@ -248,11 +248,11 @@ def test_an_interrupted_run_goes_on(jobs, monkeypatch, tmp_path, counted):
     monkeypatch.setitem(batches.PIXELS_PER_BATCH, "cpu", 1)
     scored, score = [], Scorer._score
 
-    def interrupted(scorer: Scorer, *batch: Any) -> None:
+    def interrupted(scorer: Scorer, batch: Batch) -> list[Judged]:
         if len(scored) == 5:
             raise SystemExit(143)
         scored.append(batch)
-        score(scorer, *batch)
+        return score(scorer, batch)
 
     monkeypatch.setattr(Scorer, "_score", interrupted)
     note = Ends()
