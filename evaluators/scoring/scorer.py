@@ -1,6 +1,7 @@
 """Scores the images of a data set as one denoiser leaves them: denoised once, whoever judges, each judge by itself."""
 
 import hashlib
+import os
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -28,9 +29,9 @@ from usaid.denoisers.base import Denoiser
 from usaid.denoisers.contract import denoised_if_finite, not_finite
 from usaid.errors import UsaidError, reason_of
 from usaid.noise import NoiseField, gaussian_noise_batch
-from usaid.tensors import to_unit_range
+from usaid.tensors import in_unit_range
 
-READERS = {"cpu": 0, "cuda": 8}
+READERS = {"cpu": 0, "cuda": min(8, os.cpu_count() or 1)}
 """Threads that decode images, beside the one that makes batches of them. On a CPU that one is enough: decoding takes a
 hundredth of the denoiser's time, and each further thread takes time from the denoiser's own."""
 
@@ -43,12 +44,12 @@ class Batch(NamedTuple):
 
     Attributes:
         cells: B of them.
-        clean: float32 (B, 3, H, W) in [0, 1]; for a GPU in page-locked memory.
-        noise: of the same shape; None: it is made on the device.
+        images: uint8 (B, H, W, 3); for a GPU in page-locked memory.
+        noise: float32 (B, 3, H, W); None: it is made on the device.
     """
 
     cells: Sequence[Cell]
-    clean: Tensor
+    images: Tensor
     noise: Tensor | None
 
 
@@ -58,7 +59,7 @@ class Denoised(NamedTuple):
     Attributes:
         batch: it.
         output: float32 (B, 3, H, W).
-        clean: of the same shape.
+        clean: of the same shape, in [0, 1].
         is_finite: bool (), whether the output is.
     """
 
@@ -91,7 +92,8 @@ class Scorer:
     """Scores the images of a data set as one denoiser leaves them.
 
     Images are read, and noise is made on a CPU, in a thread ahead of the device; values become rows and are journalled
-    in a thread behind it. Both may be :data:`BATCHES_AHEAD` batches away, so memory is bounded.
+    in a thread behind it. Both may be :data:`BATCHES_AHEAD` batches away, and a few images wait for others of their
+    shape, so that memory grows by the rows alone.
 
     Attributes:
         name: of the denoiser, for errors.
@@ -174,11 +176,11 @@ class Scorer:
                 raise UsaidError(f"image {image_id}: {reason_of(error)}") from error
 
     def _made(self, cells: Sequence[Cell]) -> Batch:
-        clean = to_unit_range(stacked(cells))
+        images = torch.from_numpy(stacked(cells))
         if self.denoiser.device.type == "cuda":
-            return Batch(cells, clean.pin_memory(), None)
+            return Batch(cells, images.pin_memory(), None)
         with self.clock.stage("noise"):
-            return Batch(cells, clean, self._noise(cells, torch.device("cpu")))
+            return Batch(cells, images, self._noise(cells, torch.device("cpu")))
 
     def _noise(self, cells: Sequence[Cell], device: torch.device) -> Tensor:
         height, width, _ = cells[0].image.sample.image.shape
@@ -210,7 +212,7 @@ class Scorer:
 
     def _denoised(self, batch: Batch) -> Denoised:
         device, told = self.denoiser.device, batch.cells[0].told
-        clean = batch.clean.to(device, non_blocking=True)
+        clean = in_unit_range(batch.images.to(device, non_blocking=True))
         if batch.noise is None:
             with self.clock.stage("noise", device):
                 noise = self._noise(batch.cells, device)

@@ -6,6 +6,9 @@ from torch import Tensor
 from usaid.denoisers.base import Denoiser
 from usaid.errors import UsaidError, reason_of
 
+_SIGNAL = 128
+"""A process that a signal asks to end exits with this and the signal's number (:mod:`usaid.jobs`)."""
+
 
 def denoised(name: str, denoiser: Denoiser, noisy: Tensor, told_sigma: float | None = None) -> Tensor:
     """Denoise a batch and check what comes back.
@@ -42,6 +45,8 @@ def denoised_if_finite(
     except UsaidError:
         raise
     except (Exception, SystemExit) as error:  # a stranger's code raises anything
+        if isinstance(error, SystemExit) and isinstance(error.code, int) and error.code > _SIGNAL:
+            raise
         raise UsaidError(f"{name}: {reason_of(error)}") from error
     if not isinstance(output, Tensor):
         raise UsaidError(f"{name}: returned {type(output).__name__}; a denoiser returns a torch tensor")
