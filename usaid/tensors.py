@@ -8,8 +8,22 @@ import torch
 
 def to_unit_range(image: np.ndarray) -> torch.Tensor:
     """uint8 (H, W, 3) or (B, H, W, 3) -> float32 (1 or B, 3, H, W), values in [0, 1]."""
-    batch = torch.from_numpy(np.array(image if image.ndim == 4 else image[None]))
-    return batch.permute(0, 3, 1, 2).to(torch.float32).div_(255)
+    return in_unit_range(torch.from_numpy(np.array(image if image.ndim == 4 else image[None])))
+
+
+def in_unit_range(images: torch.Tensor) -> torch.Tensor:
+    """uint8 (B, H, W, 3) -> float32 (B, 3, H, W), values in [0, 1]: on its device, with the same bits on any."""
+    white = torch.full((), 255.0, device=images.device)  # by a number of Python's a GPU would not divide, but multiply
+    return images.permute(0, 3, 1, 2).to(torch.float32).div_(white)
+
+
+def on_device(values: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """A tensor of the CPU on a device; a GPU is not waited for."""
+    if (
+        device.type == "cuda" and torch.cuda.is_available()
+    ):  # there may be none: then nothing is computed, see the tests
+        values = values.pin_memory()
+    return values.to(device, non_blocking=True)
 
 
 class Normalisation:

@@ -12,6 +12,7 @@ from evaluators.judge import Judge, trained_on_a_part
 from evaluators.metrics.psnr_ssim import psnr_rgb_float, ssim_skimage7
 from usaid.files import sha256_of_file
 from usaid.registries import BENCHMARKS
+from usaid.tensors import on_device
 
 if TYPE_CHECKING:
     from evaluators.classification.settings import ClassificationSettings
@@ -62,7 +63,7 @@ class ClassificationJudge(Judge):
     def score(
         self, seen: Tensor, denoised: Tensor, clean: Tensor, targets: Sequence[int]
     ) -> dict[str, Tensor | Sequence[Any]]:
-        labels = torch.as_tensor(targets, device=denoised.device)
+        labels = on_device(torch.as_tensor(targets), denoised.device)
         hits = seen.topk(5, dim=1).indices == labels[:, None]
         return {
             "psnr_rgb_float": psnr_rgb_float(denoised, clean),

@@ -60,12 +60,30 @@ def niqe(batch: Tensor, model: PristineModel) -> Tensor:
         pixels that have contrast there is no covariance (so NIQE cannot be computed on CIFAR's 32x32 images), and
         where the image holds NaN.
     """
-    features = niqe_features(batch)
-    mean, covariance = _mean_and_covariance(features)
-    computable = covariance.isfinite().all(dim=(1, 2)) & ~batch.isnan().flatten(1).any(dim=1)
-    average = (model.covariance.to(covariance) + covariance) / 2
-    average = average.where(computable[:, None, None], torch.eye(FEATURES).to(covariance))
-    difference = (model.mean.to(mean) - mean)[:, None]
+    return niqe_of_statistics(niqe_statistics(batch), model).to(batch.device)
+
+
+def niqe_statistics(batch: Tensor) -> Tensor:
+    """What NIQE is computed from, on the batch's device, which is not waited for.
+
+    Args:
+        batch: as of :func:`niqe`.
+
+    Returns:
+        float64 (B, 37, 36): mean and, below it, covariance of the features; NaN where there is none.
+    """
+    mean, covariance = _mean_and_covariance(niqe_features(batch))
+    is_number = ~batch.isnan().flatten(1).any(dim=1)[:, None, None]
+    return torch.cat([mean[:, None], covariance], dim=1).where(is_number, torch.nan)
+
+
+def niqe_of_statistics(statistics: Tensor, model: PristineModel) -> Tensor:
+    """NIQE of the images that :func:`niqe_statistics` looked at, (B,) on the CPU: a few small matrices."""
+    mean, covariance = statistics[:, 0].cpu(), statistics[:, 1:].cpu()
+    computable = covariance.isfinite().all(dim=(1, 2))
+    average = (model.covariance + covariance) / 2
+    average = average.where(computable[:, None, None], torch.eye(FEATURES, dtype=torch.float64))
+    difference = (model.mean - mean)[:, None]
     distance = difference @ torch.linalg.pinv(average, hermitian=True) @ difference.mT
     return distance.flatten().sqrt().where(computable, torch.nan)
 
@@ -329,18 +347,18 @@ def _fitted_asymmetric_gaussian(values: Tensor) -> tuple[Tensor, Tensor, Tensor]
 
 def _shape_of_ratio(ratio: Tensor) -> Tensor:
     """The shape in the table 0.2, 0.201 ... 10 whose ratio of moments is nearest; 0.2 where the ratio is NaN."""
-    shapes, ratios = (column.to(ratio.device) for column in _shape_table())
+    shapes, ratios = _shape_table(ratio.device)
     above = torch.searchsorted(ratios, ratio.contiguous()).clamp(1, len(ratios) - 1)
     nearest = torch.where(ratio - ratios[above - 1] <= ratios[above] - ratio, above - 1, above)
     return shapes[nearest.masked_fill(ratio.isnan(), 0)]
 
 
 @cache
-def _shape_table() -> tuple[Tensor, Tensor]:
+def _shape_table(device: torch.device) -> tuple[Tensor, Tensor]:
     """Shapes a from 0.2 to 10 in steps of 0.001 and Gamma(2/a)^2 / (Gamma(1/a) Gamma(3/a)), which grows with a."""
     shapes = torch.arange(200, 10001, dtype=torch.float64) / 1000
     log_ratios = 2 * torch.lgamma(2 / shapes) - torch.lgamma(1 / shapes) - torch.lgamma(3 / shapes)
-    return shapes, log_ratios.exp()
+    return shapes.to(device), log_ratios.exp().to(device)
 
 
 def _mean_and_covariance(features: Tensor) -> tuple[Tensor, Tensor]:

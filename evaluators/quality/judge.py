@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from evaluators.judge import Judge
-from evaluators.metrics.niqe import PristineModel, load_pristine_model, niqe
+from evaluators.metrics.niqe import PristineModel, load_pristine_model, niqe_of_statistics, niqe_statistics
 from evaluators.metrics.psnr_ssim import psnr_rgb_float, ssim_skimage7
 from usaid.errors import UsaidError, reason_of
 from usaid.files import sha256_of_file
@@ -62,11 +62,12 @@ class QualityJudge(Judge):
             pristine_sha256: hash of its file, for score files.
             further: metrics by the name of their convention.
         """
+        self.pristine = pristine
         self.metrics_of_images: dict[str, ImageMetric] = {
             **{name: _checked(name, metric) for name, metric in (further or {}).items()},
             "psnr_rgb_float": psnr_rgb_float,
             "ssim_skimage7": ssim_skimage7,
-            pristine.name: lambda denoised, clean: niqe(denoised, pristine),
+            pristine.name: lambda denoised, clean: niqe_statistics(denoised),
         }
         own = ("psnr_rgb_float", "ssim_skimage7", pristine.name)
         self.metrics = (*own, *(name for name in self.metrics_of_images if name not in own))
@@ -77,6 +78,11 @@ class QualityJudge(Judge):
         self, seen: None, denoised: Tensor, clean: Tensor, targets: Sequence[Any]
     ) -> dict[str, Tensor | Sequence[Any]]:
         return {name: self.metrics_of_images[name](denoised, clean) for name in self.metrics}
+
+    def finish(self, columns: Mapping[str, Any], targets: Sequence[Any]) -> Mapping[str, Tensor | Sequence[Any]]:
+        """Compute NIQE from its statistics."""
+        name = self.pristine.name
+        return {**columns, name: niqe_of_statistics(columns[name], self.pristine)}
 
 
 def _checked(name: str, metric: ImageMetric) -> ImageMetric:

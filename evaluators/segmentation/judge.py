@@ -14,6 +14,7 @@ from usaid.checkpoints import stored_record
 from usaid.errors import UsaidError
 from usaid.files import sha256_of_file
 from usaid.registries import BENCHMARKS, DATASETS
+from usaid.tensors import on_device
 
 if TYPE_CHECKING:
     from evaluators.segmentation.settings import SegmentationSettings
@@ -98,16 +99,15 @@ class SegmentationJudge(Judge):
     def score(
         self, seen: Tensor, denoised: Tensor, clean: Tensor, targets: Sequence[np.ndarray]
     ) -> dict[str, Tensor | Sequence[Any]]:
-        labels = torch.from_numpy(np.stack(targets)).to(seen.device)
-        return {"confusion": confusion_counts(seen, labels, self.segmenter.classes)}
+        return {"confusion": confusion_counts(seen, np.stack(targets), self.segmenter.classes)}
 
 
-def confusion_counts(predicted: Tensor, labels: Tensor, classes: int) -> Tensor:
+def confusion_counts(predicted: Tensor, label_maps: np.ndarray, classes: int) -> Tensor:
     """Count the pixels of each true and each predicted class, image by image.
 
     Args:
         predicted: int64 (B, H, W), 0 to ``classes - 1``.
-        labels: uint8 or int64 (B, H, W), 0 to ``classes - 1``, or 255: not counted.
+        label_maps: uint8 (B, H, W), 0 to ``classes - 1``, or 255: not counted.
         classes: K.
 
     Returns:
@@ -116,10 +116,16 @@ def confusion_counts(predicted: Tensor, labels: Tensor, classes: int) -> Tensor:
     Raises:
         UsaidError: a label that is no class.
     """
-    labels = labels.long()
-    counted = labels != VOID
-    if (wrong := labels[counted & (labels >= classes)]).numel():
+    if (wrong := label_maps[(label_maps != VOID) & (label_maps >= classes)]).size:
         raise UsaidError(f"label map holds class {int(wrong[0])}, the network knows {classes}; correct the data set")
+    labels = on_device(torch.from_numpy(label_maps), predicted.device).long()
     image = torch.arange(len(labels), device=labels.device)[:, None, None].expand_as(labels)
     cells = (image * classes + labels) * classes + predicted
-    return cells[counted].bincount(minlength=len(labels) * classes**2).view(len(labels), classes**2)
+    size = len(labels) * classes**2
+    if labels.is_cuda:  # where `bincount` and a mask wait for the GPU
+        cells = torch.where(labels == VOID, size, cells).flatten()
+        counts = torch.zeros(size + 1, dtype=torch.int64, device=cells.device)
+        counts = counts.scatter_add_(0, cells, torch.ones_like(cells))[:size]
+    else:
+        counts = cells[labels != VOID].bincount(minlength=size)
+    return counts.view(len(labels), classes**2)

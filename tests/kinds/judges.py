@@ -53,7 +53,7 @@ class JudgeTests:
         clean, targets = self.batch()
         judge = judge or self.make()
         with torch.inference_mode():
-            columns = judge.score(judge.look(denoised), denoised, clean, targets)
+            columns = judge.judged(denoised, clean, targets)
         return {name: as_list(entries) for name, entries in columns.items()}
 
     def noisy(self) -> Tensor:
@@ -76,7 +76,7 @@ class JudgeTests:
         for index in range(len(clean)):
             part = slice(index, index + 1)
             with torch.inference_mode():
-                alone = judge.score(judge.look(noisy[part]), noisy[part], clean[part], targets[part])
+                alone = judge.judged(noisy[part], clean[part], targets[part])
             for name, entries in together.items():
                 assert_close(as_list(alone[name]), entries[part])
 
@@ -94,7 +94,7 @@ class JudgeTests:
         judge, noisy = self.make(), self.noisy()
         kept = noisy.clone(), clean.clone()
         with torch.inference_mode():
-            judge.score(judge.look(noisy), noisy, clean, targets)
+            judge.judged(noisy, clean, targets)
         assert torch.equal(noisy, kept[0])
         assert torch.equal(clean, kept[1])
 

@@ -96,7 +96,7 @@ class Dataset(ABC):
 
     @abstractmethod
     def read(self, image_id: str) -> Sample:
-        """Decode one image and its target, in the size in which they are stored.
+        """Decode one image and its target, in the size in which they are stored; several threads may ask at once.
 
         Raises:
             UsaidError: missing or undecodable file, mask of another size than the image, label out of range.

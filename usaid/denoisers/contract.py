@@ -6,6 +6,9 @@ from torch import Tensor
 from usaid.denoisers.base import Denoiser
 from usaid.errors import UsaidError, reason_of
 
+_SIGNAL = 128
+"""A process that a signal asks to end exits with this and the signal's number (:mod:`usaid.jobs`)."""
+
 
 def denoised(name: str, denoiser: Denoiser, noisy: Tensor, told_sigma: float | None = None) -> Tensor:
     """Denoise a batch and check what comes back.
@@ -23,12 +26,27 @@ def denoised(name: str, denoiser: Denoiser, noisy: Tensor, told_sigma: float | N
         UsaidError: the denoiser fails, or its output is no tensor, of another shape or on another device, not of a
             float type or not finite; names the denoiser.
     """
+    output, is_finite = denoised_if_finite(name, denoiser, noisy, told_sigma)
+    if not bool(is_finite):
+        raise not_finite(name)
+    return output
+
+
+def denoised_if_finite(
+    name: str, denoiser: Denoiser, noisy: Tensor, told_sigma: float | None = None
+) -> tuple[Tensor, Tensor]:
+    """As :func:`denoised`, but no GPU is waited for: whether the output is finite is a bool () on its device.
+
+    Whoever calls it has to raise :func:`not_finite` if it is not.
+    """
     try:
         with torch.no_grad():
             output = denoiser(noisy.clone(), told_sigma=told_sigma)
     except UsaidError:
         raise
     except (Exception, SystemExit) as error:  # a stranger's code raises anything
+        if isinstance(error, SystemExit) and isinstance(error.code, int) and error.code > _SIGNAL:
+            raise
         raise UsaidError(f"{name}: {reason_of(error)}") from error
     if not isinstance(output, Tensor):
         raise UsaidError(f"{name}: returned {type(output).__name__}; a denoiser returns a torch tensor")
@@ -40,6 +58,9 @@ def denoised(name: str, denoiser: Denoiser, noisy: Tensor, told_sigma: float | N
     if output.device != noisy.device:
         raise UsaidError(f"{name}: returned a tensor on {output.device}, not {noisy.device}; move it there")
     output = output.detach().float()
-    if not bool(torch.isfinite(output).all()):
-        raise UsaidError(f"{name}: returned values that are not finite (NaN or infinity)")
-    return output
+    return output, torch.isfinite(output).all()
+
+
+def not_finite(name: str) -> UsaidError:
+    """What is said of a denoiser whose output holds NaN or infinity."""
+    return UsaidError(f"{name}: returned values that are not finite (NaN or infinity)")

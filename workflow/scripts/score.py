@@ -13,7 +13,7 @@ def path_of(name: str | None) -> Path | None:
 
 def score_job():
     """What is scored."""
-    from evaluators.scoring import ScoreJob
+    from evaluators.scoring.job import ScoreJob
     from usaid.experiment.reading import checked_experiment
 
     settings = snakemake.params.settings
@@ -31,13 +31,13 @@ def score_job():
 
 def fail(failure: Failure) -> None:
     """Write a score file that says why it is empty; of a failure elsewhere it also says where."""
-    from evaluators.scoring import write_failure
+    from evaluators.scoring.job import write_failure
 
     own = failure.job == name_of(snakemake.rule, snakemake.wildcards)
     write_failure(score_job(), failure.reason if own else str(failure))
 
 
 with job(snakemake, uses_torch=True, on_failure=fail):
-    from evaluators.scoring import score_to_file
+    from evaluators.scoring.job import score_to_file
 
     score_to_file(score_job())

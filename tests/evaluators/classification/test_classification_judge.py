@@ -47,7 +47,7 @@ class TestClassificationJudge(JudgeTests):
         denoised = clean.clone()
         denoised[:, 1] += 0.1  # class 1 is on top, 0 and 2 are equal, then 3, 4, 5
         judge = ClassificationJudge(logits, {}, [])
-        columns = judge.score(judge.look(denoised), denoised, clean, [1, 2, 4, 5])
+        columns = judge.judged(denoised, clean, [1, 2, 4, 5])
         assert columns["top1"].tolist() == [1, 0, 0, 0]
         assert columns["top5"].tolist() == [1, 1, 1, 0]
         assert columns["psnr_rgb_float"].tolist() == pytest.approx([-10 * np.log10(0.01 / 3)] * 4, abs=1e-4)

@@ -98,7 +98,7 @@ def judged(findings: list[Detections], targets: list[list[Instance]]) -> dict[st
     """What the judge says of grey images with these detections and objects."""
     judge = DetectionJudge(Scripted(findings), CATEGORY_IDS, {}, [])
     images = torch.full((len(targets), 3, 8, 8), 0.5)
-    columns = judge.score(judge.look(images), images, images, targets)
+    columns = judge.judged(images, images, targets)
     assert tuple(columns) == judge.metrics
     return columns
 
@@ -278,7 +278,7 @@ def test_quality_is_of_the_denoised_image():
     judge = DetectionJudge(Scripted([found(), found()]), CATEGORY_IDS, {"network": "scripted"}, ["a stand-in"])
     clean = torch.full((2, 3, 8, 8), 0.5)
     denoised = clean + torch.tensor([0.1, 0.01]).view(2, 1, 1, 1)
-    columns = judge.score(judge.look(denoised), denoised, clean, [[], []])
+    columns = judge.judged(denoised, clean, [[], []])
     torch.testing.assert_close(columns["psnr_rgb_float"], torch.tensor([20.0, 40.0]).double(), atol=1e-4, rtol=0)
     assert columns["ssim_skimage7"].shape == (2,)
     assert columns["matches"] == columns["objects"] == columns["detections"] == [[], []]

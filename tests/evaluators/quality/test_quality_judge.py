@@ -42,7 +42,7 @@ class TestQualityJudge(JudgeTests):
     def test_a_case_worked_by_hand(self):
         """Grey levels: an error of 0.1 everywhere, SSIM's luminance term, and no contrast for NIQE to look at."""
         clean = torch.full((2, 3, 96, 192), 0.5)
-        columns = self.make().score(None, clean + 0.1, clean, [None, None])
+        columns = self.make().judged(clean + 0.1, clean, [None, None])
         luminance = (2 * 0.5 * 0.6 + 1e-4) / (0.5**2 + 0.6**2 + 1e-4)
         assert columns["psnr_rgb_float"].tolist() == pytest.approx([20, 20], abs=1e-5)
         assert columns["ssim_skimage7"].tolist() == pytest.approx([luminance] * 2, abs=1e-6)
@@ -106,7 +106,7 @@ def judge_with(settings, folder) -> Judge:
 def test_the_judge_of_an_experiment_reads_its_pristine_model(tmp_path):
     judge = judge_with({}, tmp_path)
     assert judge.record["niqe_model_sha256"] == sha256_of_file(tmp_path / "niqe_fitted.npz")
-    columns = judge.score(None, images() + 0.1, images(), [None] * 3)
+    columns = judge.judged(images() + 0.1, images(), [None] * 3)
     assert columns["niqe_fitted"].tolist() == niqe(images() + 0.1, MODEL).tolist()
 
 
@@ -114,7 +114,7 @@ def test_a_further_metric_has_a_column_of_its_conventions_name(tmp_path, add_met
     add_metric(worst_pixel)
     judge = judge_with({"metrics": ("further",)}, tmp_path)
     assert judge.metrics == ("psnr_rgb_float", "ssim_skimage7", "niqe_fitted", "further_max")
-    columns = judge.score(None, images() - 0.25, images(), [None] * 3)
+    columns = judge.judged(images() - 0.25, images(), [None] * 3)
     np.testing.assert_allclose(columns["further_max"], 0.25, atol=1e-6)
 
 
@@ -134,7 +134,7 @@ def test_a_further_metric_that_fails_names_itself(tmp_path, add_metric, answer, 
     add_metric(answer)
     judge = judge_with({"metrics": ("further",)}, tmp_path)
     with pytest.raises(UsaidError, match=complaint):
-        judge.score(None, images(), images(), [None] * 3)
+        judge.judged(images(), images(), [None] * 3)
 
 
 def test_a_further_metric_that_is_not_there_is_refused(tmp_path, add_metric):

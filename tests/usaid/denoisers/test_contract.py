@@ -88,6 +88,15 @@ def test_what_the_denoiser_itself_raises_names_it():
         denoised("mine", Own(raising), torch.rand(1, 3, 8, 9))
 
 
+@pytest.mark.parametrize(("code", "ends"), [(143, SystemExit), (1, UsaidError), ("no", UsaidError), (None, UsaidError)])
+def test_a_stranger_that_exits_is_named_and_a_signal_ends_the_process(code, ends):
+    def leave(noisy):
+        raise SystemExit(code)
+
+    with pytest.raises(ends):
+        denoised("mine", Own(leave), torch.rand(1, 3, 8, 9))
+
+
 def test_no_graph_is_kept():
     scale = torch.ones((), requires_grad=True)
     assert not denoised("mine", Own(lambda noisy: noisy * scale), torch.rand(1, 3, 8, 9)).requires_grad

@@ -1,0 +1,278 @@
+"""Makes score files: each holds one denoiser on one benchmark, with all its sigmas and draws, and says what it is.
+
+The further noise draws of Table X are a job and a score file of their own. Jobs of one denoiser on the same images
+share the work: an image is decoded and denoised once for all of them.
+"""
+
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import torch
+
+from evaluators.judge import Judge
+from evaluators.scoring.batches import Judging
+from evaluators.scoring.conditions import Condition, conditions_of
+from evaluators.scoring.record import Made, fingerprint, provenance, provenance_of_failure
+from evaluators.scoring.scorer import Scorer
+from usaid.checkpoints import require_weights
+from usaid.datasets.loading import load_for
+from usaid.denoisers.base import Denoiser
+from usaid.denoisers.build import build_denoiser
+from usaid.devices import pick_device
+from usaid.errors import reason_of
+from usaid.registries import BENCHMARKS, METHODS, load_object
+from usaid.scores.files import Scores, write_scores
+from usaid.scores.journal import Journal
+
+if TYPE_CHECKING:
+    from usaid.cards import Benchmark
+    from usaid.experiment.benchmark import BenchmarkSettings
+    from usaid.experiment.experiment import DenoiserEntry, Experiment
+
+
+@dataclass(frozen=True)
+class ScoreJob:
+    """Which score file is made, and from what.
+
+    Attributes:
+        experiment: says how.
+        benchmark: one of its benchmarks.
+        denoiser: one of its denoisers, or a variant of its ablation.
+        output: the score file.
+        judge_file: what the judge reads: NIQE's pristine model, or the weights of its network; None: nothing.
+        weights: the denoiser's, if it has any.
+        code_hash: of the code that the scores depend on; rows in a journal of other code are computed anew.
+        draws: the further noise draws that the file is of, at Table X's sigma alone, told the truth; None: it is the
+            denoiser's main score file, of all sigmas and draws of the benchmark's settings.
+    """
+
+    experiment: "Experiment"
+    benchmark: str
+    denoiser: str
+    output: Path
+    judge_file: Path | None
+    weights: Path | None = None
+    code_hash: str = ""
+    draws: range | None = None
+
+    @property
+    def card(self) -> "Benchmark":
+        """The benchmark's card."""
+        return BENCHMARKS[self.benchmark]
+
+    @property
+    def entry(self) -> "DenoiserEntry":
+        """The denoiser's entry in the experiment."""
+        return self.experiment.entries[self.denoiser]
+
+    @property
+    def settings(self) -> "BenchmarkSettings":
+        """What of the benchmark's settings is scored."""
+        of = self.experiment.settings_of if self.draws is None else self.experiment.settings_of_draws
+        return of(self.benchmark, self.denoiser)
+
+    @property
+    def subset(self) -> str | None:
+        """The list of ids that it is scored on; None: all images of the split."""
+        return self.experiment.subset_of(self.card.dataset, self.card.split, self.benchmark)
+
+    def conditions(self, denoiser: Denoiser) -> list[Condition]:
+        """What the denoiser is scored under."""
+        draws = range(self.settings.draws) if self.draws is None else self.draws
+        return conditions_of(denoiser, self.settings.sigmas, draws, self.settings.told_sigmas)
+
+
+def score_to_file(job: ScoreJob) -> None:
+    """Score one denoiser of an experiment on one of its benchmarks and write the score file.
+
+    Rows are journalled in ``<output>.rows.jsonl`` as they come, so a killed job goes on where it was.
+
+    Raises:
+        UsaidError: bad data, weights or judge file, a denoiser or judge that fails, or a full disk.
+    """
+    failures: list[Exception | None] = []
+    _score_group([_Part(job, failures.append)])
+    if (error := failures[0]) is not None:
+        raise error
+
+
+def score_together(
+    jobs: Sequence[ScoreJob],
+    companions: Sequence[ScoreJob] = (),
+    begins: Callable[[Sequence[ScoreJob]], None] = lambda group: None,
+    ends: Callable[[ScoreJob, str | None], None] = lambda job, reason: None,
+) -> None:
+    """Score several jobs of an experiment, one denoiser after another; an image is denoised once for all that miss it.
+
+    Those of one denoiser on the same images (data set, split, list of ids, size) are worked on together. Failures stay
+    apart: a judge that fails costs its own job, a denoiser or an image those jobs that need it.
+
+    Args:
+        jobs: whose score files are written.
+        companions: further ones of the same images and denoiser as one of ``jobs``, whose rows are only journalled, so
+            that their own jobs find them there. Their failures are not told.
+        begins: called with the jobs of a group before it is worked on.
+        ends: called with each job when its file is written (None), or with the one line that says why it is not; its
+            traceback is printed before.
+    """
+    groups: dict[tuple[Any, ...], list[_Part]] = {}
+    for job in jobs:
+        groups.setdefault(_shared_by(job), []).append(_Part(job, partial(_tell, ends, job)))
+    for job in companions:
+        if (group := groups.get(_shared_by(job))) is not None:
+            group.append(_Part(job, lambda error: None, is_written=False))
+    for parts in groups.values():
+        begins([part.job for part in parts if part.is_written])
+        _score_group(parts)
+
+
+def _tell(ends: Callable[[ScoreJob, str | None], None], job: ScoreJob, error: Exception | None) -> None:
+    if error is not None:
+        traceback.print_exception(error)
+    ends(job, None if error is None else reason_of(error))
+
+
+def _shared_by(job: ScoreJob) -> tuple[Any, ...]:
+    """What jobs have to have in common to share their work."""
+    images = job.card.dataset, job.card.split, job.subset, job.settings.longest_side
+    return job.denoiser, job.weights, images
+
+
+def write_failure(job: ScoreJob, reason: str) -> None:
+    """Write a score file without rows that says why: its cells show a dash and this reason as a footnote."""
+    rows = pd.DataFrame({"image_id": [], "image_sha256": [], "sigma": [], "draw": [], "told_sigma": []})
+    write_scores(job.output, Scores(rows, provenance_of_failure(job, reason)))
+
+
+# ------------------------------------------------------------------------------------------------ a group of jobs
+
+
+@dataclass
+class _Part:
+    """One job of a group.
+
+    Attributes:
+        job: it.
+        end: told once how it ended: well (None), or why not.
+        is_written: it gets a score file; False: only its rows are journalled.
+        is_over: whether ``end`` was called.
+    """
+
+    job: ScoreJob
+    end: Callable[[Exception | None], None]
+    is_written: bool = True
+    is_over: bool = False
+
+    def over(self, error: Exception | None = None) -> None:
+        """End the job."""
+        self.is_over = True
+        self.end(error)
+
+    @contextmanager
+    def own(self) -> Iterator[None]:
+        """A block whose failure is that of this job alone."""
+        try:
+            yield
+        except Exception as error:
+            self.over(error)
+
+
+@contextmanager
+def _shared(parts: Sequence[_Part]) -> Iterator[None]:
+    """A block whose failure is that of all jobs that are not over."""
+    try:
+        yield
+    except Exception as error:
+        for part in _going_on(parts):
+            part.over(error)
+
+
+def _going_on(parts: Sequence[_Part]) -> list[_Part]:
+    return [part for part in parts if not part.is_over]
+
+
+def _score_group(parts: Sequence[_Part]) -> None:
+    """Make the score files of jobs of one denoiser on the same images."""
+    start, job, judges = time.perf_counter(), parts[0].job, list[tuple[_Part, Judge]]()
+    with _shared(parts):
+        device = pick_device(job.experiment.device)
+        dataset = load_for(job.experiment, job.card.dataset, job.card.split, job.benchmark)
+        for part in parts:
+            with part.own():
+                judges.append((part, _judge_of(part.job, device)))
+        if not any(part.is_written for part, _ in judges):
+            return
+        denoiser = _denoiser_of(job, device)
+        running: list[tuple[_Part, Made, Judging]] = []
+        try:
+            for part, judge in judges:
+                with part.own():
+                    made = Made(dataset, denoiser, judge, device)
+                    running.append((part, made, _judging_of(part.job, made)))
+            judgings = [judging for *_, judging in running]
+            if not judgings:
+                return
+            scorer = Scorer(job.denoiser, denoiser, dataset, judgings, device, is_given_clean(job.entry.method))
+            scorer.run()
+        finally:
+            for part, _, judging in running:
+                with part.own():
+                    judging.journal.close()
+        for part, made, judging in running:
+            if not part.is_over:
+                with part.own():
+                    rows = scorer.rows(judging)
+                    if part.is_written:
+                        _write(part.job, made, rows, _speed(scorer, judging, start))
+            if not part.is_over:
+                part.over()
+
+
+def _judge_of(job: ScoreJob, device: torch.device) -> Judge:
+    judge: Judge = load_object(job.card.judge)(job.benchmark, job.experiment, job.judge_file, device)
+    return judge
+
+
+def _denoiser_of(job: ScoreJob, device: torch.device) -> Denoiser:
+    experiment, entry = job.experiment, job.entry
+    if job.weights is not None:
+        require_weights(job.weights, entry.sha256 if entry.card.importer is None else None)
+    return build_denoiser(entry.method, job.weights, device, experiment.precision, entry.options)
+
+
+def _judging_of(job: ScoreJob, made: Made) -> Judging:
+    """What a job brings to the scoring: its journal is opened, or started."""
+    conditions = job.conditions(made.denoiser)
+    journal = Journal(f"{job.output}.rows.jsonl", fingerprint(job, made), made.judge.metrics)
+    return Judging(made.judge, conditions, journal)
+
+
+def _write(job: ScoreJob, made: Made, rows: list[dict[str, Any]], speed: dict[str, Any]) -> None:
+    """Write the score file of a job whose rows are there."""
+    of_file = provenance(job, made) | speed
+    made.judge.write_findings(rows, job.output.with_suffix(""))
+    write_scores(job.output, Scores(pd.DataFrame(rows).astype({"told_sigma": float}), of_file))
+
+
+def _speed(scorer: Scorer, judging: Judging, start: float) -> dict[str, Any]:
+    """Where the time went since ``start``; what jobs share is said of each."""
+    seconds = scorer.clock.seconds | judging.clock.seconds | {"total": time.perf_counter() - start}
+    denoising = seconds.get("denoiser", 0.0)
+    return {
+        "seconds": {stage: round(value, 3) for stage, value in seconds.items()},
+        "pixels": judging.pixels,
+        "pixels_per_second": round(scorer.pixels / denoising) if denoising and judging.pixels else None,
+    }
+
+
+def is_given_clean(method: str) -> bool:
+    """Whether a method is handed the clean images: only cards of the suite's own may say so."""
+    card = METHODS.own.get(method)
+    return card is not None and card.given_clean
