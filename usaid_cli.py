@@ -327,7 +327,7 @@ def _add_score(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def _score(options: argparse.Namespace) -> None:
     from evaluators.dag import Dag
-    from evaluators.scoring import ScoreJob, score_to_file
+    from evaluators.scoring.job import ScoreJob, score_to_file
     from usaid.experiment.reading import read_experiment
     from usaid.memory import keep_freed_memory
 

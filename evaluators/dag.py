@@ -223,7 +223,7 @@ class Dag:
         images = f"{card.dataset}/{card.split}"
         return _code_on(
             images,
-            *("evaluators.scoring", method.denoiser, card.judge, *computed(of_images)),
+            *("evaluators.scoring.job", method.denoiser, card.judge, *computed(of_images)),
             cards=(_of_scores(method), (card.name, card.judge, card.metrics, card.network), *of_images.items()),
             package_data=settings.package_data,
             files=[

@@ -96,7 +96,7 @@ def test_a_judge_depends_on_no_other_judges_code():
         assert not [m for m in modules_behind(judge) if m.rsplit(".", 1)[0] in others]
 
 
-@pytest.mark.parametrize("module", ["evaluators.scoring", "evaluators.judge_training"])
+@pytest.mark.parametrize("module", ["evaluators.scoring.job", "evaluators.judge_training"])
 def test_what_runs_a_job_depends_on_no_judge_method_or_settings(module):
     """They are reached by their cards, so that an edit of one reruns its own jobs alone."""
     rooms = ("usaid.experiment", "usaid.paper", "usaid.report", "evaluators.dag", "evaluators.metrics")

@@ -13,7 +13,7 @@ from PIL import Image
 
 from evaluators.dag import Dag
 from evaluators.run import RunJob, failures, lock, problems, summary
-from evaluators.scoring import ScoreJob, write_failure
+from evaluators.scoring.job import ScoreJob, write_failure
 from usaid.datasets.deepglobe import DeepGlobe
 from usaid.errors import UsaidError
 from usaid.experiment.reading import checked_experiment

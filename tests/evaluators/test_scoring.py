@@ -19,7 +19,7 @@ from evaluators import scoring
 from evaluators.judge import Judge
 from evaluators.judge_code import code_of_judge
 from evaluators.metrics.niqe import PristineModel, save_pristine_model
-from evaluators.scoring import (
+from evaluators.scoring.job import (
     Condition,
     ScoreJob,
     Scorer,

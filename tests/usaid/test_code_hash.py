@@ -281,7 +281,7 @@ def test_compiled_modules_count_by_their_bytes(own):
 
 
 def test_scores_depend_on_the_denoiser_they_use_only():
-    behind = modules_behind("evaluators.scoring")
+    behind = modules_behind("evaluators.scoring.job")
     assert "usaid.noise" in behind
     assert not any(name.startswith(("usaid.denoisers.dncnn", "usaid.report", "usaid.experiment")) for name in behind)
     assert "usaid.denoisers.dncnn.network" in modules_behind(METHODS["u_said"].denoiser)
@@ -320,7 +320,7 @@ def test_each_file_is_read_once(monkeypatch):
     for card in (*METHODS.own.values(), *BENCHMARKS.own.values()):
         for name in (getattr(card, "denoiser", None), getattr(card, "judge", None), card.training):
             if name is not None:
-                hash_of_code("evaluators.scoring", name)
+                hash_of_code("evaluators.scoring.job", name)
     assert len(read) == len(set(read)) > 20
 
 

@@ -6,7 +6,7 @@ The further noise draws of Table X are a job and a score file of their own.
 import hashlib
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -426,3 +426,20 @@ def _provenance(job: ScoreJob, device: torch.device) -> dict[str, Any]:
         "pixels_per_second": None,
         "failure": None,
     }
+
+
+def score_together(
+    jobs: Sequence[ScoreJob],
+    companions: Sequence[ScoreJob] = (),
+    begins: Callable[[Sequence[ScoreJob]], None] = lambda group: None,
+    ends: Callable[[ScoreJob, str | None], None] = lambda job, reason: None,
+) -> None:
+    """Stand-in: one after another; companions are ignored."""
+    for job in jobs:
+        begins([job])
+        try:
+            score_to_file(job)
+        except Exception as error:
+            ends(job, reason_of(error))
+        else:
+            ends(job, None)

@@ -1,0 +1,1 @@
+"""One score job, and several that share work."""
