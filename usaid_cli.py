@@ -195,7 +195,7 @@ def _add_train(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def _train(options: argparse.Namespace) -> None:
-    from evaluators.dag import code_of_training, list_of_ids
+    from evaluators.dag.code import code_of_training, list_of_ids
     from usaid.datasets.loading import load
     from usaid.denoisers.weights import train_denoiser
     from usaid.devices import pick_device
@@ -289,7 +289,7 @@ def _add_train_judge(commands: "argparse._SubParsersAction[argparse.ArgumentPars
 
 
 def _train_judge(options: argparse.Namespace) -> None:
-    from evaluators.dag import Dag
+    from evaluators.dag.dag import Dag
     from evaluators.judge_training import train_judge
     from usaid.experiment.reading import read_experiment
     from usaid.memory import keep_freed_memory
@@ -326,7 +326,7 @@ def _add_score(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def _score(options: argparse.Namespace) -> None:
-    from evaluators.dag import Dag
+    from evaluators.dag.dag import Dag
     from evaluators.scoring.job import ScoreJob, score_to_file
     from usaid.experiment.reading import read_experiment
     from usaid.memory import keep_freed_memory
@@ -449,7 +449,7 @@ def _add_config(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 
 def _config_check(options: argparse.Namespace) -> None:
-    from evaluators.dag import Dag
+    from evaluators.dag.dag import Dag
     from usaid.experiment.reading import read_experiment
 
     experiment = read_experiment(*options.experiment)

@@ -25,7 +25,8 @@ class Stopwatch:
     def running(self) -> Iterator[None]:
         """Time the imports of the block, those that an import does itself with it."""
         before = builtins.__import__, importlib.import_module
-        builtins.__import__, importlib.import_module = map(self._timed, before)
+        builtins.__import__ = self._timed(builtins.__import__)
+        importlib.import_module = self._timed(importlib.import_module)
         try:
             yield
         finally:

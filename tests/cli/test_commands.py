@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 import usaid_cli
-from evaluators.dag import Dag
+from evaluators.dag.dag import Dag
 from usaid.datasets.miniature.writer import write_miniature
 from usaid.experiment.reading import read_experiment
 from usaid.scores.files import read_scores

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from evaluators.dag import Dag, any_of, code_of_training, list_of_ids
+from evaluators.dag.code import any_of, code_of_training, list_of_ids
+from evaluators.dag.dag import Dag
 from usaid.errors import UsaidError
 from usaid.experiment.reading import checked_experiment, read_experiment
 from usaid.failures import Failure, Ledger
@@ -67,7 +68,7 @@ def all_jobs(jobs: Dag) -> dict[str, Any]:
 
 def test_needs_nothing_heavy():
     """A workflow is parsed for every dry run: what takes a second to import has no place in it."""
-    code = "import sys, evaluators.dag; print(*(name for name in sys.modules if '.' not in name))"
+    code = "import sys, evaluators.dag.dag; print(*(name for name in sys.modules if '.' not in name))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=CONFIG.parent)
     heavy = {"torch", "pandas", "pyarrow", "matplotlib", "scipy", "requests", "PIL", "snakemake"}
     assert set(done.stdout.split()) & heavy == set()

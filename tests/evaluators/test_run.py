@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from evaluators.dag import Dag
+from evaluators.dag.dag import Dag
 from evaluators.run import RunJob, failures, lock, problems, summary
 from evaluators.scoring.job import ScoreJob, write_failure
 from usaid.datasets.deepglobe import DeepGlobe

@@ -302,10 +302,14 @@ class TestParts:
         ]
 
     def test_an_interrupt_stops_those_that_are_worked_on(self):
-        with pytest.raises(KeyboardInterrupt), batch() as parts:
-            make_all(parts, but=["u_said", "mlp"])
-            parts.begin([part("u_said")])
-            raise KeyboardInterrupt
+        def interrupted() -> None:
+            with batch() as parts:
+                make_all(parts, but=["u_said", "mlp"])
+                parts.begin([part("u_said")])
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            interrupted()
         assert [state(name) for name in NAMES] == [("made", 0), ("stopped", 0), ("new", 0)]
 
     def die(self, name: str = "", attempt: int = 1) -> None:
