@@ -112,6 +112,7 @@ def job_of_parts(
             yield states
             states.end_all("the job ended without making it")
         except Exception as error:
+            traceback.print_exc()
             states.end_all(reason_of(error))
         except BaseException:
             traceback.print_exc()
@@ -180,12 +181,11 @@ class Parts:
             print(f"---- {', '.join(part.name for part in parts)}")
 
     def end(self, part: Part, reason: str | None = None) -> None:
-        """Say that a part has its outputs, or failed for a reason, one line; the exception at hand goes to the log."""
+        """Say that a part has its outputs, or failed for a reason, one line."""
         missing = next((output for output in part.outputs if not Path(output).exists()), None)
         if reason is None and missing is not None:
             reason = f"{missing}: the job ended without writing it"
         if reason is not None:
-            _print_exception()
             self._fail(part, Failure(part.name, reason, self._log))
         else:
             self.waiting.remove(part)
@@ -193,7 +193,6 @@ class Parts:
 
     def end_all(self, reason: str) -> None:
         """Say of all that have not ended that they failed."""
-        _print_exception()
         for part in [*self.waiting]:
             self._fail(part, Failure(part.name, reason, self._log))
 
@@ -227,11 +226,6 @@ class Parts:
                 traceback.print_exc()
         for output in part.outputs:
             write_marker(output, failure)
-
-
-def _print_exception() -> None:
-    if sys.exception() is not None:
-        traceback.print_exc()
 
 
 def _give_up(line: str) -> NoReturn:

@@ -6,6 +6,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
@@ -72,6 +73,22 @@ def test_scores_and_table(folder):
     further = read_scores("draws/noisy.parquet")
     assert further.rows["draw"].tolist() == further.provenance["draws"] == [1, 2]
     assert further.provenance["code_hash"] == of_the_workflow
+
+
+def test_several_benchmarks_at_once_and_one_that_fails_costs_the_others_nothing(folder, capsys):
+    benchmarks = {"coco_detection": {"sigmas": [25], "detector": {"network": "yolov3u", "checkpoint": "absent.pt"}}}
+    quality = {name: {"sigmas": [25]} for name in ("kodak_quality", "voc_quality")}
+    (folder / "three.yaml").write_text(yaml.safe_dump(EXPERIMENT | {"benchmarks": quality | benchmarks, "draws": None}))
+    np.savez("niqe.npz", mu_pris_param=np.zeros((1, 36)), cov_pris_param=np.eye(36))
+    names = ["kodak_quality", "coco_detection", "voc_quality"]
+    score = ["score", "three.yaml", "--denoiser", "noisy", "--benchmark", *names, "--output", "a.parquet", "b.parquet"]
+    with pytest.raises(SystemExit, match="^error: --output: 2 files for 3 benchmarks; give one for each$"):
+        usaid_cli.main(score)
+    with pytest.raises(SystemExit, match="^error: coco_detection: .*absent.pt"):
+        usaid_cli.main([*score, "c.parquet", "--judge-file", "niqe.npz", "absent.pt", "niqe.npz"])
+    assert len(read_scores("a.parquet").rows) == 1
+    assert read_scores("c.parquet").provenance["benchmark"] == "voc_quality"
+    assert not Path("b.parquet").exists()
 
 
 def test_config(capsys):

@@ -257,15 +257,11 @@ class TestParts:
     def test_a_failure_costs_its_own(self, capfd):
         with batch() as parts:
             parts.begin([part("mlp")])
-            try:
-                raise ZeroDivisionError("by zero")
-            except ZeroDivisionError as error:
-                parts.end(part("mlp"), str(error))
+            parts.end(part("mlp"), "by zero")
             make_all(parts)
         assert failure_in("mlp.parquet") == Failure("score kodak/mlp", "by zero", "job.log")
         assert (state("mlp"), state("noisy")) == (("failed", 1), ("made", 0))
         assert capfd.readouterr().err == "error: score kodak/mlp: by zero\n"
-        assert "ZeroDivisionError" in Path("job.log").read_text()
 
     def test_a_marker_among_the_inputs_of_one_costs_that_one(self):
         root = Failure("train_denoiser mlp", "diverged")
@@ -297,6 +293,7 @@ class TestParts:
         with batch() as parts:
             make_all(parts, but=["mlp", "u_said"])
             raise UsaidError("out of luck")
+        assert Path("job.log").read_text().count("Traceback") == 1
         assert [str(failure_in(f"{name}.parquet")) for name in NAMES[1:]] == [
             f"score kodak/{name} failed: out of luck" for name in NAMES[1:]
         ]
