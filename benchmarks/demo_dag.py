@@ -4,7 +4,8 @@
     python benchmarks/demo_dag.py --of results/smoke      # reads a run that has ended, in this folder
 
 Jobs side by side add up to more than the whole. ``start``: Python until the job begins. ``imports``: of what it needs.
-``rest``: what Snakemake does around its process. Further draws, and jobs that score whole data sets, count as ``score``.
+``rest``: what Snakemake does around its process. Further draws and jobs that score whole
+data sets count as ``score``.
 """
 
 import argparse

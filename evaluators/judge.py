@@ -38,7 +38,7 @@ class Judge(ABC):
     def score(
         self, seen: Any, denoised: Tensor, clean: Tensor, targets: Sequence[Any]
     ) -> dict[str, Tensor | Sequence[Any]]:
-        """Score a batch.
+        """Score a batch; a GPU is given its work here, and not waited for (no ``.item()``, ``.tolist()``, ``.cpu()``).
 
         Args:
             seen: what :meth:`look` returned for it.
@@ -47,8 +47,21 @@ class Judge(ABC):
             targets: the B targets of the data set.
 
         Returns:
-            Column -> B entries: a tensor on any device whose first dimension is B, or JSON-able values.
+            Column -> B entries: a tensor on any device whose first dimension is B, or values of which :meth:`finish`
+            makes JSON-able ones.
         """
+
+    def finish(self, columns: Mapping[str, Any], targets: Sequence[Any]) -> Mapping[str, Tensor | Sequence[Any]]:
+        """Do what the CPU has to do with a scored batch, in a thread behind the device; most have nothing to do.
+
+        Args:
+            columns: what :meth:`score` returned, its tensors on the CPU.
+            targets: the B targets of the data set.
+
+        Returns:
+            Column -> B entries for each of ``metrics``: a tensor on the CPU, or JSON-able values.
+        """
+        return columns
 
     def write_findings(self, rows: list[dict[str, Any]], folder: Path) -> None:  # noqa: B027 - most have none
         """Write what others want to read of the rows into files of its own, and drop the columns that only these need.

@@ -2,6 +2,8 @@
 
 import hashlib
 import math
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -54,3 +56,18 @@ def gaussian_noise(dataset: str, image_id: str, sigma: float, draw: int, height:
     deviates = ndtri(uniform, out=uniform)
     deviates *= sigma / 255
     return torch.from_numpy(deviates.astype(np.float32).reshape(3, height, width))
+
+
+class NoiseField(NamedTuple):
+    """Which noise: of an image, at a standard deviation on the 0-255 scale, in a draw."""
+
+    image_id: str
+    sigma: float
+    draw: int
+
+
+def gaussian_noise_batch(
+    dataset: str, fields: Sequence[NoiseField], height: int, width: int, device: torch.device | str = "cpu"
+) -> torch.Tensor:
+    """:func:`gaussian_noise` of several images of one size, float32 (B, 3, height, width)."""
+    return torch.stack([gaussian_noise(dataset, *field, height, width) for field in fields]).to(device)

@@ -3,7 +3,7 @@
 import contextlib
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -115,14 +115,19 @@ class DetectionJudge(Judge):
     def score(
         self, seen: list[Detections], denoised: Tensor, clean: Tensor, targets: Sequence[list["Instance"]]
     ) -> dict[str, Tensor | Sequence[Any]]:
-        detections = [self._rows(detections) for detections in seen]
         return {
             "psnr_rgb_float": psnr_rgb_float(denoised, clean),
             "ssim_skimage7": ssim_skimage7(denoised, clean),
-            "detections": detections,
-            "matches": match(detections, targets),
-            "objects": [count_objects(instances) for instances in targets],
+            "detections": seen,
         }
+
+    def finish(
+        self, columns: Mapping[str, Any], targets: Sequence[list["Instance"]]
+    ) -> Mapping[str, Tensor | Sequence[Any]]:
+        """Match the detections to the objects."""
+        detections = [self._rows(detections) for detections in columns["detections"]]
+        matches, objects = match(detections, targets), [count_objects(instances) for instances in targets]
+        return {**columns, "detections": detections, "matches": matches, "objects": objects}
 
     def write_findings(self, rows: list[dict[str, Any]], folder: Path) -> None:
         """Write ``detections`` as COCO results files, one for each sigma, draw and told sigma, and drop the column."""

@@ -8,6 +8,9 @@ from usaid.errors import UsaidError
 _SSIM_WINDOW = 7
 _SSIM_C1, _SSIM_C2 = 0.01**2, 0.03**2
 
+_ROWS_IN_CACHE, _PIXELS_IN_CACHE = 64, 1 << 17
+"""What a CPU computes SSIM of at once: rows of a large plane, several small planes; float64, a dozen arrays of them."""
+
 
 def psnr_rgb_float(denoised: Tensor, clean: Tensor) -> Tensor:
     """Peak signal-to-noise ratio in dB, as the paper's Tables I, VI, VIII and IX have it; higher is better.
@@ -55,7 +58,10 @@ def ssim_skimage7(denoised: Tensor, clean: Tensor) -> Tensor:
         raise UsaidError(f"ssim_skimage7: images of {tuple(clean.shape[2:])} pixels are smaller than its 7x7 window")
     first, second = denoised.flatten(0, 1), clean.flatten(0, 1)
     windows_down, windows_across = (side - _SSIM_WINDOW + 1 for side in clean.shape[2:])
-    planes, rows = (1, 64) if clean.device.type == "cpu" else (len(first), windows_down)  # what fits the CPU's cache
+    planes, rows = len(first), windows_down
+    if clean.device.type == "cpu":
+        rows = min(rows, _ROWS_IN_CACHE)
+        planes = max(1, _PIXELS_IN_CACHE // (clean.shape[3] * (rows + _SSIM_WINDOW - 1)))
     total = clean.new_zeros(len(first), dtype=torch.float64)
     for plane in range(0, len(first), planes):
         for row in range(0, windows_down, rows):

@@ -1,1 +1,1 @@
-"""One score job, and several that share work."""
+"""The scoring of denoisers: what is made of images, noise, denoiser and judges until score files are written."""

@@ -82,9 +82,9 @@ def test_several_benchmarks_at_once_and_one_that_fails_costs_the_others_nothing(
     np.savez("niqe.npz", mu_pris_param=np.zeros((1, 36)), cov_pris_param=np.eye(36))
     names = ["kodak_quality", "coco_detection", "voc_quality"]
     score = ["score", "three.yaml", "--denoiser", "noisy", "--benchmark", *names, "--output", "a.parquet", "b.parquet"]
-    with pytest.raises(SystemExit, match="^error: --output: 2 files for 3 benchmarks; give one for each$"):
+    with pytest.raises(SystemExit, match=r"^error: --output: 2 files for 3 benchmarks; give one for each$"):
         usaid_cli.main(score)
-    with pytest.raises(SystemExit, match="^error: coco_detection: .*absent.pt"):
+    with pytest.raises(SystemExit, match=r"^error: coco_detection: .*absent.pt"):
         usaid_cli.main([*score, "c.parquet", "--judge-file", "niqe.npz", "absent.pt", "niqe.npz"])
     assert len(read_scores("a.parquet").rows) == 1
     assert read_scores("c.parquet").provenance["benchmark"] == "voc_quality"

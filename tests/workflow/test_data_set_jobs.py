@@ -1,4 +1,4 @@
-"""``score_jobs: data_set``: one process scores a whole data set, and each score file keeps its own fate all the same."""
+"""``score_jobs: data_set``: one process scores a whole data set, and each score file keeps its own fate."""
 
 import json
 import os

@@ -2,7 +2,9 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
 
 import torch
 
@@ -24,11 +26,15 @@ class Denoiser(ABC):
         facts: what Table III says about the method. A class of a user's own has them itself.
         device: where its input has to be.
         deviations: how it differs from what the paper compared with, one sentence each, for the tables' footnotes.
+        precision: the number format that it really computes in.
+        record: how it computes, as JSON-able values, for score files.
     """
 
     facts: Facts
     device: torch.device = torch.device("cpu")
     deviations: Sequence[str] = ()
+    precision: str = "float32"
+    record: Mapping[str, Any] = MappingProxyType({})
 
     def hears(self, told_sigma: float) -> float | None:
         """What a told noise level comes to: cells of a table that come to the same are computed once.

@@ -23,6 +23,19 @@ def denoised(name: str, denoiser: Denoiser, noisy: Tensor, told_sigma: float | N
         UsaidError: the denoiser fails, or its output is no tensor, of another shape or on another device, not of a
             float type or not finite; names the denoiser.
     """
+    output, is_finite = denoised_if_finite(name, denoiser, noisy, told_sigma)
+    if not bool(is_finite):
+        raise not_finite(name)
+    return output
+
+
+def denoised_if_finite(
+    name: str, denoiser: Denoiser, noisy: Tensor, told_sigma: float | None = None
+) -> tuple[Tensor, Tensor]:
+    """As :func:`denoised`, but no GPU is waited for: whether the output is finite is a bool () on its device.
+
+    Whoever calls it has to raise :func:`not_finite` if it is not.
+    """
     try:
         with torch.no_grad():
             output = denoiser(noisy.clone(), told_sigma=told_sigma)
@@ -40,6 +53,9 @@ def denoised(name: str, denoiser: Denoiser, noisy: Tensor, told_sigma: float | N
     if output.device != noisy.device:
         raise UsaidError(f"{name}: returned a tensor on {output.device}, not {noisy.device}; move it there")
     output = output.detach().float()
-    if not bool(torch.isfinite(output).all()):
-        raise UsaidError(f"{name}: returned values that are not finite (NaN or infinity)")
-    return output
+    return output, torch.isfinite(output).all()
+
+
+def not_finite(name: str) -> UsaidError:
+    """What is said of a denoiser whose output holds NaN or infinity."""
+    return UsaidError(f"{name}: returned values that are not finite (NaN or infinity)")

@@ -68,7 +68,7 @@ class DnCNNDenoiser(Denoiser):
         network = weights if isinstance(weights, DnCNN) else dncnn_from_state(load_state(weights), str(weights))
         self.facts = facts
         self.device = torch.device(device)
-        self.dtype = PRECISIONS[precision]
+        self.precision, self.dtype = precision, PRECISIONS[precision]
         place: dict[str, Any] = {"device": self.device, "dtype": self.dtype}
         self.layers = [
             (weight.to(**place, memory_format=torch.channels_last), bias.to(**place))

@@ -60,7 +60,8 @@ class MLPDenoiser(Denoiser):
         """
         if sigma_choice not in ("nearest", "trained"):
             raise UsaidError(f"MLP: sigma_choice = {sigma_choice!r}: must be one of nearest, trained")
-        self.facts, self.device, self.dtype = facts, torch.device(device), PRECISIONS[precision]
+        self.facts, self.device = facts, torch.device(device)
+        self.precision, self.dtype = precision, PRECISIONS[precision]
         self.sigma_choice, self.stride = sigma_choice, stride
         self.models = {sigma: model.to(self.device, self.dtype) for sigma, model in load_models(weights).items()}
         smallest = min(model.output_side for model in self.models.values())

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from evaluators.scoring.job import deviations
+from evaluators.scoring.record import deviations
 from usaid.errors import UsaidError
 from usaid.experiment.reading import read_experiment
 from usaid.paper.claims import all_claims

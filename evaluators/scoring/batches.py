@@ -1,0 +1,137 @@
+"""What is denoised together: images of one shape, under as many conditions as there is room for."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from evaluators.judge import Judge
+from evaluators.scoring.conditions import Condition
+from evaluators.scoring.stopwatch import Stopwatch
+from usaid.datasets.base import Dataset, Sample
+from usaid.scores.journal import Journal, row_key
+
+PIXELS_PER_BATCH = {"cpu": 1 << 18, "cuda": 1 << 22}
+"""Images of one shape are denoised together up to this many pixels (and at least one image)."""
+
+WAITING = 16
+"""Shapes of which a batch may wait to be filled: data sets have a few frequent shapes and many rare ones."""
+
+
+@dataclass(frozen=True)
+class HashedSample:
+    """A sample with the SHA-256 of its pixels, by which journalled rows are recognised."""
+
+    sample: Sample
+    sha256: str
+
+    @property
+    def pixels(self) -> int:
+        """Number of its pixels."""
+        return self.sample.image.shape[0] * self.sample.image.shape[1]
+
+    def row_name(self, condition: Condition, told: float | None) -> dict[str, Any]:
+        """What its row of the score file is called under a condition."""
+        return row_name(self.sample.id, self.sha256, condition, told)
+
+
+def row_name(image_id: str, sha256: str, condition: Condition, told: float | None) -> dict[str, Any]:
+    """The columns of a row that say what it is about."""
+    name = {"image_id": image_id, "image_sha256": sha256}
+    return name | {"sigma": condition.sigma, "draw": condition.draw, "told_sigma": told}
+
+
+@dataclass
+class Judging:
+    """One job's part in a run that it shares with others: who judges, under which conditions, and what is there.
+
+    Attributes:
+        judge: scores the images.
+        conditions: those that its score file has.
+        journal: its rows.
+        clock: wall time of the judge by stage.
+        pixels: how many were denoised for it so far.
+        failure: why it takes part no longer.
+    """
+
+    judge: Judge
+    conditions: Sequence[Condition]
+    journal: Journal
+    clock: Stopwatch = field(default_factory=Stopwatch)
+    pixels: int = 0
+    failure: Exception | None = None
+
+    def misses(self, image: HashedSample, condition: Condition) -> bool:
+        """Whether a row of an image has yet to be computed."""
+        return any(row_key(image.row_name(condition, told)) not in self.journal.rows for told in condition.told)
+
+    def rows(self, sha256: dict[str, str], dataset: Dataset) -> list[dict[str, Any]]:
+        """Its rows in the order (image, condition), once all are there; ``sha256`` is of each image by id."""
+        return [
+            self.journal.rows[row_key(row_name(image_id, sha256[image_id], condition, told))]
+            for image_id in dataset.ids
+            for condition in self.conditions
+            for told in condition.told
+        ]
+
+
+class Cell(NamedTuple):
+    """One image under one condition, to be denoised once for all who miss it.
+
+    Attributes:
+        image: it.
+        sigma: noise level, 0-255 scale.
+        draw: index of the noise realisation.
+        told: what the denoiser is told, 0-255 scale; None: it is blind.
+        missed_by: those who miss it, with their own condition, which names their rows.
+    """
+
+    image: HashedSample
+    sigma: float
+    draw: int
+    told: float | None
+    missed_by: tuple[tuple[Judging, Condition], ...]
+
+
+def missing_cells(images: Iterable[HashedSample], judgings: Sequence[Judging]) -> list[Cell]:
+    """What of some images somebody misses, those that are told the same one after another."""
+    cells: dict[float | None, dict[tuple[float, int], list[Cell]]] = {}
+    for image in images:
+        missed: dict[tuple[float, int, float | None], list[tuple[Judging, Condition]]] = {}
+        for judging in judgings:
+            for condition in judging.conditions:
+                if judging.failure is None and judging.misses(image, condition):
+                    missed.setdefault(condition.computed, []).append((judging, condition))
+        for (sigma, draw, told), by in missed.items():
+            alike = cells.setdefault(told, {}).setdefault((sigma, draw), [])
+            alike.append(Cell(image, sigma, draw, told, tuple(by)))
+    return [cell for of_told in cells.values() for alike in of_told.values() for cell in alike]
+
+
+def groups_of_one_shape(images: Iterable[HashedSample], most: int) -> Iterator[list[HashedSample]]:
+    """The images in groups of one shape of at most so many pixels; some of them wait for others of their shape."""
+    waiting: dict[tuple[int, ...], list[HashedSample]] = {}
+    for image in images:
+        shape = image.sample.image.shape
+        waiting.setdefault(shape, []).append(image)
+        if (len(waiting[shape]) + 1) * image.pixels > most:
+            yield waiting.pop(shape)
+        elif len(waiting) > WAITING:
+            yield waiting.pop(next(iter(waiting)))
+    yield from waiting.values()
+
+
+def batches_of(cells: Sequence[Cell], most: int) -> Iterator[Sequence[Cell]]:
+    """Cells of one shape in batches of at most so many pixels; in a batch all are told the same."""
+    start = 0
+    for index in range(1, len(cells) + 1):
+        is_full = index - start >= max(1, most // cells[start].image.pixels)
+        if is_full or index == len(cells) or cells[index].told != cells[start].told:
+            yield cells[start:index]
+            start = index
+
+
+def stacked(cells: Sequence[Cell]) -> np.ndarray:
+    """The images of a batch, uint8 (B, H, W, 3)."""
+    return np.stack([cell.image.sample.image for cell in cells])

@@ -1,0 +1,51 @@
+"""Under which conditions a denoiser is scored: noise level, noise draw, and what a non-blind method is told."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from usaid.denoisers.base import Denoiser
+
+
+class Condition(NamedTuple):
+    """What an image is denoised under: computed once, whatever was told that comes to the same.
+
+    Attributes:
+        sigma: noise level, 0-255 scale.
+        draw: index of the noise realisation.
+        told: the noise levels, 0-255 scale, that the denoiser is told with the same outcome, each a row of the score
+            file; (None,): it is blind.
+    """
+
+    sigma: float
+    draw: int
+    told: tuple[float | None, ...]
+
+    @property
+    def computed(self) -> tuple[float, int, float | None]:
+        """Sigma, draw and the one level that the denoiser is told: conditions that share it share the output."""
+        return self.sigma, self.draw, self.told[0]
+
+
+def conditions_of(
+    denoiser: Denoiser, sigmas: Sequence[float], draws: Iterable[int], told_sigmas: Sequence[float | str]
+) -> list[Condition]:
+    """The conditions that a denoiser is scored under.
+
+    Args:
+        denoiser: says what a told level comes to.
+        sigmas: noise levels, 0-255 scale.
+        draws: indices of the noise realisations of each.
+        told_sigmas: what a non-blind method is told: noise levels, or ``"oracle"`` for the true one.
+
+    Raises:
+        UsaidError: the denoiser cannot be told such a level.
+    """
+    conditions, draws = [], tuple(draws)
+    for sigma in sigmas:
+        levels = dict.fromkeys(float(sigma if told == "oracle" else told) for told in told_sigmas)
+        told: dict[float | None, list[float | None]] = {}
+        for level in levels:
+            told.setdefault(denoiser.hears(level), []).append(level)
+        alike = [(None,) if heard is None else tuple(same) for heard, same in told.items()]
+        conditions += [Condition(float(sigma), draw, same) for draw in draws for same in alike]
+    return conditions

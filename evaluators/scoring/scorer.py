@@ -1,0 +1,303 @@
+"""Scores the images of a data set as one denoiser leaves them: denoised once, whoever judges, each judge by itself."""
+
+import hashlib
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from evaluators.scoring.batches import (
+    PIXELS_PER_BATCH,
+    Cell,
+    HashedSample,
+    Judging,
+    batches_of,
+    groups_of_one_shape,
+    missing_cells,
+    stacked,
+)
+from evaluators.scoring.pipeline import Drain, ahead, mapped
+from evaluators.scoring.stopwatch import Stopwatch
+from usaid.datasets.base import Dataset
+from usaid.denoisers.base import Denoiser
+from usaid.denoisers.contract import denoised_if_finite, not_finite
+from usaid.errors import UsaidError, reason_of
+from usaid.noise import NoiseField, gaussian_noise_batch
+from usaid.tensors import to_unit_range
+
+READERS = {"cpu": 0, "cuda": 8}
+"""Threads that decode images, beside the one that makes batches of them. On a CPU that one is enough: decoding takes a
+hundredth of the denoiser's time, and each further thread takes time from the denoiser's own."""
+
+BATCHES_AHEAD = 2
+"""Batches that wait for the device, or are being made; so many wait behind it, too."""
+
+
+class Batch(NamedTuple):
+    """Cells of one shape that are told the same, with their pixels.
+
+    Attributes:
+        cells: B of them.
+        clean: float32 (B, 3, H, W) in [0, 1]; for a GPU in page-locked memory.
+        noise: of the same shape; None: it is made on the device.
+    """
+
+    cells: Sequence[Cell]
+    clean: Tensor
+    noise: Tensor | None
+
+
+class Denoised(NamedTuple):
+    """A batch behind the denoiser, on the judges' device.
+
+    Attributes:
+        batch: it.
+        output: float32 (B, 3, H, W).
+        clean: of the same shape.
+        is_finite: bool (), whether the output is.
+    """
+
+    batch: Batch
+    output: Tensor
+    clean: Tensor
+    is_finite: Tensor
+
+
+class Judged(NamedTuple):
+    """What one of the judges said of a batch, on its way to the CPU.
+
+    Attributes:
+        judging: whose judge.
+        cells: B of the batch.
+        columns: what the judge returned; tensors on the CPU, once they are there.
+        is_finite: bool (), whether the output of the denoiser is.
+        is_there: when the tensors are there; None: they are.
+    """
+
+    judging: Judging
+    cells: Sequence[Cell]
+    columns: Mapping[str, Any]
+    is_finite: Tensor
+    is_there: torch.cuda.Event | None
+
+
+@dataclass
+class Scorer:
+    """Scores the images of a data set as one denoiser leaves them.
+
+    Images are read, and noise is made on a CPU, in a thread ahead of the device; values become rows and are journalled
+    in a thread behind it. Both may be :data:`BATCHES_AHEAD` batches away, so memory is bounded.
+
+    Attributes:
+        name: of the denoiser, for errors.
+        denoiser: ready to call.
+        dataset: the images.
+        judgings: who judges them.
+        device: where the judges compute.
+        given_clean: the denoiser is handed the clean images.
+        clock: wall time by stage.
+        pixels: how many were denoised so far.
+        sha256: of the images read so far, by id.
+    """
+
+    name: str
+    denoiser: Denoiser
+    dataset: Dataset
+    judgings: Sequence[Judging]
+    device: torch.device
+    given_clean: bool = False
+    clock: Stopwatch = field(default_factory=Stopwatch)
+    pixels: int = 0
+    sha256: dict[str, str] = field(default_factory=dict)
+
+    def run(self) -> None:
+        """Score what is missing in the judgings' journals.
+
+        Who judges is stopped by its own failure alone (``failure``: an image or target is bad, the disk is full, judge
+        or denoiser fail on an image, which it names); an image that does not decode stops all of them.
+        """
+        conditions = {condition.computed for judging in self.judgings for condition in judging.conditions}
+        total, title = len(self.dataset) * len(conditions), self.dataset.name
+        with (
+            self.clock.stage("scoring"),
+            tqdm(total=total, desc=title, unit="image", disable=None) as progress,
+            Drain(BATCHES_AHEAD) as drain,
+        ):
+            try:
+                with ahead(self._batches(progress), BATCHES_AHEAD) as batches:
+                    for batch in batches:
+                        self._score(batch, drain)
+                        drain.put(partial(progress.update, len(batch.cells)))
+                        if all(judging.failure for judging in self.judgings):
+                            break
+            except Exception as error:
+                for judging in _at_work(self.judgings):
+                    judging.failure = error
+        self.clock.settle()
+
+    def rows(self, judging: Judging) -> list[dict[str, Any]]:
+        """The rows of who judges, in the order (image, condition).
+
+        Raises:
+            Exception: what stopped it.
+        """
+        if judging.failure is not None:
+            raise judging.failure
+        return judging.rows(self.sha256, self.dataset)
+
+    # -------------------------------------------------------------------------------------------- ahead of the device
+
+    def _batches(self, progress: "tqdm[Any]") -> Generator[Batch, None, None]:
+        """All that is missing, in batches, read and with their noise as far as the CPU makes it."""
+        most = PIXELS_PER_BATCH[self.device.type]
+        conditions = {condition.computed for judging in self.judgings for condition in judging.conditions}
+        for group in groups_of_one_shape(mapped(self._read, self.dataset.ids, READERS[self.device.type]), most):
+            self.sha256.update({image.sample.id: image.sha256 for image in group})
+            cells = missing_cells(group, self.judgings)
+            progress.update(len(group) * len(conditions) - len(cells))
+            for batch in batches_of(cells, most):
+                yield self._made(batch)
+
+    def _read(self, image_id: str) -> HashedSample:
+        with self.clock.stage("decode"):
+            try:
+                sample = self.dataset[image_id]
+                return HashedSample(sample, hashlib.sha256(sample.image.tobytes()).hexdigest())
+            except UsaidError:
+                raise
+            except Exception as error:  # a stranger's reader raises anything
+                raise UsaidError(f"image {image_id}: {reason_of(error)}") from error
+
+    def _made(self, cells: Sequence[Cell]) -> Batch:
+        clean = to_unit_range(stacked(cells))
+        if self.denoiser.device.type != "cuda":
+            with self.clock.stage("noise"):
+                return Batch(cells, clean, self._noise(cells, torch.device("cpu")))
+        return Batch(cells, clean.pin_memory(), None)
+
+    def _noise(self, cells: Sequence[Cell], device: torch.device) -> Tensor:
+        height, width, _ = cells[0].image.sample.image.shape
+        fields = [NoiseField(cell.image.sample.id, cell.sigma, cell.draw) for cell in cells]
+        return gaussian_noise_batch(self.dataset.name, fields, height, width, device)
+
+    # -------------------------------------------------------------------------------------------- on the device
+
+    def _score(self, batch: Batch, drain: Drain) -> None:
+        """Denoise a batch once; all who miss any of it judge it from there, on the device where it is."""
+        judgings = _at_work({id(j): j for cell in batch.cells for j, _ in cell.missed_by}.values())
+        if not judgings:
+            return
+        try:
+            with _naming_images(batch.cells):
+                denoised = self._denoised(batch)
+        except UsaidError as error:
+            for judging in judgings:
+                judging.failure = error
+            return
+        self.pixels += sum(cell.image.pixels for cell in batch.cells)
+        for judging in judgings:
+            try:
+                self._judge(judging, denoised, drain)
+            except Exception as error:
+                judging.failure = error
+
+    def _denoised(self, batch: Batch) -> Denoised:
+        device, told = self.denoiser.device, batch.cells[0].told
+        clean = batch.clean.to(device, non_blocking=True)
+        if batch.noise is None:
+            with self.clock.stage("noise", device):
+                noise = self._noise(batch.cells, device)
+        else:
+            noise = batch.noise.to(device)
+        with self.clock.stage("denoiser", device):
+            shown = clean if self.given_clean else clean + noise
+            output, is_finite = denoised_if_finite(self.name, self.denoiser, shown, told)
+        if device.type != "cuda" and not bool(is_finite):  # of a GPU it is asked behind it
+            raise not_finite(self.name)
+        return Denoised(batch, output.to(self.device), clean.to(self.device), is_finite)
+
+    def _judge(self, judging: Judging, denoised: Denoised, drain: Drain) -> None:
+        """Let one of them judge what it misses of a batch."""
+        cells, output, clean = denoised.batch.cells, denoised.output, denoised.clean
+        mine = [index for index, cell in enumerate(cells) if any(j is judging for j, _ in cell.missed_by)]
+        if len(mine) < len(cells):
+            cells, output, clean = [cells[index] for index in mine], output[mine], clean[mine]
+        targets = [cell.image.sample.target for cell in cells]
+        with _naming_images(cells), torch.inference_mode():
+            try:
+                with judging.clock.stage("network", self.device):
+                    seen = judging.judge.look(output)
+                with judging.clock.stage("metric", self.device):
+                    columns = judging.judge.score(seen, output, clean, targets)
+            except Exception:
+                if not bool(denoised.is_finite):
+                    raise not_finite(self.name) from None
+                raise
+            columns = {name: _to_cpu(column) for name, column in columns.items()}
+            is_finite = _to_cpu(denoised.is_finite)
+        drain.put(partial(self._journal, Judged(judging, cells, columns, is_finite, _now_on(self.device))))
+
+    # -------------------------------------------------------------------------------------------- behind the device
+
+    def _journal(self, judged: Judged) -> None:
+        """Make rows of what one of them said of a batch, and journal them."""
+        judging, cells = judged.judging, judged.cells
+        try:
+            with _naming_images(cells), torch.inference_mode():
+                if judged.is_there is not None:
+                    judged.is_there.synchronize()
+                    judging.clock.settle()
+                    self.clock.settle()
+                if not bool(judged.is_finite):
+                    raise not_finite(self.name)
+                with judging.clock.stage("finish"):
+                    columns = judging.judge.finish(judged.columns, [cell.image.sample.target for cell in cells])
+                rows = _rows(judging, cells, columns)
+            judging.journal.add(rows)
+            judging.pixels += sum(cell.image.pixels for cell in cells)
+        except Exception as error:
+            judging.failure = judging.failure or error
+
+
+def _at_work(judgings: Iterable[Judging]) -> list[Judging]:
+    return [judging for judging in judgings if judging.failure is None]
+
+
+def _to_cpu(column: Any) -> Any:
+    """A tensor on its way to the CPU (into page-locked memory, if a GPU sends it); whatever else as it is."""
+    return column.to("cpu", non_blocking=True) if isinstance(column, Tensor) else column
+
+
+def _now_on(device: torch.device) -> torch.cuda.Event | None:
+    """Happens when a GPU has done all that it was given so far; None: it is done."""
+    if device.type != "cuda":
+        return None
+    event = torch.cuda.Event()
+    event.record()
+    return event
+
+
+def _rows(judging: Judging, cells: Sequence[Cell], columns: Mapping[str, Any]) -> list[dict[str, Any]]:
+    values = {name: v.tolist() if isinstance(v := columns[name], Tensor) else v for name in judging.judge.metrics}
+    return [
+        cell.image.row_name(condition, told) | {name: column[index] for name, column in values.items()}
+        for index, cell in enumerate(cells)
+        for by, condition in cell.missed_by
+        if by is judging
+        for told in condition.told
+    ]
+
+
+@contextmanager
+def _naming_images(cells: Sequence[Cell]) -> Iterator[None]:
+    """Let an error of the block say on which images it came."""
+    try:
+        yield
+    except Exception as error:
+        names = ", ".join(dict.fromkeys(cell.image.sample.id for cell in cells))
+        raise UsaidError(f"image {names}: {reason_of(error)}") from error
