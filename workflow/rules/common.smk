@@ -22,6 +22,11 @@ except UsaidError as error:
 DATA, RESULTS = JOBS.data_root, JOBS.results
 
 
+# Of what scores wait for: where all is made, the judges are there when scoring begins, so that the benchmarks of the same
+# images share work.
+BEFORE_SCORES = 1
+
+
 wildcard_constraints:
     source=any_of(JOBS.sources),
     benchmark=any_of(JOBS.experiment.benchmarks),
