@@ -34,7 +34,7 @@ SEGMENTER = {
 EXPERIMENT: dict[str, Any] = {
     "experiment": "pair",
     "data_root": "data",
-    "subsets": {"voc2012/val": "val.txt", "voc2012/train": "train.txt"},
+    "subsets": {"voc2012/val": "val.txt"},
     "niqe": "niqe_fitted",
     "denoisers": {name: {"method": "own_denoisers:Counting"} for name in ("first", "second")},
     "benchmarks": {"voc_quality": {"sigmas": [25]}, "voc_segmentation": {"sigmas": [25], "segmenter": SEGMENTER}},
@@ -51,8 +51,6 @@ def calls(folder: Path) -> int:
 def make_one_then_all(folder: Path) -> None:
     """Judges, then one score file of the first denoiser, then all, those of the second one side by side."""
     write_miniature(folder / "data")
-    ids = (folder / "data/VOCdevkit/VOC2012/ImageSets/Segmentation/train.txt").read_text().split()
-    (folder / "data/train.txt").write_text("\n".join(ids[:6]) + "\n")
     ids = (folder / "data/VOCdevkit/VOC2012/ImageSets/Segmentation/val.txt").read_text().split()
     (folder / "data/val.txt").write_text("\n".join(ids[:2]) + "\n")
     (folder / "own_denoisers.py").write_text(OWN_DENOISERS)
