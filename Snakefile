@@ -1,5 +1,5 @@
 # The front door: `snakemake --cores 8 all_tables` (config/paper.yaml), or --configfile config/released.yaml, ...
-# Scientific choices live in config/, declarations in workflow/rules/, decisions in evaluators/dag.py, code in usaid/ and
+# Scientific choices live in config/, declarations in workflow/rules/, decisions in evaluators/dag/, code in usaid/ and
 # evaluators/.
 
 if "experiment" not in config:

@@ -195,7 +195,7 @@ def _add_train(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def _train(options: argparse.Namespace) -> None:
-    from evaluators.dag import code_of_training, list_of_ids
+    from evaluators.dag.code import code_of_training, list_of_ids
     from usaid.datasets.loading import load
     from usaid.denoisers.weights import train_denoiser
     from usaid.devices import pick_device
@@ -289,7 +289,7 @@ def _add_train_judge(commands: "argparse._SubParsersAction[argparse.ArgumentPars
 
 
 def _train_judge(options: argparse.Namespace) -> None:
-    from evaluators.dag import Dag
+    from evaluators.dag.dag import Dag
     from evaluators.judge_training import train_judge
     from usaid.experiment.reading import read_experiment
     from usaid.memory import keep_freed_memory
@@ -309,38 +309,56 @@ def _refuse_trained(weights: Path) -> None:
 
 
 def _add_score(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = commands.add_parser("score", help="score one denoiser of an experiment on one of its benchmarks")
+    parser = commands.add_parser(
+        "score",
+        help="score one denoiser of an experiment on one of its benchmarks, or on several",
+        description="Several benchmarks of the same images share the denoiser's work; one that fails costs the others "
+        "nothing. Give a judge file and an output for each, in their order.",
+    )
     parser.add_argument("experiment", type=Path, nargs="+", metavar="YAML", help="experiment; later files override")
-    parser.add_argument("--benchmark", required=True)
+    parser.add_argument("--benchmark", nargs="+", required=True)
     parser.add_argument("--denoiser", required=True)
     parser.add_argument("--weights", type=Path, help="the denoiser's weights; default: the experiment's")
-    parser.add_argument("--judge-file", type=Path, help="what the judge reads; default: the experiment's")
+    parser.add_argument("--judge-file", type=Path, nargs="+", help="what the judge reads; default: the experiment's")
     parser.add_argument(
         "--draws",
         action="store_true",
         help="score the further noise draws that the experiment's key 'draws' asks for, not the benchmark's own; "
         "their file has its place beside the main one, in draws/",
     )
-    parser.add_argument("--output", type=Path, required=True, help="score file (Parquet)")
+    parser.add_argument("--output", type=Path, nargs="+", required=True, help="score file (Parquet)")
     parser.set_defaults(run=_score)
 
 
 def _score(options: argparse.Namespace) -> None:
-    from evaluators.dag import Dag
-    from evaluators.scoring.job import ScoreJob, score_to_file
+    from evaluators.dag.dag import Dag
+    from evaluators.score_parts import score_job
+    from evaluators.scoring.job import score_to_file, score_together
     from usaid.experiment.reading import read_experiment
     from usaid.memory import keep_freed_memory
 
     keep_freed_memory()
-    experiment, benchmark, denoiser = read_experiment(*options.experiment), options.benchmark, options.denoiser
-    experiment.require("benchmarks", benchmark)
-    experiment.require("denoisers", denoiser)
-    jobs = Dag(experiment)
-    job = (jobs.score_draws if options.draws else jobs.score)(benchmark, denoiser)
-    files = {"judge_file": options.judge_file, "weights": options.weights}
-    read = {key: file or (Path(job.settings[key]) if job.settings[key] else None) for key, file in files.items()}
-    draws = range(*job.settings["draws"]) if options.draws else None
-    score_to_file(ScoreJob(experiment, benchmark, denoiser, options.output, code_hash=job.code, draws=draws, **read))
+    experiment, benchmarks = read_experiment(*options.experiment), options.benchmark
+    experiment.require("denoisers", options.denoiser)
+    judge_files = options.judge_file or [None] * len(benchmarks)
+    for key, values in (("--judge-file", judge_files), ("--output", options.output)):
+        if len(values) != len(benchmarks):
+            raise UsaidError(f"{key}: {len(values)} files for {len(benchmarks)} benchmarks; give one for each")
+    dag, jobs = Dag(experiment), []
+    for benchmark, judge_file, output in zip(benchmarks, judge_files, options.output, strict=True):
+        experiment.require("benchmarks", benchmark)
+        told = dag.part("score_draws" if options.draws else "score", benchmark, options.denoiser)
+        given = {"judge_file": judge_file, "weights": options.weights}
+        given = {key: str(file) for key, file in given.items() if file is not None}
+        jobs.append(score_job(experiment, told | {"output": output, "settings": told["settings"] | given}))
+    if len(jobs) == 1:
+        score_to_file(*jobs)
+        return
+    reasons: dict[str, str | None] = {}
+    score_together(jobs, ends=lambda job, reason: reasons.update({job.benchmark: reason}))
+    failed = [f"{benchmark}: {reason}" for benchmark, reason in reasons.items() if reason is not None]
+    if failed:
+        raise UsaidError("; ".join(failed))
 
 
 def _add_table(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -449,7 +467,7 @@ def _add_config(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 
 def _config_check(options: argparse.Namespace) -> None:
-    from evaluators.dag import Dag
+    from evaluators.dag.dag import Dag
     from usaid.experiment.reading import read_experiment
 
     experiment = read_experiment(*options.experiment)

@@ -1,8 +1,11 @@
-"""Where the time of the demo's DAG goes: the whole, and the sum over the jobs of each rule.
+"""Where the time of the demo's DAG goes: the whole, and the sum over the jobs of each rule, by cause.
 
-    python benchmarks/demo_dag.py [--cores 2]
+    python benchmarks/demo_dag.py [--cores 2]             # runs config/smoke.yaml in an empty folder
+    python benchmarks/demo_dag.py --of results/smoke      # reads a run that has ended, in this folder
 
-Runs config/smoke.yaml in an empty folder, import time included; jobs side by side add up to more than the whole.
+Jobs side by side add up to more than the whole. ``start``: Python until the job begins. ``imports``: of what it needs.
+``rest``: what Snakemake does around its process. Further draws and jobs that score whole
+data sets count as ``score``.
 """
 
 import argparse
@@ -16,29 +19,86 @@ from collections import defaultdict
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+CAUSES = ("start", "imports", "work")
 
 
 def main() -> None:
-    """Run the DAG and print its rules."""
+    """Run the DAG, or read a run, and print its rules."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cores", default=str(os.cpu_count()))
+    parser.add_argument("--of", type=Path, metavar="RESULTS", help="results of a run that has ended")
     options = parser.parse_args()
+    if options.of is not None:
+        report(Path(), options.of)
+        return
     with tempfile.TemporaryDirectory() as folder:
-        command = [
-            *(sys.executable, "-m", "snakemake", "--cores", options.cores, "all_tables", "--quiet", "all"),
-            *("--snakefile", str(REPOSITORY / "Snakefile"), "--directory", folder),
-            *("--configfile", str(REPOSITORY / "config/smoke.yaml")),
-        ]
         start = time.perf_counter()
-        subprocess.run(command, check=True)
-        whole = time.perf_counter() - start
-        rules: dict[str, dict[str, float]] = defaultdict(dict)
-        for record in Path(folder, ".snakemake/metadata").iterdir():
-            job = json.loads(record.read_text())
-            rules[job["rule"]][str(job["log"])] = job["endtime"] - job["starttime"]  # one record for each output
-    print(f"{options.cores} cores: {whole:.0f} s in all")
-    for rule, jobs in sorted(rules.items(), key=lambda item: -sum(item[1].values())):
-        print(f"{rule:20}{len(jobs):3} jobs {sum(jobs.values()):7.1f} s")
+        subprocess.run(command_in(folder, options.cores), check=True)
+        print(f"{options.cores} cores: {time.perf_counter() - start:.0f} s in all, with the plan")
+        report(Path(folder), Path("results/smoke"))
+
+
+def command_in(folder: str, cores: str) -> list[str]:
+    """The demo's tables, made in a folder."""
+    return [
+        *(sys.executable, "-m", "snakemake", "--cores", cores, "all_tables", "--quiet", "all"),
+        *("--snakefile", str(REPOSITORY / "Snakefile"), "--directory", folder),
+        *("--configfile", str(REPOSITORY / "config/smoke.yaml")),
+    ]
+
+
+def report(folder: Path, results: Path) -> None:
+    """Print where the time went.
+
+    Args:
+        folder: the working folder of the run.
+        results: of its experiment, below that.
+    """
+    jobs = jobs_in(folder / ".snakemake/metadata", results)
+    causes = causes_in(folder / results / "jobs")
+    began, ended = min(start for start, _, _ in jobs.values()), max(end for _, end, _ in jobs.values())
+    print(f"{'rule':20} jobs  seconds " + "".join(f"{cause:>9}" for cause in (*CAUSES, "rest")))
+    seconds: dict[str, list[float]] = defaultdict(list)
+    for start, end, rule in jobs.values():
+        seconds[rule].append(end - start)
+    for rule, of_rule in sorted(seconds.items(), key=lambda item: -sum(item[1])):
+        print(line(rule, of_rule, causes[rule]))
+    of_all = {cause: sum(of_rule[cause] for of_rule in causes.values()) for cause in CAUSES}
+    print(line("all", [second for of_rule in seconds.values() for second in of_rule], of_all))
+    print(f"from the first job's start to the last one's end: {ended - began:.1f} s")
+
+
+def line(name: str, seconds: list[float], causes: dict[str, float]) -> str:
+    """One line of the table."""
+    parts = [causes[cause] for cause in CAUSES]
+    whole = sum(seconds)
+    return f"{name:20}{len(seconds):5}{whole:9.1f} " + "".join(f"{part:9.1f}" for part in (*parts, whole - sum(parts)))
+
+
+def jobs_in(metadata: Path, results: Path) -> dict[str, tuple[float, float, str]]:
+    """Start, end and rule of each job that Snakemake recorded of an experiment, by its log file."""
+    jobs = {}
+    for path in metadata.iterdir():
+        record = json.loads(path.read_text())  # one for each output
+        log = (record.get("log") or [""])[0]
+        if log.startswith(f"{results}/") and record["endtime"] is not None:
+            jobs[log] = (record["starttime"], record["endtime"], of_one_kind(record["rule"]))
+    return jobs
+
+
+def causes_in(ledgers: Path) -> dict[str, dict[str, float]]:
+    """The seconds that the ledgers of an experiment's jobs have noted, by rule and cause."""
+    causes: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
+    for path in ledgers.rglob("*.json"):
+        rule = of_one_kind(path.relative_to(ledgers).parts[0].removesuffix(".json"))
+        for cause, value in json.loads(path.read_text()).get("seconds", {}).items():
+            causes[rule][cause] += value
+    return causes
+
+
+def of_one_kind(rule: str) -> str:
+    """The rules that score are one."""
+    return "score" if rule.startswith("score") else rule
 
 
 if __name__ == "__main__":

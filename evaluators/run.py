@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from evaluators.dag import Dag, list_of_ids
+from evaluators.dag.code import list_of_ids
+from evaluators.dag.dag import Dag
 from usaid.datasets.loading import load_for
 from usaid.datasets.sources import source_of
 from usaid.datasets.status import cure_for
@@ -41,6 +42,15 @@ class RunJob:
     def name(self) -> str:
         """What messages call it."""
         return name_of(self.rule, self.wildcards.values())
+
+
+def parts_of(dag: Dag, job: RunJob) -> list[RunJob]:
+    """A job, or the score files that it makes, each as if it had a job of its own."""
+    if job.rule not in dag.batches:
+        return [job]
+    files = dag.batches[job.rule].files
+    named = [(rule, {"benchmark": benchmark, "denoiser": denoiser}) for rule, benchmark, denoiser in files]
+    return [RunJob(*name, (output,)) for name, output in zip(named, job.outputs, strict=True)]
 
 
 # ------------------------------------------------------------------------------------------------ the lock

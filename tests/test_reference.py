@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from evaluators.dag import Dag
+from evaluators.dag.dag import Dag
 from evaluators.judge import trained_on_a_part
 from usaid.checkpoints import stored_record
 from usaid.experiment.experiment import Experiment

@@ -211,9 +211,14 @@ def _package_file(name: str) -> Path | None:
 
 def _without_docstrings(tree: ast.Module) -> ast.Module:
     """What a module's code does: without docstrings, and without its cards, which count by their values."""
-    for node in ast.walk(tree):
+    pending: list[Any] = [tree]
+    while pending:
+        node = pending.pop()
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             node.body = [statement for statement in node.body if not _is_docstring(statement)]
+        for block in ("body", "orelse", "handlers", "finalbody", "cases"):  # expressions hold no docstrings
+            within = getattr(node, block, ())
+            pending += within if isinstance(within, list) else ()
     tree.body = [statement for statement in tree.body if not _is_of_cards(statement)]
     return tree
 

@@ -84,6 +84,7 @@ class Ledger:
         state: ``running`` also after a kill, which leaves no word; ``stopped``: by an interrupt.
         failure: why it failed the last time, if that was a failure.
         pid: of the process that has it, or had it last.
+        seconds: that making it took the last time, by cause (:class:`usaid.stopwatch.Stopwatch`).
     """
 
     path: Path
@@ -91,6 +92,7 @@ class Ledger:
     state: State = "new"
     failure: Failure | None = None
     pid: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
     _file: int | None = field(default=None, repr=False)
 
     @classmethod
@@ -107,23 +109,32 @@ class Ledger:
 
         That is one which a killed run left behind, and which still writes the same files.
         """
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
-        try:
-            self._lock()
-            self._take(os.read(self._file, 1 << 20))
-            yield
-        finally:
-            os.close(self._file)
-            self._file = None
+        with _opened(self.path) as file:
+            if not _is_locked_by_us(file):
+                self._take(os.pread(file, 1 << 20, 0))
+                print(f"waiting for process {self.pid}, which still writes the same files", file=sys.stderr)
+                fcntl.flock(file, fcntl.LOCK_EX)
+            self._take(os.pread(file, 1 << 20, 0))
+            self._file = file
+            try:
+                yield
+            finally:
+                self._file = None
 
-    def note(self, state: State, failure: Failure | None = None) -> None:
+    @contextmanager
+    def held_if_free(self) -> Iterator[bool]:
+        """Keep other processes from the ledger without writing into it; False, at once: a process has it."""
+        with _opened(self.path) as file:
+            yield _is_locked_by_us(file)
+
+    def note(self, state: State, failure: Failure | None = None, seconds: Mapping[str, float] | None = None) -> None:
         """Write down what the job is at; a failure is counted."""
         assert self._file is not None
         self.state, self.failure, self.pid = state, failure, os.getpid()
         self.failures += state == "failed"
+        self.seconds = dict(seconds or {})
         said = asdict(failure) if failure else None
-        content = {"failures": self.failures, "state": state, "pid": self.pid, "failure": said}
+        content = {"failures": self.failures, "state": state, "pid": self.pid, "failure": said, "seconds": self.seconds}
         text = json.dumps(content, indent=1).encode() + b"\n"
         os.pwrite(self._file, text, 0)  # in place: the lock is on this very file
         os.ftruncate(self._file, len(text))
@@ -137,22 +148,50 @@ class Ledger:
             failure = said["failure"]
             self.failures, self.state, self.pid = int(said["failures"]), said["state"], int(said["pid"])
             self.failure = Failure(**failure) if isinstance(failure, Mapping) else None
-        except (ValueError, KeyError, TypeError):
+            seconds = said.get("seconds")
+            self.seconds = {cause: float(value) for cause, value in seconds.items()} if seconds else {}
+        except (ValueError, KeyError, TypeError, AttributeError):
             self.failures, self.state = -1, "new"
-
-    def _lock(self) -> None:
-        assert self._file is not None
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._take(os.pread(self._file, 1 << 20, 0))
-            print(
-                f"waiting for process {self.pid} of an earlier run, which still writes the same files", file=sys.stderr
-            )
-            fcntl.flock(self._file, fcntl.LOCK_EX)
-        except OSError:  # a file system without locks
-            return
 
     def as_failure(self) -> Failure | None:
         """Why the job has no result now; None: it has one, or was not run."""
         return self.failure if self.state == "failed" else None
+
+
+# ------------------------------------------------------------------------------------------------ locks
+
+
+@contextmanager
+def locked(path: Path, why: str) -> Iterator[None]:
+    """Keep a file for this process, which dies with it; waits for a process that has it.
+
+    Args:
+        path: an empty file, made if it is not there.
+        why: what is said before the wait.
+    """
+    with _opened(path) as file:
+        if not _is_locked_by_us(file):
+            print(why, file=sys.stderr)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        yield file
+    finally:
+        os.close(file)
+
+
+def _is_locked_by_us(file: int) -> bool:
+    """Lock an open file if nobody has it; a file system without locks goes on without."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True

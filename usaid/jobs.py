@@ -7,12 +7,14 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, NoReturn, Protocol
 
-from usaid.errors import UsaidError, reason_of
+from usaid.errors import reason_of
 from usaid.failures import Failure, Ledger, first_failure, name_of, write_marker
 from usaid.memory import keep_freed_memory
+from usaid.stopwatch import Stopwatch
 
 
 class WorkflowJob(Protocol):
@@ -28,15 +30,36 @@ class WorkflowJob(Protocol):
     config: Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class Part:
+    """A result of a job that has a ledger of its own: all that the job makes, or one of several score files.
+
+    Attributes:
+        rule: with ``wildcards`` its name, which does not depend on how many parts a job has.
+        wildcards: their values.
+        inputs: the files that it is made from. A failure's marker among them fails it.
+        outputs: its files.
+        failures: how often it had failed when the run was planned; None: nobody knows.
+    """
+
+    rule: str
+    wildcards: tuple[str, ...]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    failures: int | None = None
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return name_of(self.rule, self.wildcards)
+
+
+WriteFailure = Callable[[Part, Failure], None]
+
+
 @contextmanager
-def job(
-    of: WorkflowJob,
-    *,
-    uses_torch: bool = False,
-    takes_failures: bool = False,
-    on_failure: Callable[[Failure], None] | None = None,
-) -> Iterator[None]:
-    """Run a block as a job of the workflow, with what it prints in its log file.
+def job(of: WorkflowJob, *, uses_torch: bool = False, takes_failures: bool = False) -> Iterator[None]:
+    """Run a block as a job of the workflow that makes one result, with what it prints in its log file.
 
     An exception ends the job well for the workflow, which goes on with all that does not need it: its traceback is in
     the log, its one line on the terminal, and a marker (:mod:`usaid.failures`) in place of each output. A job one of
@@ -47,75 +70,167 @@ def job(
         of: the job.
         uses_torch: torch gets the job's threads; it is not imported otherwise.
         takes_failures: inputs may be markers, which the block knows.
-        on_failure: writes the outputs in place of markers: score files have a way of their own to say why.
     """
-    name, log = name_of(of.rule, of.wildcards), of.log[0]
-    ledger = Ledger.at(f"results/{of.config['experiment']}", of.rule, of.wildcards)
-    is_second = of.resources.get("attempt", 1) > 1
-    with ExitStack() as stack:
-        stack.enter_context(ledger.held())
-        stack.enter_context(_terminated_as_interrupt())
-        file = stack.enter_context(_log(log, ledger.path.with_suffix(".log"), is_second))
-        stack.enter_context(_printing_to(file))
-        failure = None if takes_failures else first_failure(of.input)
-        if is_second and ledger.state == "running":
-            failure = Failure(name, f"the process died without a word: killed, or out of memory; see {log}", log)
-        ledger.note("running")
-        if failure is not None:
-            _end_failed(of, ledger, failure, on_failure)
+    whole = Part(of.rule, tuple(of.wildcards), () if takes_failures else tuple(of.input), tuple(of.output))
+    with job_of_parts(of, [whole], uses_torch=uses_torch) as parts:
+        if not parts.waiting:
             sys.exit(0)
+        yield
+        parts.end(whole)
+
+
+@contextmanager
+def job_of_parts(
+    of: WorkflowJob, parts: Sequence[Part], *, uses_torch: bool = False, write_failure: WriteFailure | None = None
+) -> Iterator["Parts"]:
+    """As :func:`job`, of several results, each with a ledger and failures of its own.
+
+    The block makes those that are :attr:`Parts.waiting` and says of each when it begins and ends; a single one has
+    begun. Those that had begun when a process died without a word fail for that in the next one; the others are made.
+
+    Args:
+        of: the job.
+        parts: its results.
+        uses_torch: as :func:`job` has it.
+        write_failure: writes the outputs of a part in place of markers: score files have a way of their own to say why.
+    """
+    clock = Stopwatch()
+    place = Ledger.at(f"results/{of.config['experiment']}", of.rule, of.wildcards).path
+    attempt = of.resources.get("attempt", 1)
+    with ExitStack() as stack:
+        ledgers = {part: _ledger(of, part) for part in parts}
+        for ledger in ledgers.values():
+            stack.enter_context(ledger.held())
+        stack.enter_context(_terminated_as_interrupt())
+        stack.enter_context(_printing_to(stack.enter_context(_log(of.log[0], place.with_suffix(".log"), attempt > 1))))
+        stack.enter_context(clock.running())
+        states = Parts(ledgers, of.log[0], write_failure, clock)
+        states.sort_out(attempt)
         try:
-            if uses_torch:
+            if uses_torch and states.waiting:
                 _give_threads(of.threads)
-            yield
-            _check_outputs(of)
+            yield states
+            states.end_all("the job ended without making it")
         except Exception as error:
             traceback.print_exc()
-            _end_failed(of, ledger, Failure(name, reason_of(error), log), on_failure)
+            states.end_all(reason_of(error))
         except BaseException:
             traceback.print_exc()
-            ledger.note("stopped")
+            states.stop()
             raise
+
+
+def _ledger(of: WorkflowJob, part: Part) -> Ledger:
+    return Ledger.at(f"results/{of.config['experiment']}", part.rule, part.wildcards)
+
+
+class Parts:
+    """What the parts of a job are at."""
+
+    def __init__(
+        self, ledgers: Mapping[Part, Ledger], log: str, write_failure: WriteFailure | None, clock: Stopwatch
+    ) -> None:
+        """
+        Args:
+            ledgers: of each part, held by this process.
+            log: the job's log file.
+            write_failure: as :func:`job_of_parts` has it.
+            clock: the process's.
+        """
+        self._ledgers, self._log, self._write_failure, self._clock = ledgers, log, write_failure, clock
+        self._begun: list[Part] = []
+        self.waiting = [*ledgers]
+        """Those that are neither made nor failed."""
+
+    def sort_out(self, attempt: int) -> None:
+        """Fail those that cannot be made: for a marker among the inputs, or for a process that died.
+
+        Args:
+            attempt: 1, or more where processes of this job died in this run.
+        """
+        deaths = attempt - 1
+        died = [part for part, ledger in self._ledgers.items() if ledger.state == "running"] if deaths else []
+        standing = {part: said for part in self.waiting if deaths and (said := self._of_this_run(part))}
+        if deaths > len(died) + len(standing) + 1:  # twice of no part's doing
+            died = [part for part in self.waiting if part not in standing]
+        for part in [*self.waiting]:
+            if self._ledgers[part].state == "running" and not deaths:
+                self._ledgers[part].note("stopped")  # by a kill of an earlier run
+            if part in standing:
+                self.waiting.remove(part)
+                self._write(part, standing[part])
+            elif part in died:
+                why = f"the process died without a word: killed, or out of memory; see {self._log}"
+                self._fail(part, Failure(part.name, why, self._log))
+            elif (failure := first_failure(part.inputs)) is not None:
+                self._fail(part, failure)
+        if len(self._ledgers) == 1:
+            self.begin(self.waiting)
+
+    def _of_this_run(self, part: Part) -> Failure | None:
+        """Why a part failed in an earlier process of this run: it is not tried again, and not counted again."""
+        ledger = self._ledgers[part]
+        return ledger.as_failure() if part.failures is not None and ledger.failures != part.failures else None
+
+    def begin(self, parts: Sequence[Part]) -> None:
+        """Say which parts are worked on: it is theirs if the process dies."""
+        for part in parts:
+            self._ledgers[part].note("running")
+        self._begun += parts
+        if len(self._ledgers) > 1:
+            print(f"---- {', '.join(part.name for part in parts)}")
+
+    def end(self, part: Part, reason: str | None = None) -> None:
+        """Say that a part has its outputs, or failed for a reason, one line."""
+        missing = next((output for output in part.outputs if not Path(output).exists()), None)
+        if reason is None and missing is not None:
+            reason = f"{missing}: the job ended without writing it"
+        if reason is not None:
+            self._fail(part, Failure(part.name, reason, self._log))
         else:
-            ledger.note("made")
+            self.waiting.remove(part)
+            self._ledgers[part].note("made", seconds=self._clock.lap())
 
+    def end_all(self, reason: str) -> None:
+        """Say of all that have not ended that they failed."""
+        for part in [*self.waiting]:
+            self._fail(part, Failure(part.name, reason, self._log))
 
-def _end_failed(
-    of: WorkflowJob, ledger: Ledger, failure: Failure, on_failure: Callable[[Failure], None] | None
-) -> None:
-    """Say a failure in place of the outputs, on the terminal and in the ledger."""
-    name = name_of(of.rule, of.wildcards)
-    own = failure.job == name
-    print(f"error: {name}: {failure.reason}" if own else f"error: {name}: not made, since {failure}")
-    try:
-        _write_in_place_of_outputs(of, failure, on_failure)
-        ledger.note("failed", failure)
-    except OSError as error:
-        _give_up(f"error: {name}: {failure.reason}; nor can that be written down ({error.strerror})")
-    if own:
-        print(f"error: {name}: {failure.reason}", file=sys.__stderr__, flush=True)
+    def stop(self) -> None:
+        """Say of those that are worked on that they were stopped."""
+        for part in self._begun:
+            if part in self.waiting:
+                self._ledgers[part].note("stopped")
+
+    def _fail(self, part: Part, failure: Failure) -> None:
+        """Say a failure in place of the outputs, on the terminal and in the ledger."""
+        own = failure.job == part.name
+        said = f"error: {part.name}: {failure.reason}"
+        print(said if own else f"error: {part.name}: not made, since {failure}")
+        self.waiting.remove(part)
+        try:
+            self._write(part, failure)
+            self._ledgers[part].note("failed", failure, self._clock.lap())
+        except OSError as error:
+            _give_up(f"{said}; nor can that be written down ({error.strerror})")
+        if own:
+            print(said, file=sys.__stderr__, flush=True)
+
+    def _write(self, part: Part, failure: Failure) -> None:
+        """Write the outputs in a way of their own, or as markers."""
+        if self._write_failure is not None:
+            try:
+                self._write_failure(part, failure)
+                return
+            except Exception:
+                traceback.print_exc()
+        for output in part.outputs:
+            write_marker(output, failure)
 
 
 def _give_up(line: str) -> NoReturn:
     print(line, file=sys.__stderr__, flush=True)
     sys.exit(1)
-
-
-def _write_in_place_of_outputs(of: WorkflowJob, failure: Failure, on_failure: Callable[[Failure], None] | None) -> None:
-    if on_failure is not None:
-        try:
-            on_failure(failure)
-            return
-        except Exception:
-            traceback.print_exc()
-    for output in of.output:
-        write_marker(output, failure)
-
-
-def _check_outputs(of: WorkflowJob) -> None:
-    for output in of.output:
-        if not Path(output).exists():
-            raise UsaidError(f"{output}: the job ended without writing it")
 
 
 def _give_threads(threads: int) -> None:
@@ -134,6 +249,7 @@ def _log(path: str, kept: Path, is_second: bool) -> Iterator[IO[str]]:
             before = kept.read_text(encoding="utf-8", errors="replace")
     with open(path, "w", buffering=1, encoding="utf-8") as file:
         file.write(before)
+        kept.parent.mkdir(parents=True, exist_ok=True)
         kept.unlink(missing_ok=True)
         with suppress(OSError):  # a file system without links
             os.link(path, kept)

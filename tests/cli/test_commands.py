@@ -6,11 +6,12 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
 import usaid_cli
-from evaluators.dag import Dag
+from evaluators.dag.dag import Dag
 from usaid.datasets.miniature.writer import write_miniature
 from usaid.experiment.reading import read_experiment
 from usaid.scores.files import read_scores
@@ -72,6 +73,19 @@ def test_scores_and_table(folder):
     further = read_scores("draws/noisy.parquet")
     assert further.rows["draw"].tolist() == further.provenance["draws"] == [1, 2]
     assert further.provenance["code_hash"] == of_the_workflow
+
+
+def test_several_benchmarks_at_once_and_one_that_fails_costs_the_others_nothing(folder):
+    quality = {name: {"sigmas": [25]} for name in ("kodak_quality", "voc_quality")}
+    (folder / "two.yaml").write_text(yaml.safe_dump(EXPERIMENT | {"benchmarks": quality}))
+    np.savez("niqe.npz", mu_pris_param=np.zeros((1, 36)), cov_pris_param=np.eye(36))
+    score = ["score", "two.yaml", "--denoiser", "noisy", "--benchmark", *quality, "--output", "kodak.parquet"]
+    with pytest.raises(SystemExit, match=r"^error: --output: 1 files for 2 benchmarks; give one for each$"):
+        usaid_cli.main(score)
+    with pytest.raises(SystemExit, match=r"^error: voc_quality: absent\.npz: "):
+        usaid_cli.main([*score, "voc.parquet", "--judge-file", "niqe.npz", "absent.npz"])
+    assert len(read_scores("kodak.parquet").rows) == 1
+    assert not Path("voc.parquet").exists()
 
 
 def test_config(capsys):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import usaid_cli
-from evaluators.dag import code_of_training
+from evaluators.dag.code import code_of_training
 from usaid.checkpoints import load_state
 from usaid.datasets.miniature.writer import write_miniature
 from usaid.denoisers.dncnn.network import dncnn_from_state

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from evaluators.dag import Dag, any_of, code_of_training, list_of_ids
+from evaluators.dag.code import any_of, code_of_training, list_of_ids
+from evaluators.dag.dag import Dag
 from usaid.errors import UsaidError
 from usaid.experiment.reading import checked_experiment, read_experiment
 from usaid.failures import Failure, Ledger
@@ -67,7 +68,7 @@ def all_jobs(jobs: Dag) -> dict[str, Any]:
 
 def test_needs_nothing_heavy():
     """A workflow is parsed for every dry run: what takes a second to import has no place in it."""
-    code = "import sys, evaluators.dag; print(*(name for name in sys.modules if '.' not in name))"
+    code = "import sys, evaluators.dag.dag; print(*(name for name in sys.modules if '.' not in name))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=CONFIG.parent)
     heavy = {"torch", "pandas", "pyarrow", "matplotlib", "scipy", "requests", "PIL", "snakemake"}
     assert set(done.stdout.split()) & heavy == set()
@@ -392,6 +393,51 @@ class TestTables:
         files = shipped.index().files
         assert files["tables"] == [f"{shipped.results}/tables/table_{name}.csv" for name in shipped.tables]
         assert len(set(files["scores"])) == len(files["scores"])
+
+
+class TestSharedWork:
+    """Score files that one job makes, and those that gain from the job of another."""
+
+    def test_a_part_is_what_its_own_job_would_be_told(self, shipped):
+        for benchmark in shipped.experiment.benchmarks:
+            part, job = shipped.part("score", benchmark, "u_said"), shipped.score(benchmark, "u_said")
+            assert json.loads(json.dumps(part)) == part
+            assert (part["settings"], part["code"]) == (job.settings, job.code)
+            assert set(part["inputs"]) == {path for paths in job.files.values() for path in paths}
+            assert part["output"] in shipped.scores([benchmark])
+
+    def test_there_are_batches_only_where_asked_for_and_they_have_every_score_file_once(self, shipped):
+        assert (shipped.batches == {}) == (shipped.experiment.score_jobs == "file")
+        jobs = Dag(shipped.experiment.model_copy(update={"score_jobs": "data_set"}))
+        outputs = [path for batch in jobs.batches for path in jobs.outputs_of(batch)]
+        assert len(outputs) == len(set(outputs))
+        assert set(outputs) == {*jobs.scores(jobs.experiment.benchmarks), *jobs.index().files["scores"]}
+
+    def test_a_batch_is_all_of_a_data_sets_split(self):
+        jobs = Dag(read_experiment(CONFIG / "smoke.yaml"))
+        batch = jobs.batches["score_voc2012_val"]
+        assert {benchmark for _, benchmark, _ in batch.files} == {"voc_quality", "voc_segmentation"}
+        assert ("score", "voc_quality", "u_said_k10") in batch.files
+        assert ("score_draws", "voc_segmentation", "u_said") in batch.files
+        assert batch.denoisers == len({denoiser for *_, denoiser in batch.files}) == 7
+        inputs = jobs.batch("score_voc2012_val").files["all"]
+        assert inputs.count("results/smoke/weights/u_said.safetensors") == 1
+
+    def test_siblings_see_the_same_images_through_the_same_denoiser(self):
+        jobs = Dag(read_experiment(CONFIG / "smoke.yaml"))
+        assert jobs.siblings("score", "voc_quality", "u_said") == ["voc_segmentation"]
+        assert jobs.siblings("score", "voc_segmentation", "u_said") == ["voc_quality"]
+        assert jobs.siblings("score", "voc_quality", "u_said_k10") == []
+        assert jobs.siblings("score_draws", "voc_segmentation", "u_said") == [], "Table X is not of VOC's quality"
+        assert jobs.siblings("score", "kodak_quality", "u_said") == []
+
+    @pytest.mark.parametrize("change", [{"subset": "few.txt"}, {"longest_side": 64}])
+    def test_benchmarks_on_other_lists_or_sizes_are_no_siblings(self, change):
+        segmenter = {"network": "fpn", "encoder": "efficientnet_lite0", "train": {}}
+        benchmarks = {"voc_quality": {"sigmas": [25]}, "voc_segmentation": {"sigmas": [25], "segmenter": segmenter}}
+        assert dag(benchmarks=benchmarks).siblings("score", "voc_quality", "noisy") == ["voc_segmentation"]
+        changed = benchmarks | {"voc_quality": benchmarks["voc_quality"] | change}
+        assert dag(benchmarks=changed).siblings("score", "voc_quality", "noisy") == []
 
 
 class TestFailures:

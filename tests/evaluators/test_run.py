@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from evaluators.dag import Dag
-from evaluators.run import RunJob, failures, lock, problems, summary
+from evaluators.dag.dag import Dag
+from evaluators.run import RunJob, failures, lock, parts_of, problems, summary
 from evaluators.scoring.job import ScoreJob, write_failure
 from usaid.datasets.deepglobe import DeepGlobe
 from usaid.errors import UsaidError
@@ -44,6 +44,17 @@ def folder(tmp_path, monkeypatch) -> Path:
     """An empty working folder."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+def test_score_files_have_names_of_their_own_however_many_a_job_makes():
+    jobs, denoisers = dag(score_jobs="data_set"), {"noisy": {"method": "noisy"}, "clean": {"method": "clean"}}
+    assert parts_of(jobs, SCORE) == [SCORE]
+    jobs = dag(score_jobs="data_set", denoisers=denoisers)
+    whole = RunJob("score_kodak_all", {}, tuple(jobs.outputs_of("score_kodak_all")))
+    scores = "results/small/scores/kodak_quality"
+    assert [(part.name, part.outputs) for part in parts_of(jobs, whole)] == [
+        (f"score kodak_quality/{name}", (f"{scores}/{name}.parquet",)) for name in denoisers
+    ]
 
 
 class TestLock:

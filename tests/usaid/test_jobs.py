@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 
 from usaid.errors import UsaidError
 from usaid.failures import Failure, Ledger, failure_in, write_marker
-from usaid.jobs import job
+from usaid.jobs import Part, Parts, job, job_of_parts
 
 
 @pytest.fixture(autouse=True)
@@ -101,19 +102,6 @@ def test_a_job_may_take_failures():
     with job(of(inputs=("input.json",)), takes_failures=True):
         Path("made.txt").write_text("whole")
     assert ledger().state == "made"
-
-
-def test_outputs_may_say_it_their_own_way_and_else_get_markers():
-    with job(of(), on_failure=lambda failure: Path("made.txt").write_text(failure.reason) and None):
-        raise UsaidError("out of luck")
-    assert Path("made.txt").read_text() == "out of luck"
-
-    def broken(failure: Failure) -> None:
-        raise ImportError("pandas")
-
-    with job(of(), on_failure=broken):
-        raise UsaidError("out of luck")
-    assert failure_in("made.txt") == Failure("score kodak/noisy", "out of luck", "job.log")
 
 
 def test_an_interrupt_is_no_failure():
@@ -220,3 +208,162 @@ def test_torch_is_imported_only_for_jobs_that_use_it():
         """
     subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True)
     assert Ledger.at("results/tiny", "table", ["6"]).state == "made", Path("a.log").read_text()
+
+
+# ------------------------------------------------------------------------------------------------ jobs of several parts
+
+
+NAMES = ("noisy", "u_said", "mlp")
+
+
+def part(name: str, failures: int | None = 0, inputs: tuple[str, ...] = ()) -> Part:
+    return Part("score", ("kodak", name), inputs, (f"{name}.parquet",), failures)
+
+
+def state(name: str) -> tuple[str, int]:
+    """What the ledger of a part says."""
+    of_part = Ledger.at("results/tiny", "score", ["kodak", name])
+    return of_part.state, of_part.failures
+
+
+def batch(attempt: int = 1, parts: Sequence[Part] = tuple(map(part, NAMES)), **options: Any) -> Any:
+    """A job that makes several score files."""
+    asked = SimpleNamespace(
+        rule="score_kodak_all", wildcards=[], input=[], output=[], log=["job.log"], threads=1,
+        resources={"attempt": attempt}, config={"experiment": "tiny"},
+    )  # fmt: skip
+    return job_of_parts(asked, parts, **options)
+
+
+def make_all(parts: Parts, but: Sequence[str] = ()) -> list[str]:
+    """Make what waits; the names of what was made."""
+    made = [each for each in parts.waiting if each.wildcards[1] not in but]
+    for each in made:
+        parts.begin([each])
+        Path(each.outputs[0]).write_text("whole")
+        parts.end(each)
+    return [each.wildcards[1] for each in made]
+
+
+class TestParts:
+    """Of a job that makes several results: each has a ledger and failures of its own."""
+
+    def test_each_is_made_and_has_its_section_in_the_log(self):
+        with batch() as parts:
+            make_all(parts)
+        assert {name: state(name) for name in NAMES} == dict.fromkeys(NAMES, ("made", 0))
+        assert Path("job.log").read_text().splitlines() == [f"---- score kodak/{name}" for name in NAMES]
+
+    def test_a_failure_costs_its_own(self, capfd):
+        with batch() as parts:
+            parts.begin([part("mlp")])
+            parts.end(part("mlp"), "by zero")
+            make_all(parts)
+        assert failure_in("mlp.parquet") == Failure("score kodak/mlp", "by zero", "job.log")
+        assert (state("mlp"), state("noisy")) == (("failed", 1), ("made", 0))
+        assert capfd.readouterr().err == "error: score kodak/mlp: by zero\n"
+
+    def test_a_marker_among_the_inputs_of_one_costs_that_one(self):
+        root = Failure("train_denoiser mlp", "diverged")
+        write_marker("mlp.safetensors", root)
+        with batch(parts=[part("noisy"), part("mlp", inputs=("mlp.safetensors",))]) as parts:
+            assert make_all(parts) == ["noisy"]
+        assert failure_in("mlp.parquet") == root
+
+    def test_failures_may_be_said_in_a_way_of_their_own_and_else_get_markers(self):
+        said = []
+        with batch(write_failure=lambda which, failure: said.append((which.name, failure.reason))) as parts:
+            parts.end(part("noisy"), "out of luck")
+            make_all(parts)
+        assert said == [("score kodak/noisy", "out of luck")]
+        assert not Path("noisy.parquet").exists()
+
+        def broken(which: Part, failure: Failure) -> None:
+            raise ImportError("pandas")
+
+        with batch(write_failure=broken) as parts:
+            parts.end(part("noisy"), "out of luck")
+            make_all(parts)
+        assert failure_in("noisy.parquet") == Failure("score kodak/noisy", "out of luck", "job.log")
+
+    def test_what_the_block_does_not_make_fails(self):
+        with batch() as parts:
+            make_all(parts, but=["mlp"])
+        assert state("mlp") == ("failed", 1)
+        with batch() as parts:
+            make_all(parts, but=["mlp", "u_said"])
+            raise UsaidError("out of luck")
+        assert Path("job.log").read_text().count("Traceback") == 1
+        assert [str(failure_in(f"{name}.parquet")) for name in NAMES[1:]] == [
+            f"score kodak/{name} failed: out of luck" for name in NAMES[1:]
+        ]
+
+    def test_an_interrupt_stops_those_that_are_worked_on(self):
+        def interrupted() -> None:
+            with batch() as parts:
+                make_all(parts, but=["u_said", "mlp"])
+                parts.begin([part("u_said")])
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            interrupted()
+        assert [state(name) for name in NAMES] == [("made", 0), ("stopped", 0), ("new", 0)]
+
+    def die(self, name: str = "", attempt: int = 1) -> None:
+        """What a process leaves that dies while it makes a part, or none."""
+        code = f"""
+            import os
+            from test_jobs import batch, make_all, part
+            with batch({attempt}) as parts:
+                if {name!r}:
+                    parts.begin([part({name!r})])
+                os._exit(9)
+            """
+        here = str(Path(__file__).parent)
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join([here, *sys.path])}
+        done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], env=environment)
+        assert done.returncode == 9
+
+    def test_a_death_costs_those_that_were_worked_on_once_a_run(self):
+        self.die("mlp")
+        self.die("noisy", attempt=2)
+        with batch(attempt=3) as parts:
+            assert make_all(parts) == ["u_said"]
+        for name in ("mlp", "noisy"):
+            assert state(name) == ("failed", 1)
+            assert "died without a word" in str(failure_in(f"{name}.parquet"))
+        with batch(parts=[part(name, failures=state(name)[1]) for name in NAMES]) as parts:
+            assert make_all(parts) == [*NAMES], "the next run tries again"
+
+    def test_a_kill_in_an_earlier_run_is_no_death_in_this_one(self):
+        self.die("mlp")
+        self.die("noisy", attempt=1)
+        with batch(attempt=2) as parts:
+            assert make_all(parts) == ["u_said", "mlp"]
+
+    def test_a_process_that_dies_before_it_begins_is_tried_again_once(self):
+        self.die()
+        self.die(attempt=2)
+        with batch(attempt=3) as parts:
+            assert make_all(parts) == []
+        assert {state(name) for name in NAMES} == {("failed", 1)}
+
+
+def test_a_ledger_that_is_held_is_not_waited_for_by_who_only_may_have_it():
+    with ledger().held(), ledger().held_if_free() as is_free:
+        assert not is_free
+    with ledger().held_if_free() as is_free:
+        assert is_free
+    assert ledger().state == "new", "nothing is written"
+
+
+def test_the_ledger_says_where_the_time_went():
+    with job(of()):
+        import this  # noqa: F401 - whatever was not imported yet
+
+        Path("made.txt").write_text("whole")
+    assert set(ledger().seconds) == {"start", "imports", "work"}
+    assert all(seconds >= 0 for seconds in ledger().seconds.values())
+    content = ledger().path.read_text().replace('"seconds"', '"of_an_older_version"')
+    ledger().path.write_text(content)
+    assert (ledger().state, ledger().seconds) == ("made", {})

@@ -42,9 +42,9 @@ ROWS = pd.DataFrame({"image_id": ["kodim01"], "sigma": [25.0], "draw": [0]})
 
 
 def experiment() -> dict:
-    """The demo's, on data of the user's, with all kinds of jobs: also an own denoiser, an import and two seeds."""
+    """The demo's, on data of the user's, with a job for each score file, an own denoiser, an import and two seeds."""
     everything = yaml.safe_load((REPOSITORY / "config/smoke.yaml").read_text(encoding="utf-8"))
-    del everything["data_source"]
+    del everything["data_source"], everything["score_jobs"]
     everything |= {"experiment": "all_kinds", "data_root": "data", "subsets": {"kodak/all": "kodak.txt"}}
     everything["denoisers"] |= {
         "own": {"method": "own_denoiser:Scaled", "benchmarks": ["kodak_quality"], "options": {"table": "table.json"}},

@@ -174,6 +174,10 @@ class Experiment(Settings):
     """Table X; null removes it."""
     convergence: Convergence | None = None
     """Figure 2; null removes it."""
+    score_jobs: Literal["file", "data_set"] = "file"
+    """`file`: the workflow has a job for each score file. `data_set`: one for all score files of a data set, which
+    share a process; for many small ones. A change of one of them then makes all of them again, from their journals:
+    only what changed is computed."""
     notes: tuple[Sentence, ...] = ()
     """Sentences for the footnotes of every table."""
     allow_failures: Flag = False
@@ -397,7 +401,7 @@ class Experiment(Settings):
     @property
     def sha256(self) -> str:
         """Hash of all its settings that results depend on."""
-        return hashlib.sha256(self.model_dump_json(exclude={"allow_failures"}).encode()).hexdigest()
+        return hashlib.sha256(self.model_dump_json(exclude={"allow_failures", "score_jobs"}).encode()).hexdigest()
 
 
 @cache

@@ -3,8 +3,9 @@
 
 import sys
 
-from evaluators.dag import Dag, any_of
-from evaluators.run import RunJob, failures, lock, problems, summary
+from evaluators.dag.code import any_of
+from evaluators.dag.dag import Dag
+from evaluators.run import RunJob, failures, lock, parts_of, problems, summary
 from usaid.errors import UsaidError
 from usaid.experiment.reading import checked_experiment, checked_files
 
@@ -19,6 +20,11 @@ except UsaidError as error:
     sys.exit(f"error: {error}")
 
 DATA, RESULTS = JOBS.data_root, JOBS.results
+
+
+# Of what scores wait for: where all is made, the judges are there when scoring begins, so that the benchmarks of the same
+# images share work.
+BEFORE_SCORES = 1
 
 
 wildcard_constraints:
@@ -43,6 +49,21 @@ def get_code(job):
     return lambda wildcards: job(**dict(wildcards.items())).code
 
 
+def get_parts(rule):
+    """The score file of a job, by its wildcards: what it depends on, and what it is told."""
+    return lambda wildcards: [JOBS.part(rule, **dict(wildcards.items()))]
+
+
+def get_parts_of(batch):
+    """The score files of a job that makes many."""
+    return lambda wildcards: JOBS.batch(batch).settings["parts"]
+
+
+def get_files_of(batch):
+    """The input files of a job that makes many score files."""
+    return lambda wildcards: JOBS.batch(batch).files["all"]
+
+
 def get_failures(rule):
     """How often a job has failed so far: one that failed differs from what was recorded of it, and is made again."""
     return lambda wildcards: JOBS.failures_of(rule, wildcards)
@@ -59,8 +80,9 @@ def get_threads(most):
 
 
 def jobs_of_run():
-    """What was asked for, and what it needs."""
-    return [RunJob(job.rule.name, dict(job.wildcards_dict), tuple(map(str, job.output))) for job in workflow.dag.jobs]
+    """What was asked for, and what it needs: score files, however many a job makes."""
+    jobs = [RunJob(job.rule.name, dict(job.wildcards_dict), tuple(map(str, job.output))) for job in workflow.dag.jobs]
+    return [part for job in jobs for part in parts_of(JOBS, job)]
 
 
 def start_run():

@@ -16,6 +16,7 @@ rule import_weights:
         failures=get_failures("import_weights"),
         settings=get_settings(JOBS.import_weights),
         code=get_code(JOBS.import_weights),
+    priority: BEFORE_SCORES
     resources:
         attempt=get_attempt,
     retries: 1
@@ -43,6 +44,7 @@ rule train_denoiser:
         settings=get_settings(JOBS.train_denoiser),
         code=get_code(JOBS.train_denoiser),
     threads: get_threads(8)
+    priority: BEFORE_SCORES
     resources:
         attempt=get_attempt,
     retries: 1

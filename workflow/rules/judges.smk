@@ -14,6 +14,7 @@ rule fit_niqe:
         failures=get_failures("fit_niqe"),
         settings=get_settings(JOBS.fit_niqe),
         code=get_code(JOBS.fit_niqe),
+    priority: BEFORE_SCORES
     resources:
         attempt=get_attempt,
     retries: 1
@@ -39,6 +40,7 @@ rule train_judge:
         settings=get_settings(JOBS.train_judge),
         code=get_code(JOBS.train_judge),
     threads: get_threads(8)
+    priority: BEFORE_SCORES
     resources:
         attempt=get_attempt,
     retries: 1

@@ -1,31 +1,32 @@
 # One job: one benchmark x one denoiser with all its sigmas. Table X's further noise draws are jobs of their own.
+# With `score_jobs: data_set`: one job for all of that on a data set's split.
 
 
-rule score:
-    input:
-        get_files(JOBS.score),
-    output:
-        f"{RESULTS}/scores/{{benchmark}}/{{denoiser}}.parquet",
-    log:
-        f"{RESULTS}/logs/scores/{{benchmark}}/{{denoiser}}.log",
-    message:
-        "score {wildcards.benchmark}/{wildcards.denoiser}"
-    params:
-        failures=get_failures("score"),
-        settings=get_settings(JOBS.score),
-        code=get_code(JOBS.score),
-    threads: get_threads(2)
-    resources:
-        attempt=get_attempt,
-        mem_mb=4000,
-    retries: 1
-    conda:
-        "../../envs/suite.yaml"
-    script:
-        "../scripts/score.py"
+if not JOBS.batches:
+
+    rule score:
+        input:
+            get_files(JOBS.score),
+        output:
+            f"{RESULTS}/scores/{{benchmark}}/{{denoiser}}.parquet",
+        log:
+            f"{RESULTS}/logs/scores/{{benchmark}}/{{denoiser}}.log",
+        message:
+            "score {wildcards.benchmark}/{wildcards.denoiser}"
+        params:
+            parts=get_parts("score"),
+        threads: get_threads(2)
+        resources:
+            attempt=get_attempt,
+            mem_mb=4000,
+        retries: 1
+        conda:
+            "../../envs/suite.yaml"
+        script:
+            "../scripts/score.py"
 
 
-if JOBS.experiment.draws is not None:
+if not JOBS.batches and JOBS.experiment.draws is not None:
 
     rule score_draws:
         input:
@@ -37,14 +38,39 @@ if JOBS.experiment.draws is not None:
         message:
             "score_draws {wildcards.benchmark}/{wildcards.denoiser}"
         params:
-            failures=get_failures("score_draws"),
-            settings=get_settings(JOBS.score_draws),
-            code=get_code(JOBS.score_draws),
+            parts=get_parts("score_draws"),
         threads: get_threads(2)
         resources:
             attempt=get_attempt,
             mem_mb=4000,
         retries: 1
+        conda:
+            "../../envs/suite.yaml"
+        script:
+            "../scripts/score.py"
+
+
+# A process may be killed by each denoiser in turn, and once or twice by something else.
+for batch in JOBS.batches:
+
+    rule:
+        name:
+            batch
+        input:
+            get_files_of(batch),
+        output:
+            JOBS.outputs_of(batch),
+        log:
+            f"{RESULTS}/logs/scores/{batch}.log",
+        message:
+            f"{batch}: {len(JOBS.outputs_of(batch))} score files"
+        params:
+            parts=get_parts_of(batch),
+        threads: get_threads(2)
+        resources:
+            attempt=get_attempt,
+            mem_mb=4000,
+        retries: JOBS.batches[batch].denoisers + 2
         conda:
             "../../envs/suite.yaml"
         script:

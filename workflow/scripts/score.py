@@ -1,43 +1,80 @@
-"""Score one denoiser on one benchmark, or its further noise draws; a failure becomes a score file that says why."""
+"""Score denoisers on benchmarks, each into a file of its own; a failure becomes a score file that says why."""
 
+from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 
-from usaid.failures import Failure, name_of
-from usaid.jobs import job
+from usaid.failures import Failure, Ledger, locked
+from usaid.jobs import Part, job_of_parts
+
+RESULTS = f"results/{snakemake.config['experiment']}"
 
 
-def path_of(name: str | None) -> Path | None:
-    """A path that may be missing."""
-    return None if name is None else Path(name)
+def part_of(told) -> Part:
+    """A score file as jobs know it."""
+    return Part(told["rule"], tuple(told["wildcards"]), tuple(told["inputs"]), (told["output"],), told["failures"])
 
 
-def score_job():
-    """What is scored."""
-    from evaluators.scoring.job import ScoreJob
+@cache
+def experiment():
+    """What is run."""
     from usaid.experiment.reading import checked_experiment
 
-    settings = snakemake.params.settings
-    return ScoreJob(
-        checked_experiment(snakemake.config),
-        snakemake.wildcards.benchmark,
-        snakemake.wildcards.denoiser,
-        output=Path(snakemake.output[0]),
-        judge_file=path_of(settings["judge_file"]),
-        weights=path_of(settings["weights"]),
-        code_hash=snakemake.params.code,
-        draws=range(*settings["draws"]) if "draws" in settings else None,
-    )
+    return checked_experiment(snakemake.config)
 
 
-def fail(failure: Failure) -> None:
+def job_of(told):
+    """A score file as the scorer knows it."""
+    from evaluators.score_parts import score_job
+
+    return score_job(experiment(), told)
+
+
+def write_failure(part: Part, failure: Failure) -> None:
     """Write a score file that says why it is empty; of a failure elsewhere it also says where."""
     from evaluators.scoring.job import write_failure
 
-    own = failure.job == name_of(snakemake.rule, snakemake.wildcards)
-    write_failure(score_job(), failure.reason if own else str(failure))
+    write_failure(job_of(PARTS[part]), failure.reason if failure.job == part.name else str(failure))
 
 
-with job(snakemake, uses_torch=True, on_failure=fail):
-    from evaluators.scoring.job import score_to_file
+def keep_images(told) -> None:
+    """Let nobody else denoise the same images with the same denoiser, or wait for who does.
 
-    score_to_file(score_job())
+    No two jobs wait for each other. A job waits for this lock while it has none, then for the ledger of its own score
+    file, and for nothing after that: ledgers of companions are taken if they are free. Who has this lock, or a ledger,
+    is therefore at work, or waits for a ledger whose holder, a process of an earlier run, is at work.
+    """
+    images, denoiser = told["images"].replace("/", "_"), told["wildcards"][1]
+    path = Path(RESULTS, "jobs", told["rule"], f"{images}.{denoiser}.lock")
+    stack.enter_context(locked(path, f"waiting for a job that denoises {told['images']} with {denoiser}, too"))
+
+
+def free_companions(told):
+    """Score files that gain from this one and that nobody is at work on; their own jobs find their rows."""
+    from evaluators.score_parts import companions_of
+
+    for companion in companions_of(experiment(), told):
+        ledger = Ledger.at(RESULTS, companion["rule"], companion["wildcards"])
+        if stack.enter_context(ledger.held_if_free()):
+            yield companion
+
+
+PARTS = {part_of(told): told for told in snakemake.params.parts}
+IS_BATCH = snakemake.rule not in ("score", "score_draws")
+
+with ExitStack() as stack:
+    if not IS_BATCH:
+        keep_images(*PARTS.values())
+    parts = stack.enter_context(job_of_parts(snakemake, [*PARTS], uses_torch=True, write_failure=write_failure))
+    if parts.waiting:
+        from evaluators.scoring.job import score_together
+
+        jobs = {part: job_of(PARTS[part]) for part in parts.waiting}
+        names = {id(job): part for part, job in jobs.items()}
+        companions = [] if IS_BATCH else [job_of(told) for told in free_companions(*PARTS.values())]
+        score_together(
+            [*jobs.values()],
+            companions,
+            begins=lambda group: parts.begin([names[id(job)] for job in group if id(job) in names]),
+            ends=lambda job, reason: parts.end(names[id(job)], reason),
+        )

@@ -154,7 +154,7 @@ def test_files_are_checked_one_by_one(file):
 
 def test_no_module_of_a_users_own_is_run_when_an_experiment_is_read(tmp_path, monkeypatch):
     """Nor when its jobs are made out, as a dry run does: it might print, end the process, or worse."""
-    from evaluators.dag import Dag
+    from evaluators.dag.dag import Dag
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)

@@ -1,0 +1,119 @@
+"""Where an experiment has its files, and what a job waits for that reads one."""
+
+import os
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from evaluators.dag.code import list_of_ids, user_file
+from usaid.datasets.sources import WEIGHTS, files_of
+from usaid.experiment.experiment import DenoiserEntry, Experiment
+from usaid.experiment.model import EncoderSettings
+from usaid.failures import Ledger
+from usaid.registries import DATASETS
+
+
+class Files:
+    """The files of one experiment."""
+
+    def __init__(self, experiment: Experiment) -> None:
+        """
+        Args:
+            experiment: with its results below the working folder.
+        """
+        self.experiment = experiment
+        self.results = experiment.results
+        self.data_root = os.path.normpath(experiment.data_root)
+        self.entries = experiment.entries
+        self._failures: dict[tuple[str, ...], int] = {}
+
+    @property
+    def is_generated(self) -> bool:
+        """Whether its data sets are generated: too small for threads to share."""
+        return self.experiment.data_source == "miniature"
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """What a record can be of: data sets and weights that can be fetched."""
+        return (*DATASETS, *WEIGHTS)
+
+    def record(self, source: str) -> str:
+        """The record that a data set or a set of weights is there: what a job waits for that reads of it.
+
+        It has no code hash: what is on disk stays what it is when the way to get it changes.
+        """
+        return f"{self.results}/data/{source}.json"
+
+    def failures_of(self, rule: str, wildcards: Iterable[str]) -> int:
+        """How often a job has failed so far, as it was when this object first looked.
+
+        A parameter of every job: one that failed has raised the number, so that it is made again.
+        """
+        place = (rule, *wildcards)
+        if place not in self._failures:
+            self._failures[place] = Ledger.at(self.results, rule, place[1:]).failures
+        return self._failures[place]
+
+    def below_data(self, file: str) -> str:
+        """The path of a file that the experiment names below ``data_root``; absolute paths stay as they are."""
+        return os.path.normpath(os.path.join(self.data_root, file))
+
+    def _record_of(self, images: str) -> str:
+        return self.record(images.partition("/")[0])
+
+    def _origin_of(self, path: str) -> str:
+        """What a job waits for that reads a file: the record that it was fetched, or the file itself."""
+        return self.record(self._fetched[path]) if path in self._fetched else path
+
+    @cached_property
+    def _fetched(self) -> dict[str, str]:
+        return {self.below_data(file): source for source in WEIGHTS for file in files_of(source)}
+
+    def _if_there(self, path: str) -> list[str]:
+        """What a job waits for that fails by itself without the file: nothing, if it is a user's own and not there."""
+        return [self._origin_of(path)] if self.is_made(path) or Path(path).is_file() else []
+
+    def is_made(self, path: str) -> bool:
+        """Whether a job makes or fetches a file; else it is a user's own."""
+        return self._origin_of(path).startswith(f"{self.results}/")
+
+    def _encoder(self, settings: EncoderSettings | None) -> list[str]:
+        """What a training waits for before it reads an encoder's weights; nothing if a package has them."""
+        if settings is None:
+            return []
+        if settings.encoder_weights is not None:
+            return self._if_there(self.below_data(settings.encoder_weights))
+        return [self.record(settings.encoder)] if settings.encoder in WEIGHTS else []
+
+    def _subset(self, images: str, benchmark: str | None = None) -> str | None:
+        dataset, split = images.split("/")
+        return self.experiment.subset_of(dataset, split, benchmark)
+
+    def _lists(self, images: str, benchmark: str | None = None) -> list[Path]:
+        return list_of_ids(self._user_root, self._subset(images, benchmark))
+
+    @property
+    def _user_root(self) -> str:
+        """Where files of the user's are looked for beside the working folder: not where the workflow generates them."""
+        return "" if self.is_generated else self.data_root
+
+    def _files_named_in(self, value: Any) -> list[Path]:
+        """The files that texts in a denoiser's options name."""
+        if isinstance(value, Mapping):
+            return [path for part in (*value, *value.values()) for path in self._files_named_in(part)]
+        if isinstance(value, list | tuple):
+            return [path for part in value for path in self._files_named_in(part)]
+        path = user_file(self._user_root, value) if isinstance(value, str) and value else None
+        return [] if path is None else [path]
+
+    def _files_below_data(self, names: Iterable[str]) -> list[Path]:
+        return [Path(self.below_data(name)) for name in names]
+
+    def _own_weights(self, entry: DenoiserEntry) -> list[Path]:
+        """The file that an own class reads its weights from: by content, since no job makes or imports it."""
+        is_read_as_it_is = entry.card.importer is None and isinstance(entry.weights, str)
+        return self._files_below_data([str(entry.weights)]) if is_read_as_it_is else []
+
+    def _score_file(self, benchmark: str, denoiser: str) -> str:
+        return f"{self.results}/scores/{benchmark}/{denoiser}.parquet"

@@ -1,0 +1,174 @@
+"""What scores are made from, one file of a denoiser on a benchmark each, and which of them share work."""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from evaluators.dag.code import Job, code_on, distinct, of_scores
+from evaluators.dag.trainings import Trainings
+from evaluators.judge_code import computed, conventions_of_images
+from usaid.errors import UsaidError
+from usaid.experiment.benchmark import BenchmarkSettings
+from usaid.experiment.experiment import DenoiserEntry
+from usaid.paper.layouts import TABLES
+from usaid.registries import BENCHMARKS
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Score files that one job makes.
+
+    Attributes:
+        files: of each, its rule, as if it had a job of its own, benchmark and denoiser.
+    """
+
+    files: list[tuple[str, str, str]]
+
+    @property
+    def denoisers(self) -> int:
+        """How many denoisers there are: what can kill the job's process in turn."""
+        return len({denoiser for *_, denoiser in self.files})
+
+
+class Scores(Trainings):
+    """The jobs of one experiment that score."""
+
+    def score(self, benchmark: str, denoiser: str) -> Job:
+        """Images, the judge's file, weights, and all of the experiment that a score depends on.
+
+        A user's own file that is not there is no input: it fails its own scores only, not the whole workflow.
+        """
+        settings = self.experiment.settings_of(benchmark, denoiser)
+        return self._score(benchmark, denoiser, {"benchmark": settings.model_dump(mode="json")})
+
+    def score_draws(self, benchmark: str, denoiser: str) -> Job:
+        """As :meth:`score`, of the noise draws that Table X needs beside the benchmark's own: from, and below which.
+
+        Raises:
+            UsaidError: the experiment has none of them.
+        """
+        draws = self.experiment.further_draws(benchmark)
+        if not draws or denoiser not in self.experiment.draw_denoisers_of(benchmark):
+            what = f"no further draws of {denoiser} on {benchmark}"
+            raise UsaidError(f"experiment {self.experiment.experiment!r}: {what}; its key 'draws' says which it has")
+        settings = self.experiment.settings_of_draws(benchmark, denoiser).model_dump(mode="json", exclude={"draws"})
+        return self._score(benchmark, denoiser, {"benchmark": settings, "draws": [draws.start, draws.stop]})
+
+    def _score(self, benchmark: str, denoiser: str, conditions: dict[str, Any]) -> Job:
+        """Scores under some conditions."""
+        settings, entry = self.experiment.benchmarks[benchmark], self.entries[denoiser]
+        card, weights = BENCHMARKS[benchmark], self.weights_of(denoiser)
+        judge_file = settings.judge_file(benchmark, self.experiment.places)
+        judge_file = None if judge_file is None else os.path.normpath(judge_file)
+        images = f"{card.dataset}/{card.split}"
+        files = {
+            "data": [self._record_of(images)],
+            "judge": [] if judge_file is None else self._if_there(judge_file),
+            "weights": [] if weights is None else self._if_there(weights),
+        }
+        shared = self.experiment.model_dump(
+            mode="json", include={"data_root", "data_source", "device", "precision", "notes"}
+        )
+        depends_on = shared | {
+            **conditions,
+            "denoiser": entry.as_record(),
+            "subset": self._subset(images, benchmark),
+            "judge_file": judge_file,
+            "weights": weights,
+        }
+        return Job(files, depends_on, self._code_of_score(benchmark, settings, entry))
+
+    def _code_of_score(self, benchmark: str, settings: BenchmarkSettings, entry: DenoiserEntry) -> str:
+        card, method = BENCHMARKS[benchmark], entry.card
+        of_images = conventions_of_images(card, settings)
+        images = f"{card.dataset}/{card.split}"
+        return code_on(
+            images,
+            *("evaluators.scoring.job", method.denoiser, card.judge, *computed(of_images)),
+            cards=(of_scores(method), (card.name, card.judge, card.metrics, card.network), *of_images.items()),
+            package_data=settings.package_data,
+            files=[
+                *self._lists(images, benchmark),
+                *self._files_named_in(entry.options),
+                *self._files_below_data(settings.user_files),
+                *self._own_weights(entry),
+            ],
+        )
+
+    # -------------------------------------------------------------------------------------------- what shares work
+
+    def part(self, rule: str, benchmark: str, denoiser: str) -> dict[str, Any]:
+        """A score file as a job is told of it: JSON-able, so that a change of any of it makes the job run again.
+
+        Args:
+            rule: ``score`` or ``score_draws``.
+            benchmark: one of the experiment's.
+            denoiser: one of its denoisers, or a variant of its ablation.
+
+        Returns:
+            ``rule``, ``wildcards``, ``images``, ``inputs``, ``output``, ``settings``, ``code`` and ``failures``.
+        """
+        job: Job = getattr(self, rule)(benchmark, denoiser)
+        card = BENCHMARKS[benchmark]
+        return {
+            "rule": rule,
+            "wildcards": [benchmark, denoiser],
+            "images": f"{card.dataset}/{card.split}",
+            "inputs": distinct(file for files in job.files.values() for file in files),
+            "output": self._output(rule, benchmark, denoiser),
+            "settings": job.settings,
+            "code": job.code,
+            "failures": self.failures_of(rule, [benchmark, denoiser]),
+        }
+
+    @cached_property
+    def batches(self) -> dict[str, Batch]:
+        """The jobs that score whole data sets, by their rules; none where each score file has a job."""
+        batches: dict[str, Batch] = {}
+        if self.experiment.score_jobs == "data_set":
+            for benchmark in self.experiment.benchmarks:
+                card = BENCHMARKS[benchmark]
+                batch = batches.setdefault(f"score_{card.dataset}_{card.split}", Batch([]))
+                batch.files.extend((rule, benchmark, name) for rule, name in self._scored(benchmark))
+        return {rule: batch for rule, batch in batches.items() if batch.files}
+
+    def outputs_of(self, batch: str) -> list[str]:
+        """The score files of a batch."""
+        return [self._output(*file) for file in self.batches[batch].files]
+
+    def _output(self, rule: str, benchmark: str, denoiser: str) -> str:
+        return self._score_file(benchmark if rule == "score" else f"{benchmark}/draws", denoiser)
+
+    def batch(self, rule: str) -> Job:
+        """All that the score files of a batch are made from."""
+        parts = [self.part(*file) for file in self.batches[rule].files]
+        inputs = distinct(path for part in parts for path in part["inputs"])
+        return Job({"all": inputs}, {"parts": parts}, "")
+
+    def siblings(self, rule: str, benchmark: str, denoiser: str) -> list[str]:
+        """The other benchmarks for which a denoiser is scored on the same images by the same rule."""
+        images = self._images_of(benchmark)
+        others = (other for other in self.experiment.benchmarks if other != benchmark)
+        return [n for n in others if self._images_of(n) == images and (rule, denoiser) in self._scored(n)]
+
+    def _images_of(self, benchmark: str) -> tuple[object, ...]:
+        """What says whether two benchmarks see the same images."""
+        card, side = BENCHMARKS[benchmark], self.experiment.benchmarks[benchmark].longest_side
+        return card.dataset, card.split, self._subset(f"{card.dataset}/{card.split}", benchmark), side
+
+    def _scored(self, benchmark: str) -> list[tuple[str, str]]:
+        """The rules and denoisers of a benchmark's score files, with Table II's variants."""
+        ablated = {name for table in TABLES.values() if table.ablated for name in table.benchmarks}
+        variants = self.experiment.variants if benchmark in ablated else ()
+        further = self.experiment.draw_denoisers_of(benchmark) if self.experiment.further_draws(benchmark) else ()
+        names = [("score", name) for name in (*self.experiment.denoisers_of(benchmark), *variants)]
+        return [*names, *(("score_draws", name) for name in further)]
+
+    # -------------------------------------------------------------------------------------------- for tables
+
+    def scores(self, benchmarks: Iterable[str]) -> list[str]:
+        """The score files of all denoisers on some benchmarks, variants of the ablation aside."""
+        names = [(benchmark, name) for benchmark in benchmarks for name in self.experiment.denoisers_of(benchmark)]
+        return [self._score_file(benchmark, name) for benchmark, name in names]
