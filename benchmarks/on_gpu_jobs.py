@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from evaluators.scoring.job import ScoreJob, score_to_file
 from on_gpu_sections import Options, data_root, trained_weights
 
 from evaluators.classification.network import cifar_resnet
 from evaluators.metrics.niqe import FEATURES, PristineModel, save_pristine_model
+from evaluators.scoring.job import ScoreJob, score_to_file
 from usaid.checkpoints import write_weights
 from usaid.datasets.loading import load, load_for
 from usaid.experiment.reading import checked_experiment

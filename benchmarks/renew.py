@@ -107,11 +107,9 @@ def measured(benchmark: Benchmark, data_root: str | None) -> str:
 
 def machine() -> str:
     """What the numbers were measured on, and when."""
-    commit = git_state()["commit"]
-    return (
-        f"{os.cpu_count()} cores, {processor()} ({torch.backends.cpu.get_cpu_capability()}), torch {torch.__version__}, "
-        f"commit {str(commit)[:7]}, {date.today()}"
-    )
+    commit = str(git_state()["commit"])[:7]
+    cpu = f"{os.cpu_count()} cores, {processor()} ({torch.backends.cpu.get_cpu_capability()})"
+    return f"{cpu}, torch {torch.__version__}, commit {commit}, {date.today()}"
 
 
 def processor() -> str:
