@@ -114,7 +114,7 @@ def test_chunks_hold_every_tile_once_and_begin_with_a_block(tiles, block, thread
 
 def test_products_are_too_small_for_threads_of_their_own():
     for channels in (1, 64, 96, 128, 512):
-        assert 1 <= winograd._tiles_in_block(channels) <= 32
+        assert 1 <= winograd._tiles_in_block(channels) <= winograd.MOST_TILES_IN_BLOCK
         assert winograd._tiles_in_block(channels) * channels**2 <= winograd.MOST_OF_PRODUCT
 
 

@@ -18,8 +18,8 @@ from torch import Tensor
 TILE = 4
 """Side of a tile of output pixels."""
 
-MOST_TILES_IN_BLOCK = 32
-"""Tiles that are transformed and multiplied together: at 64 channels they fit into a core's second-level cache."""
+MOST_TILES_IN_BLOCK = 64
+"""Tiles that are transformed and multiplied together: few enough for the caches, enough for fast matrix products."""
 
 MOST_OF_PRODUCT = 1 << 18
 """Most multiplications in a product of matrices: for larger ones OpenBLAS starts threads of its own."""
