@@ -3,7 +3,7 @@
 The workflow has two images, three denoisers and one training. Half of the kills (SIGKILL) are of the whole process
 group, as a cluster's limit kills; half of the main process alone, which leaves jobs behind that still write.
 
-    python benchmarks/kills.py --kills 100
+    python benchmarks/kills.py --kills 100 [--score-jobs data_set]
 """
 
 import argparse
@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -24,7 +25,7 @@ from usaid.datasets.miniature import cifar100
 
 REPOSITORY = Path(__file__).parents[1]
 
-EXPERIMENT = {
+EXPERIMENT: dict[str, Any] = {
     "experiment": "kills",
     "data_root": "data",
     "subsets": {"cifar100/train": "train.txt", "cifar100/test": "test.txt"},
@@ -43,7 +44,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--score-jobs", choices=["file", "data_set"], default="file")
     arguments = parser.parse_args()
+    EXPERIMENT["score_jobs"] = arguments.score_jobs
     with tempfile.TemporaryDirectory() as folder:
         equal, tried = kill_often(Path(folder), arguments.kills, random.Random(arguments.seed))
     print(f"kills tried / byte-equal: {tried} / {equal}")
