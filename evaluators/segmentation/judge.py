@@ -98,10 +98,8 @@ class SegmentationJudge(Judge):
     def score(
         self, seen: Tensor, denoised: Tensor, clean: Tensor, targets: Sequence[np.ndarray]
     ) -> dict[str, Tensor | Sequence[Any]]:
-        labels, classes = np.stack(targets), self.segmenter.classes
-        if (wrong := labels[(labels != VOID) & (labels >= classes)]).size:  # here, where no GPU has to be waited for
-            raise UsaidError(f"label map holds class {wrong[0]}, the network knows {classes}; correct the data set")
-        return {"confusion": confusion_counts(seen, torch.from_numpy(labels).to(seen.device), classes)}
+        labels = torch.from_numpy(np.stack(targets)).to(seen.device)
+        return {"confusion": confusion_counts(seen, labels, self.segmenter.classes)}
 
 
 def confusion_counts(predicted: Tensor, labels: Tensor, classes: int) -> Tensor:
@@ -114,10 +112,14 @@ def confusion_counts(predicted: Tensor, labels: Tensor, classes: int) -> Tensor:
 
     Returns:
         int64 (B, K * K): of each image, row by row, the pixels of a true class by predicted class.
+
+    Raises:
+        UsaidError: a label that is no class.
     """
-    labels, n_cells = labels.long(), len(labels) * classes**2
-    image = torch.arange(len(labels), device=labels.device)[:, None, None]
+    labels = labels.long()
+    counted = labels != VOID
+    if (wrong := labels[counted & (labels >= classes)]).numel():
+        raise UsaidError(f"label map holds class {int(wrong[0])}, the network knows {classes}; correct the data set")
+    image = torch.arange(len(labels), device=labels.device)[:, None, None].expand_as(labels)
     cells = (image * classes + labels) * classes + predicted
-    cells = cells.where(labels != VOID, n_cells).flatten()  # void falls into one cell more than there are
-    counts = cells.new_zeros(n_cells + 1).index_add_(0, cells, torch.ones_like(cells))  # bincount waits for the GPU
-    return counts[:-1].view(len(labels), classes**2)
+    return cells[counted].bincount(minlength=len(labels) * classes**2).view(len(labels), classes**2)

@@ -114,9 +114,9 @@ def test_counts_do_not_depend_on_the_batches(seed, sizes, classes):
 
 
 def test_labels_of_another_data_set_are_refused():
-    predicted, labels = torch.zeros(1, 1, 3, dtype=torch.int64), np.array([[0, 255, 6]], np.uint8)
+    labels = torch.tensor([[[0, 255, 6]]], dtype=torch.uint8)
     with pytest.raises(UsaidError, match=r"^label map holds class 6, the network knows 2; correct the data set$"):
-        judge().score(predicted, torch.zeros(1, 3, 1, 3), torch.zeros(1, 3, 1, 3), [labels])
+        confusion_counts(torch.zeros(1, 1, 3, dtype=torch.int64), labels, 2)
 
 
 def test_the_record_holds_what_the_mean_is_made_with():
