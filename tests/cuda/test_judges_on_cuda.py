@@ -16,13 +16,13 @@ from evaluators.detection import yolov3u
 from evaluators.detection.darknet.cfg import read_cfg
 from evaluators.detection.darknet.network import Darknet, DarknetDetector
 from evaluators.detection.detector import Detections
+from evaluators.detection.judge import DetectionJudge
 from evaluators.detection.yolov3u import Yolov3u, import_ultralytics
 from evaluators.metrics.niqe import FEATURES, PristineModel
 from evaluators.quality.judge import QualityJudge
 from evaluators.segmentation.judge import SegmentationJudge
 from evaluators.segmentation.networks import Segmenter, _network
 from usaid.registries import METRICS, load_object
-from usaid.tensors import to_unit_range
 
 GREY, SPREAD = (0.5,) * 3, (0.25,) * 3
 
@@ -89,7 +89,12 @@ def are_on_the_gpu(detections: list[Detections], count: int) -> bool:
 @pytest.mark.parametrize("letterbox", [True, False])
 def test_darknet_detects_on_the_gpu(cuda, letterbox):
     detector = DarknetDetector(outside(Darknet)(read_cfg("miniature")), cuda, letterbox=letterbox)
-    assert are_on_the_gpu(detector(batch(cuda)), 2)
+    judge, images = DetectionJudge(detector, range(detector.classes), {}, []), batch(cuda)
+    seen = judge.look(images)
+    assert are_on_the_gpu(seen, 2)
+    columns = judge.score(seen, images, images, [[], []])
+    assert are_on_the_gpu(columns["detections"], 2)
+    assert {columns[name].device.type for name in ("psnr_rgb_float", "ssim_skimage7")} == {"cuda"}
 
 
 def yolov3u_network() -> torch.nn.Module:
@@ -107,8 +112,3 @@ def test_yolov3u_detects_on_the_gpu(cuda, monkeypatch):
 
     monkeypatch.setattr(yolov3u, "batched_nms", one_of_two_ways)
     assert are_on_the_gpu(Yolov3u(outside(yolov3u_network)(), 5, cuda)(batch(cuda)), 2)
-
-
-def test_images_come_and_go_as_bytes(photos, cuda):
-    images = to_unit_range(photos[0].image).to(cuda)
-    assert images.device.type == "cuda"
