@@ -18,7 +18,7 @@ from evaluators.detection.darknet.network import Darknet, DarknetDetector
 from evaluators.detection.detector import Detections
 from evaluators.detection.judge import DetectionJudge
 from evaluators.detection.yolov3u import Yolov3u, import_ultralytics
-from evaluators.metrics.niqe import FEATURES, PristineModel
+from evaluators.metrics.niqe import FEATURES, PristineModel, niqe
 from evaluators.quality.judge import QualityJudge
 from evaluators.segmentation.judge import SegmentationJudge
 from evaluators.segmentation.networks import Segmenter, _network
@@ -40,8 +40,9 @@ def test_quality_is_scored_on_the_gpu(cuda):
     columns = judge.score(None, denoised, batch(cuda, height=200, width=210), [None, None])
     assert set(columns) == {"psnr_rgb_float", "ssim_skimage7", "niqe_fitted"}
     for name, values in columns.items():
-        assert values.device.type == "cuda", name
-        assert (values.shape, values.dtype) == ((2,), torch.float64), name
+        assert (values.device.type, values.dtype, len(values)) == ("cuda", torch.float64, 2), name
+    values = niqe(denoised, pristine)
+    assert (values.device.type, values.shape) == ("cuda", (2,))
 
 
 def test_metrics_of_single_images_run_on_the_gpu(cuda):
