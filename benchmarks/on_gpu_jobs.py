@@ -13,7 +13,7 @@ from on_gpu_sections import Options, data_root, trained_weights
 from evaluators.classification.network import cifar_resnet
 from evaluators.metrics.niqe import FEATURES, PristineModel, save_pristine_model
 from usaid.checkpoints import write_weights
-from usaid.datasets.loading import load_for
+from usaid.datasets.loading import load, load_for
 from usaid.experiment.reading import checked_experiment
 from usaid.registries import BENCHMARKS
 from usaid.scores.files import read_scores
@@ -28,6 +28,8 @@ def jobs(options: Options, device: torch.device) -> Iterator[tuple[str, Job, int
         with tempfile.TemporaryDirectory() as folder:
             root, _ = data_root(options, folder_name)
             settings, judge_file = _judge(benchmark, Path(folder), small=options.small)
+            if options.small:
+                settings["subset"] = str(_few(benchmark, root, Path(folder)))
             experiment = checked_experiment(
                 {
                     "experiment": "on_gpu",
@@ -39,10 +41,18 @@ def jobs(options: Options, device: torch.device) -> Iterator[tuple[str, Job, int
                 }
             )
             card = BENCHMARKS[benchmark]
-            images = len(load_for(experiment, card.dataset, card.split)) * len(settings["sigmas"])
+            images = len(load_for(experiment, card.dataset, card.split, benchmark)) * len(settings["sigmas"])
             output = Path(folder, "scores.parquet")
             job = ScoreJob(experiment, benchmark, "cdncnn_b", output, judge_file, trained_weights(options))
             yield name, partial(_run, job), images
+
+
+def _few(benchmark: str, root: Path, folder: Path) -> Path:
+    """A list of the first few ids."""
+    card, path = BENCHMARKS[benchmark], folder / "few.txt"
+    ids = load(card.dataset, root, card.split).ids[: 2 if card.dataset == "kodak" else 40]
+    path.write_text("".join(f"{image_id}\n" for image_id in ids), encoding="utf-8")
+    return path
 
 
 def _judge(benchmark: str, folder: Path, small: bool) -> tuple[dict[str, Any], Path]:
