@@ -14,6 +14,10 @@ from usaid.segmentation.encoders import default_weights
 torch.set_num_threads(1)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--gpu", action="store_true", help="run tests/cuda on the GPU of this machine, not on a fake one")
+
+
 @pytest.fixture
 def smooth_image() -> np.ndarray:
     """uint8 (40, 56, 3): a smooth colour pattern."""

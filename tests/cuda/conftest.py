@@ -1,19 +1,20 @@
-"""What the tests without a GPU share."""
+"""What the tests of the device ``cuda`` share: by default there is none, with ``--gpu`` they run on a real one."""
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
 import torch
-from fake_gpu import fake_gpu
+from fake_gpu import CUDA, fake_gpu
 
 from usaid.datasets.base import Sample
 
 
 @pytest.fixture
-def cuda() -> Iterator[torch.device]:
+def cuda(request: pytest.FixtureRequest) -> Iterator[torch.device]:
     """The device ``cuda``, which need not be there: the test runs in :func:`fake_gpu.fake_gpu`."""
-    with fake_gpu() as device:
+    with nullcontext(CUDA) if request.config.getoption("--gpu") else fake_gpu() as device:
         yield device
 
 

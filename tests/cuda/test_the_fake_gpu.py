@@ -12,6 +12,8 @@ from usaid.tensors import Normalisation
 from usaid.training.loop import autocast, generator_for
 
 FACTS = METHODS["cdncnn_b"].facts
+SAME = "on the same device|should be the same"
+"""What torch says of mixed devices, without values and with them."""
 
 
 class Forgetful(Denoiser):
@@ -34,12 +36,12 @@ def test_what_a_denoiser_leaves_on_the_cpu_is_seen(cuda):
 
 def test_weights_left_on_the_cpu_are_seen(cuda):
     network = nn.Sequential(nn.Conv2d(3, 4, 3).to(cuda), nn.Conv2d(4, 3, 3))
-    with pytest.raises(RuntimeError, match="same device"):
+    with pytest.raises(RuntimeError, match=SAME):
         network(torch.rand(1, 3, 8, 8, device=cuda))
 
 
 def test_images_left_on_the_cpu_are_seen(small_dncnn, cuda):
-    with pytest.raises(RuntimeError, match="same device"):
+    with pytest.raises(RuntimeError, match=SAME):
         DnCNNDenoiser(small_dncnn, FACTS, cuda)(torch.rand(1, 3, 32, 32))
     with pytest.raises(RuntimeError, match="device"):
         Normalisation((0.5,) * 3, (0.2,) * 3, cuda)(torch.rand(1, 3, 32, 32))
