@@ -166,14 +166,14 @@ def denoised(noisy: Tensor, sigma: Tensor, parameters: Parameters) -> Tensor:
             f"image of {width}x{height} pixels: MC-WNNM needs at least {parameters.patch}x{parameters.patch}"
         )
     rows, columns = (starts_of_patches(size, parameters.patch, parameters.step) for size in (height, width))
-    places = [torch.tensor(starts, device=noisy.device) for starts in (rows, columns)]
+    down, across = (torch.tensor(starts, device=noisy.device) for starts in (rows, columns))
     estimate, size = noisy, parameters.group
     for iteration in range(parameters.outer_iterations):
         estimate = estimate + parameters.delta * (noisy - estimate)
         if iteration % parameters.matching_period == 0:
             size -= parameters.group_decrease
             members = matched_patches(estimate, rows, columns, size, parameters.window, parameters.patch)
-        noise = local_sigma(noisy - estimate, sigma, *places, parameters.patch)
+        noise = local_sigma(noisy - estimate, sigma, down, across, parameters.patch)
         if iteration:
             noise *= parameters.lambda_
         estimate = pass_over_groups(estimate, members, noise, parameters)
