@@ -227,6 +227,7 @@ def training_steps(options: Options, device: torch.device) -> Record:
     from training import make_step
 
     from usaid.denoisers.dncnn.recipe import Recipe
+    from usaid.devices import float32_products
     from usaid.segmentation.encoders import default_weights
 
     changes = {"depth": 5, "features": 24, "patch": 32, "batch": 2} if options.small else {"batch": 64}
@@ -239,10 +240,11 @@ def training_steps(options: Options, device: torch.device) -> Record:
         for method in ("cdncnn_b", "u_said"):
             with FlopCounterMode(display=False) as counter:
                 make_step(method, paper, sampler, root)(1)
-            for precision in ("float32", "bfloat16"):
+            for precision in precisions(device):
                 step = make_step(method, paper.model_copy(update={"precision": precision}), sampler, root)
                 numbers = itertools.count(1)
-                once = seconds(lambda step=step, numbers=numbers: step(next(numbers)), device)
+                with float32_products(precision, device):
+                    once = seconds(lambda step=step, numbers=numbers: step(next(numbers)), device)
                 fraction = counter.get_total_flops() / once / peak(precision, options, device)
                 values = rounded({"ms": 1e3 * once, "of_matrix_rate": fraction})
                 record.setdefault(method, {})[precision] = values

@@ -58,7 +58,7 @@ class SegmenterRecipe(Settings):
     batchnorm: Literal["batch", "frozen"] = "batch"
     """What the encoder's BatchNorm uses: statistics of the `batch`, or ImageNet's, `frozen`."""
     precision: Precision = "float32"
-    """`float32`, or `bfloat16`: autocast of the forward pass."""
+    """`float32`, `tf32` (a GPU rounds factors to 10 bits), or `bfloat16`: autocast of the forward pass."""
     seed: Seed = 0
     """Of the decoder's first weights, order, crops and dropout."""
 

@@ -223,6 +223,7 @@ def train_segmenter(samples: Dataset, settings: "SegmentationSettings", run: Run
             recipe.steps,
             log_every=10,
             checkpoint_every=100,
+            precision=recipe.precision,
         )
         depends_on = {
             "architecture": architecture,

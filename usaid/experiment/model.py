@@ -191,8 +191,8 @@ Rgb = tuple[Fraction, Fraction, Fraction]
 _Deviation = Annotated[Number, Field(gt=0, le=1)]
 RgbDeviation = tuple[_Deviation, _Deviation, _Deviation]
 """What channels are divided by."""
-Precision = Literal["float32", "bfloat16"]
-"""Of a training."""
+Precision = Literal["float32", "tf32", "bfloat16"]
+"""Of a training; see :data:`usaid.devices.PRECISIONS`."""
 DenoisingPrecision = Literal["float32", "tf32", "bfloat16", "auto"]
 """Of trained networks; see :data:`usaid.devices.PRECISIONS`."""
 Optimizer = Literal["sgd", "adamw"]

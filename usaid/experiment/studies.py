@@ -54,6 +54,6 @@ class Convergence(EncoderSettings):
     learning_rate: Positive = 1e-4
     """Adam's, constant: a decay would bend the curves. Ten times as much is unstable, since the pyramid has no norm."""
     precision: Precision = "float32"
-    """`float32`, or `bfloat16`: autocast of the forward pass."""
+    """`float32`, `tf32` (a GPU rounds factors to 10 bits), or `bfloat16`: autocast of the forward pass."""
     seed: Seed = 0
     """Of the first weights, the permutations and the crops; the same for all three supervisions."""

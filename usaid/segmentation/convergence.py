@@ -70,6 +70,7 @@ def train_convergence(
         steps=settings.steps,
         log_every=log_every,
         checkpoint_every=10 * log_every,  # a multiple, so that checkpoints add no rows
+        precision=settings.precision,
     )
     keys = settings.model_dump(mode="json")
     depends_on = {"supervision": supervision, "images_sha256": crops.images_sha256, "maps_sha256": crops.sampler.sha256}

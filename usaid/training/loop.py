@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from usaid.checkpoints import write_weights
-from usaid.devices import PRECISIONS, device_description
+from usaid.devices import PRECISIONS, device_description, float32_products
 from usaid.errors import UsaidError
 from usaid.files import written, written_atomically
 from usaid.provenance import provenance_of_run
@@ -89,6 +89,7 @@ class Task(Generic[Batch]):
         steps: number of the last step.
         log_every: steps between looks at the loss; nothing crosses from device to host in between.
         checkpoint_every: steps between checkpoints, if the run does not say it.
+        precision: a GPU's float32 products, on the way there and back, are TF32 only if this is ``tf32``.
     """
 
     network: nn.Module
@@ -99,6 +100,7 @@ class Task(Generic[Batch]):
     steps: int
     log_every: int = 50
     checkpoint_every: int = 500
+    precision: str = "float32"
 
 
 def train(
@@ -146,7 +148,8 @@ def fit(task: Task[Batch], run: Run, depends_on: Mapping[str, Any]) -> None:
     _write_rows(run.curve, "w", curve)
     checkpoint_every = run.checkpoint_every or task.checkpoint_every
     window: list[dict[str, Tensor]] = []
-    with tqdm(total=task.steps, initial=done, desc=run.title, unit="step", disable=None) as bar:
+    products = float32_products(task.precision, run.device)
+    with products, tqdm(total=task.steps, initial=done, desc=run.title, unit="step", disable=None) as bar:
         for step in range(done + 1, task.steps + 1):
             try:
                 window.append(_take_step(task, step))

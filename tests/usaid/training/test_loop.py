@@ -7,7 +7,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from usaid.checkpoints import load_state, stored_record
 from usaid.devices import device_description
 from usaid.errors import UsaidError
 from usaid.provenance import git_state
+from usaid.training import loop
 from usaid.training.loop import Run, Task, decayed, finish, fit, generator_for, train
 
 CPU = torch.device("cpu")
@@ -352,3 +354,17 @@ def test_generators_depend_on_the_whole_key():
 if __name__ == "__main__":
     torch.set_num_threads(int(sys.argv[2]))
     fit_toy_until_killed(Path(sys.argv[1]))
+
+
+def test_products_on_a_gpu_are_what_the_task_says(tmp_path, monkeypatch):
+    asked: list[tuple[str, torch.device]] = []
+
+    @contextmanager
+    def products(precision: str, device: torch.device) -> Iterator[None]:
+        asked.append((precision, device))
+        yield
+
+    monkeypatch.setattr(loop, "float32_products", products)
+    for precision in ("float32", "tf32"):
+        fit(toy(steps=1, precision=precision), run_in(tmp_path / precision), {})
+    assert asked == [("float32", CPU), ("tf32", CPU)]

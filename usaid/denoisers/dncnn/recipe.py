@@ -98,7 +98,7 @@ class Recipe(TrainingRecipe, EncoderSettings):
     segmenter_batchnorm: Literal["running", "batch"]
     """The encoder's BatchNorm: ImageNet's statistics, or the batch's."""
     precision: Precision
-    """`float32`, or `bfloat16`: autocast of the forward pass."""
+    """`float32`, `tf32` (a GPU rounds factors to 10 bits), or `bfloat16`: autocast of the forward pass."""
     channels_last: Flag
     """Memory format."""
     compile: Flag

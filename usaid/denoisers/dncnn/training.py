@@ -123,6 +123,7 @@ def train_dncnn(samples: Iterable[Sample], recipe: "Recipe", run: Run) -> None:
         optimizer=torch.optim.Adam(learnt.parameters(), fused=True),
         learning_rate=decayed(recipe.learning_rate, milestones, batches.steps),
         steps=batches.steps,
+        precision=recipe.precision,
     )
     further = {"recipe": recipe.recipe, "steps": batches.steps, "n_images": len(batches.sampler.ids)}
     train(task, run, depends_on, result=learnt["denoiser"], **further)

@@ -35,6 +35,6 @@ class MLPRecipe(TrainingRecipe):
     milestones: Milestones = (0.7, 0.9)
     """Where it falls to a tenth: fractions of the run (below 1), or steps."""
     precision: Precision = "float32"
-    """`float32`, or `bfloat16`: autocast of the forward pass."""
+    """`float32`, `tf32` (a GPU rounds factors to 10 bits), or `bfloat16`: autocast of the forward pass."""
     seed: Seed = 0
     """Of initialisation, patches and noise."""

@@ -113,6 +113,7 @@ def task_of_sigma(network: MLP, sampler: PatchSampler, recipe: "MLPRecipe", sigm
         torch.optim.Adam(network.parameters(), fused=True),
         decayed(recipe.learning_rate, recipe.milestones, recipe.steps),
         recipe.steps,
+        precision=recipe.precision,
     )
 
 
