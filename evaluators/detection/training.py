@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchvision.transforms.v2.functional import resize
 
 from evaluators.detection.darknet.cfg import Section, read_cfg
 from evaluators.detection.darknet.layers import Head, Yolo
@@ -140,7 +139,7 @@ class DetectionBatches:
         factors = (1 + recipe.colour) ** (2 * draws[:, 3:] - 1) / 255
         views = zip(chosen, edges.tolist(), mirrored.tolist(), strict=True)
         parts = torch.cat([_part(self.images[number : number + 1], edge, mirror) for number, edge, mirror in views])
-        pixels = resize(parts, [height, width]).permute(0, 2, 3, 1).float()
+        pixels = _resized(parts, self.size).permute(0, 2, 3, 1)
         # whole rows: a factor for each of three neighbouring numbers would take three times as long
         pixels.view(recipe.batch, height, 3 * width).mul_(factors.repeat(1, width)[:, None].to(device))
         images = pixels.permute(0, 3, 1, 2)
@@ -173,6 +172,15 @@ def _part(image: Tensor, edges: Sequence[int], mirrored: bool) -> Tensor:
     left, top, right, bottom = edges
     part = F.pad(image, (-left, right - image.shape[3], -top, bottom - image.shape[2]), value=GREY)  # or cut off
     return part.flip(3) if mirrored else part
+
+
+def _resized(parts: Tensor, size: tuple[int, int]) -> Tensor:
+    """uint8 (B, 3, h, w) -> float32 (B, 3, *size), whole numbers: bilinear; where it shrinks, without aliases."""
+    if parts.shape[2:] != size and parts.device.type != "cpu":  # only there are bytes resized as they are, and fast
+        parts = parts.float()
+    if parts.shape[2:] != size:
+        parts = F.interpolate(parts, size, mode="bilinear", align_corners=False, antialias=True)
+    return parts.float().round()
 
 
 def seen_through(objects: Objects, edges: Tensor, mirrored: Tensor, size: tuple[int, int]) -> Objects:
