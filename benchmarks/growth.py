@@ -21,7 +21,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from evaluators.scoring.job import ScoreJob, score_to_file
+from evaluators.scoring.job import score_to_file
+from evaluators.scoring.score_job import ScoreJob
 from usaid.datasets.loading import load_for
 from usaid.denoisers.weights import import_weights
 from usaid.experiment.reading import as_config, checked_experiment, read_experiment

@@ -11,7 +11,8 @@ from on_gpu_sections import Options, data_root, trained_weights
 
 from evaluators.classification.network import cifar_resnet
 from evaluators.metrics.niqe import FEATURES, PristineModel, save_pristine_model
-from evaluators.scoring.job import ScoreJob, score_to_file
+from evaluators.scoring.job import score_to_file
+from evaluators.scoring.score_job import ScoreJob
 from usaid.checkpoints import write_weights
 from usaid.datasets.loading import load, load_for
 from usaid.experiment.reading import checked_experiment

@@ -28,7 +28,8 @@ from pathlib import Path
 import torch
 import yaml
 
-from evaluators.scoring.job import ScoreJob, score_together
+from evaluators.scoring.job import score_together
+from evaluators.scoring.score_job import ScoreJob
 from usaid.checkpoints import write_weights
 from usaid.datasets.loading import load_for
 from usaid.denoisers.weights import import_weights

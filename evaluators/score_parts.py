@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluators.dag.dag import Dag
-from evaluators.scoring.job import ScoreJob
+from evaluators.scoring.score_job import ScoreJob
 from usaid.experiment.experiment import Experiment
 from usaid.failures import first_failure
 

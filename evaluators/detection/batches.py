@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchvision.transforms.v2.functional import resize
 
 from evaluators.detection.darknet.network import place
 from usaid.datasets.base import Sample
@@ -117,7 +116,7 @@ class DetectionBatches:
         chosen, views, device, (height, width) = self.chosen(step), self.views(step), self.images.device, self.size
         seen = zip(chosen, views.edges.tolist(), views.mirrored.tolist(), strict=True)
         parts = torch.cat([_part(self.images[number : number + 1], edges, flip) for number, edges, flip in seen])
-        pixels = resize(parts, [height, width]).permute(0, 2, 3, 1).float()
+        pixels = _resized(parts, self.size).permute(0, 2, 3, 1)
         edges, mirrored, factors = (values.to(device) for values in views)
         # whole rows: a factor for each of three neighbouring numbers would take three times as long
         pixels.view(len(chosen), height, 3 * width).mul_(factors.repeat(1, width)[:, None])
@@ -183,6 +182,15 @@ def _part(image: Tensor, edges: Sequence[int], mirrored: bool) -> Tensor:
     left, top, right, bottom = edges
     part = F.pad(image, (-left, right - image.shape[3], -top, bottom - image.shape[2]), value=GREY)  # or cut off
     return part.flip(3) if mirrored else part
+
+
+def _resized(parts: Tensor, size: tuple[int, int]) -> Tensor:
+    """uint8 (B, 3, h, w) -> float32 (B, 3, *size), whole numbers: bilinear; where it shrinks, without aliases."""
+    if parts.shape[2:] != size and parts.device.type != "cpu":  # only there are bytes resized as they are, and fast
+        parts = parts.float()
+    if parts.shape[2:] != size:
+        parts = F.interpolate(parts, size, mode="bilinear", align_corners=False, antialias=True)
+    return parts.float().round()
 
 
 def seen_through(objects: Objects, edges: Tensor, mirrored: Tensor, size: tuple[int, int]) -> Objects:

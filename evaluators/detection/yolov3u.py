@@ -13,7 +13,6 @@ import torch.nn.functional as F
 import yaml
 from PIL import Image
 from torch import Tensor, nn
-from torchvision.ops import batched_nms, box_convert
 
 from evaluators.detection.detector import Detections
 from usaid.checkpoints import check_kind, first_line, read_pickled, require_finite, require_weights
@@ -99,6 +98,8 @@ def _best(prediction: Tensor, boxed: Letterboxed) -> Detections:
         prediction: (N, 4 + classes): centre, size and scores of one image.
         boxed: where the image is.
     """
+    from torchvision.ops import batched_nms, box_convert  # takes a second, and other detectors do without
+
     boxes, scores = box_convert(prediction[:, :4], "cxcywh", "xyxy"), prediction[:, 4:]
     place, classes = (scores > _LEAST_SCORE).nonzero(as_tuple=True)
     candidates, order = (part[:_MOST_CANDIDATES] for part in scores[place, classes].sort(descending=True, stable=True))

@@ -10,16 +10,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 import torch
 
 from evaluators.judge import Judge
 from evaluators.scoring.batches import Judging
-from evaluators.scoring.conditions import Condition, conditions_of
 from evaluators.scoring.record import Made, fingerprint, provenance, provenance_of_failure
+from evaluators.scoring.score_job import ScoreJob
 from evaluators.scoring.scorer import Scorer
 from usaid.checkpoints import require_weights
 from usaid.datasets.loading import load_for
@@ -27,66 +26,9 @@ from usaid.denoisers.base import Denoiser
 from usaid.denoisers.build import build_denoiser
 from usaid.devices import pick_device
 from usaid.errors import reason_of
-from usaid.registries import BENCHMARKS, METHODS, load_object
+from usaid.registries import METHODS, load_object
 from usaid.scores.files import Scores, write_scores
 from usaid.scores.journal import Journal
-
-if TYPE_CHECKING:
-    from usaid.cards import Benchmark
-    from usaid.experiment.benchmark import BenchmarkSettings
-    from usaid.experiment.experiment import DenoiserEntry, Experiment
-
-
-@dataclass(frozen=True)
-class ScoreJob:
-    """Which score file is made, and from what.
-
-    Attributes:
-        experiment: says how.
-        benchmark: one of its benchmarks.
-        denoiser: one of its denoisers, or a variant of its ablation.
-        output: the score file.
-        judge_file: what the judge reads: NIQE's pristine model, or the weights of its network; None: nothing.
-        weights: the denoiser's, if it has any.
-        code_hash: of the code that the scores depend on; rows in a journal of other code are computed anew.
-        draws: the further noise draws that the file is of, at Table X's sigma alone, told the truth; None: it is the
-            denoiser's main score file, of all sigmas and draws of the benchmark's settings.
-    """
-
-    experiment: "Experiment"
-    benchmark: str
-    denoiser: str
-    output: Path
-    judge_file: Path | None
-    weights: Path | None = None
-    code_hash: str = ""
-    draws: range | None = None
-
-    @property
-    def card(self) -> "Benchmark":
-        """The benchmark's card."""
-        return BENCHMARKS[self.benchmark]
-
-    @property
-    def entry(self) -> "DenoiserEntry":
-        """The denoiser's entry in the experiment."""
-        return self.experiment.entries[self.denoiser]
-
-    @property
-    def settings(self) -> "BenchmarkSettings":
-        """What of the benchmark's settings is scored."""
-        of = self.experiment.settings_of if self.draws is None else self.experiment.settings_of_draws
-        return of(self.benchmark, self.denoiser)
-
-    @property
-    def subset(self) -> str | None:
-        """The list of ids that it is scored on; None: all images of the split."""
-        return self.experiment.subset_of(self.card.dataset, self.card.split, self.benchmark)
-
-    def conditions(self, denoiser: Denoiser) -> list[Condition]:
-        """What the denoiser is scored under."""
-        draws = range(self.settings.draws) if self.draws is None else self.draws
-        return conditions_of(denoiser, self.settings.sigmas, draws, self.settings.told_sigmas)
 
 
 def score_to_file(job: ScoreJob) -> None:

@@ -18,7 +18,7 @@ from usaid.registries import DATASETS
 from usaid.scores.files import GENERATED
 
 if TYPE_CHECKING:
-    from evaluators.scoring.job import ScoreJob
+    from evaluators.scoring.score_job import ScoreJob
     from usaid.experiment.experiment import Experiment
 
 

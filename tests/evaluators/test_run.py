@@ -13,7 +13,8 @@ from PIL import Image
 
 from evaluators.dag.dag import Dag
 from evaluators.run import RunJob, failures, lock, parts_of, problems, summary
-from evaluators.scoring.job import ScoreJob, write_failure
+from evaluators.scoring.job import write_failure
+from evaluators.scoring.score_job import ScoreJob
 from usaid.datasets.deepglobe import DeepGlobe
 from usaid.errors import UsaidError
 from usaid.experiment.reading import checked_experiment

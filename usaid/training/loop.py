@@ -224,8 +224,8 @@ def optimizer_of(
         weight_decay: of all parameters.
     """
     if name == "sgd":
-        return torch.optim.SGD(network.parameters(), momentum=momentum, weight_decay=weight_decay)
-    return torch.optim.AdamW(network.parameters(), weight_decay=weight_decay)
+        return torch.optim.SGD(network.parameters(), momentum=momentum, weight_decay=weight_decay, fused=True)
+    return torch.optim.AdamW(network.parameters(), weight_decay=weight_decay, fused=True)
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:

@@ -11,7 +11,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
-from torchvision import ops
 
 from evaluators.detection.darknet.cfg import Section, read_cfg
 from evaluators.detection.darknet.layers import MOST_VALUES, Convolution, Head, Layer, Shape, Yolo, build_layer
@@ -291,6 +290,8 @@ def _suppress(corners: Tensor, scores: Tensor, groups: Tensor, threshold: float)
 
     Each group is moved to a place of its own; in float64, so that this does not round a box's overlaps.
     """
+    from torchvision import ops  # takes a second to import, and a training does without
+
     apart = corners.double().clamp(-_FARTHEST, _FARTHEST) + groups.double()[:, None] * (3 * _FARTHEST)
     return ops.nms(apart, scores.double(), threshold)
 

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from evaluators.metrics.niqe import PristineModel, save_pristine_model
-from evaluators.scoring.job import ScoreJob
+from evaluators.scoring.score_job import ScoreJob
 from usaid.experiment.reading import checked_experiment
 
 

@@ -14,7 +14,8 @@ import pytest
 
 from evaluators.judge_code import code_of_judge
 from evaluators.scoring import batches, record
-from evaluators.scoring.job import ScoreJob, is_given_clean, score_to_file, write_failure
+from evaluators.scoring.job import is_given_clean, score_to_file, write_failure
+from evaluators.scoring.score_job import ScoreJob
 from evaluators.scoring.scorer import Batch, Judged, Scorer
 from usaid import provenance
 from usaid.denoisers.build import build_denoiser

@@ -14,7 +14,8 @@ from PIL import Image
 from evaluators.judge import Judge
 from evaluators.metrics.niqe import PristineModel, save_pristine_model
 from evaluators.scoring import batches, job
-from evaluators.scoring.job import ScoreJob, score_to_file, score_together, write_failure
+from evaluators.scoring.job import score_to_file, score_together, write_failure
+from evaluators.scoring.score_job import ScoreJob
 from evaluators.scoring.scorer import Batch, Judged, Scorer
 from evaluators.segmentation.networks import _network
 from usaid.checkpoints import write_weights

@@ -3,6 +3,7 @@
 import io
 import pickle
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from struct import pack
 from typing import Any
 
@@ -11,6 +12,20 @@ from numpy.random import Generator
 
 from usaid.datasets.miniature import scenes
 from usaid.datasets.miniature.encoding import Array, Files, generator
+
+FINENESS, CONTRASTS, DUSK = 2.4, (0.4, 0.8), 0.22
+"""How much finer and stronger the textures are than in larger pictures, and the share of their light that is left.
+
+Fine and strong textures are what a small network sees within a few hundred steps; in the dusk, noise hides them again.
+"""
+
+
+def finer(kind: scenes.Kind) -> scenes.Kind:
+    """The same object with a finer texture."""
+    return replace(kind, pattern=lambda u, v: kind.pattern(FINENESS * u, FINENESS * v))
+
+
+KINDS = tuple(map(finer, scenes.KINDS))
 
 
 def draw(seed: int) -> Files:
@@ -42,7 +57,7 @@ def label_names(count: int) -> list[bytes]:
 
 
 def object_images(rng: Generator, kinds: list[int]) -> Iterator[Array]:
-    """One object of each of ``kinds`` (indices of ``scenes.KINDS``) before a piece of a scene: uint8 (32, 32, 3)."""
+    """One object of each of ``kinds`` (indices of ``KINDS``) before a piece of a scene: uint8 (32, 32, 3)."""
     side, canvas_side = 32, 512
     canvas = scenes.dead_leaves(rng, (canvas_side, canvas_side), scenes.scene_tone(rng)).light
     for kind in kinds:
@@ -51,7 +66,8 @@ def object_images(rng: Generator, kinds: list[int]) -> Iterator[Array]:
         scene = scenes.Scene(canvas[top : top + side, left : left + side] * tint, rng)
         y, x = rng.uniform(13, 18, 2)
         pose = scenes.Pose(y, x, rng.uniform(11, 16), rng.normal(0, 0.2), rng.uniform(0.85, 1.15))
-        scene.add_object(scenes.KINDS[kind], pose, owner=1)
+        scene.add_object(KINDS[kind], pose, owner=1, contrasts=CONTRASTS)
+        scene.light *= DUSK
         yield scene.photograph(blur=0.4)
 
 

@@ -11,7 +11,7 @@ Array = np.ndarray
 Files = Iterator[tuple[str, bytes]]
 """Path below the directory, with forward slashes, and content of each file."""
 
-VERSION = 1
+VERSION = 2
 """Changed whenever a pixel or a label changes."""
 
 
