@@ -27,6 +27,7 @@ from evaluators.scoring.stopwatch import Stopwatch
 from usaid.datasets.base import Dataset
 from usaid.denoisers.base import Denoiser
 from usaid.denoisers.contract import denoised_if_finite, not_finite
+from usaid.devices import float32_products
 from usaid.errors import UsaidError, reason_of
 from usaid.noise import NoiseField, gaussian_noise_batch
 from usaid.tensors import in_unit_range
@@ -232,7 +233,8 @@ class Scorer:
         if len(mine) < len(cells):
             cells, output, clean = [cells[index] for index in mine], output[mine], clean[mine]
         targets = [cell.image.sample.target for cell in cells]
-        with _naming_images(cells), torch.inference_mode():
+        exact = float32_products("float32", self.device)  # a judge is the same on every device
+        with _naming_images(cells), torch.inference_mode(), exact:
             try:
                 with judging.clock.stage("network", self.device):
                     seen = judging.judge.look(output)
