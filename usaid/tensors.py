@@ -19,9 +19,7 @@ def in_unit_range(images: torch.Tensor) -> torch.Tensor:
 
 def on_device(values: torch.Tensor, device: torch.device) -> torch.Tensor:
     """A tensor of the CPU on a device; a GPU is not waited for."""
-    if (
-        device.type == "cuda" and torch.cuda.is_available()
-    ):  # there may be none: then nothing is computed, see the tests
+    if device.type == "cuda" and torch.cuda.is_available():  # not on the fake GPU of the tests
         values = values.pin_memory()
     return values.to(device, non_blocking=True)
 
