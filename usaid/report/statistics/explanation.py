@@ -33,7 +33,7 @@ _OF_DATA_SET = (
     "Where classes are rare, intervals of mIoU and AP are somewhat too short: on synthetic scores of 80 classes in 177 "
     "images, or 21 in 80, they hold the true difference in 92 to 93 % of samples, the true score in 86 to 91 %",
 )
-"""What a page with such scores says of them. The numbers are from ``benchmarks/coverage.py``."""
+"""What a page with such scores says of them. The numbers are from ``benchmarks/coverage_of_intervals.py``."""
 
 
 def explanation(sections: Sequence[Section], left_out: Sequence[str]) -> str:

@@ -1,11 +1,11 @@
-"""How often 95 % intervals hold the true value of synthetic scores: 1,000 repetitions, as benchmarks/coverage.py."""
+"""How often 95 % intervals hold the true value of synthetic scores: 1,000 repetitions, as benchmarks/coverage_of_intervals.py."""
 
 from functools import partial
 
 import numpy as np
 import pytest
 
-from benchmarks.coverage import (
+from benchmarks.coverage_of_intervals import (
     DIFFERENCE,
     TRUE_DIFFERENCE,
     TRUE_SCORE,

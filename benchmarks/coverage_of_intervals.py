@@ -1,6 +1,6 @@
 """Coverage of the suite's 95 % intervals: how often they hold the true value, on synthetic scores where it is known.
 
-    python benchmarks/coverage.py [--repetitions 1000] [--resamples 1000]
+    python benchmarks/coverage_of_intervals.py [--repetitions 1000] [--resamples 1000]
 
 Every repetition draws new images (seeds, noise draws) and makes one interval from them. With 1,000 repetitions the
 standard error of a coverage of 95 % is 0.7 points. Rows in brackets are for comparison: the suite does not use them.
