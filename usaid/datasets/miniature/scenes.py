@@ -273,9 +273,7 @@ class Scene:
             pattern = LEAF_PATTERNS[patterns[n]]
             yield Surface(colours[n], slopes[n], pattern, contrasts[n], grains[n], grain_from[n])
 
-    def add_object(
-        self, kind: Kind, pose: Pose, owner: int, contrasts: tuple[float, float] = OBJECT_CONTRAST
-    ) -> None:
+    def add_object(self, kind: Kind, pose: Pose, owner: int, contrasts: tuple[float, float] = OBJECT_CONTRAST) -> None:
         """Paint an object of a class, of random colour, shading and contrast, as number ``owner`` (from 1)."""
         colour = np.array(kind.colour) * np.exp(self.rng.normal(0, 0.3) + self.rng.normal(0, 0.12, 3))
         slope, contrast = self.rng.normal(0, 0.15, 2), self.rng.uniform(*contrasts)
