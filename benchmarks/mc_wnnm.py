@@ -15,6 +15,7 @@ from functools import partial
 
 import mc_wnnm_numpy as plain
 import numpy as np
+import ratios
 import torch
 from torch import Tensor
 
@@ -68,6 +69,8 @@ def against_plain(clean: Tensor, rounds: int) -> list[str]:
         took = seconds(partial(denoised, noisy, sigma, parameters), rounds)
         quality = f"{psnr(ours, clean):10.3f} dB{psnr(ours, reference):14.1f} dB"
         lines.append(f"{name:30}{took:8.2f} s{plain_seconds / took:7.1f}x{quality}")
+        size = f"{width}x{height}"
+        ratios.note(f"MC-WNNM, {name}, {size}", f"{plain_seconds / took:.1f} x", "a NumPy loop of the same algorithm")
     return lines
 
 

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 
 import numpy as np
+import ratios
 import torch
 from scipy.special import ndtri
 
@@ -120,6 +121,8 @@ def main() -> None:
         ratio = statistics.median(first / second for first, second in zip(times["plain"], own, strict=True))
         rate = images * HEIGHT * WIDTH / statistics.median(own) / 1e6
         print(f"{name:12s} {rate:10.1f} Mpixel/s {ratio:8.2f} x plain")
+        if name != "plain":
+            ratios.note(f"noise, {name}, {rate:.0f} Mpixel/s", f"{ratio:.2f} x", "one thread, whole images at once")
     values, differ, most = differing_bits(device, fields)
     print(f"{differ} of {values} deviates on the device differ from the CPU's, by at most {most} float32 numbers")
 

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
+import ratios
 
 from usaid.registries import METRICS
 from usaid.report.statistics.sources import estimates_of
@@ -88,6 +89,8 @@ def main() -> None:
             print(
                 "  ".join(f"{own:>{max(8, len(head))}}" for head, own in zip(heads, numbers, strict=True)), flush=True
             )
+            what = f"score file of {rows:,} rows, read and summarised, {numbers[7]} GB"
+            ratios.note(what, f"{numbers[5]} s", "", "5 s for 1,000,000 rows")
 
 
 def measure(folder: Path, rows: int, draws: int) -> list[str]:

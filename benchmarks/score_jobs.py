@@ -25,6 +25,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import ratios
 import torch
 import yaml
 
@@ -76,6 +77,9 @@ def time_apart(experiment: Experiment, options: argparse.Namespace) -> None:
         shares = "".join(f"{seconds.get(stage, 0) / seconds['scoring']:10.1%}" for stage in STAGES)
         times = f"{seconds['scoring']:10.2f}{whole - seconds['scoring']:10.2f}"
         print(f"{benchmark:24}{n:7}{n / seconds['scoring']:10.2f}{shares}{times}")
+        denoiser, network = (seconds.get(stage, 0) / seconds["scoring"] for stage in ("denoiser", "network"))
+        what = f"U-SAID on {benchmark}, {n / seconds['scoring']:.2f} images/s: denoiser's share"
+        ratios.note(what, f"{denoiser:.0%}", "the whole scoring", f"{1 - network:.0%}: the judge's network is not ours")
 
 
 def time_together(experiment: Experiment, options: argparse.Namespace) -> None:
@@ -104,6 +108,8 @@ def time_together(experiment: Experiment, options: argparse.Namespace) -> None:
                 print(f"{title:40}{times}" + "".join(f"{share:10.1%}" for share in shares), flush=True)
             of_wall, of_busy = (seconds[2] / max(seconds[:2]) for seconds in (whole, busy))
             print(f"together in time of the dearer one: {of_wall:.3f} (CPU time: {of_busy:.3f})", flush=True)
+            what = " + ".join(job.benchmark for job in jobs)
+            ratios.note(f"{what}, together, CPU time", f"{of_busy:.2f} x", "the dearer one alone", "1.1")
 
 
 def jobs_of(experiment: Experiment, benchmarks: list[str], images: int, folder: Path) -> list[ScoreJob]:

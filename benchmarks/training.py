@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import ratios
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -109,6 +110,9 @@ def measure(base: Recipe, options: argparse.Namespace, device: torch.device) -> 
         rate = flops[method] / once
         cells = f"{1e3 * once:9.1f}{1 / once:9.1f}{base.batch / once:11.0f}{ratio:12.2f}{rate / 1e12:9.2f}"
         print(f"{method + ', ' + name:32}{cells}{rate / rates[precision]:16.2f}")
+        plain = statistics.median(a / b for a, b in zip(times[method, next(iter(OPTIONS))], taken, strict=True))
+        limit = f"{rate / rates[precision]:.0%} of the rate of matrix products in {precision}"
+        ratios.note(f"step of {method}, {name}", f"{plain:.2f} x", f"{next(iter(OPTIONS))}", limit)
     work = ", ".join(f"{method} {flop / 1e9:.0f} GFLOP" for method, flop in flops.items())
     print(f"a step: {work} ({flops['u_said'] / flops['cdncnn_b']:.2f} x)")
 
