@@ -1,12 +1,10 @@
 """Which way of the convolutions is taken, and in which precision: what was measured decides, and it is told."""
 
-import builtins
-
 import pytest
 import torch
 from torch._subclasses import FakeTensorMode
 
-from usaid.denoisers.dncnn import convolutions
+from usaid.denoisers.dncnn import convolutions, winograd
 from usaid.denoisers.dncnn.convolutions import DirectConvolutions, faster_way, fastest_precision, made_convolutions
 from usaid.denoisers.dncnn.denoiser import DnCNNDenoiser, folded_convolutions
 from usaid.denoisers.dncnn.network import DnCNN
@@ -33,15 +31,10 @@ def measured(monkeypatch):
 
 @pytest.fixture
 def without_numba(monkeypatch):
-    real = builtins.__import__
+    def missing():
+        raise ImportError("No module named 'numba'")
 
-    def refuse(name, *arguments, **keys):
-        if name.partition(".")[0] == "numba":
-            raise ImportError("no module named numba")
-        return real(name, *arguments, **keys)
-
-    monkeypatch.setattr(builtins, "__import__", refuse)
-    convolutions.WinogradLayers.__init__.__globals__["compiled"].cache_clear()
+    monkeypatch.setattr(winograd, "compiled", missing)
     faster_way.cache_clear()
     yield
     faster_way.cache_clear()

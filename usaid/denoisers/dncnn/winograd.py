@@ -125,7 +125,7 @@ def workspace(channels: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 @cache
 def compiled() -> Callable[..., None]:
-    """:func:`_convolve` as machine code, which is kept on the disk for later processes.
+    """:func:`_convolve` as machine code, kept on the disk for later processes where that is possible.
 
     Raises:
         ImportError: numba is not installed.
@@ -137,7 +137,10 @@ def compiled() -> Callable[..., None]:
     parts = (_input_points, _output_points, _transform_input, _transform_output, _clear_outside, _convolve_block)
     for part in parts:
         register_jitable(**options)(part)
-    return numba.njit(cache=True, **options)(_convolve)
+    try:
+        return numba.njit(cache=True, **options)(_convolve)
+    except RuntimeError:  # there is no folder that it may write to
+        return numba.njit(**options)(_convolve)
 
 
 def _convolve(source, target, filters, bias, size, tiles, space) -> None:  # type: ignore[no-untyped-def]

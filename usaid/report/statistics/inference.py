@@ -108,12 +108,12 @@ def from_bootstrap(
     The standard error is the standard deviation of the resamples times sqrt(n / (n - 1)): resamples vary about the n
     units, and these are nearer to their own mean than to the true one.
 
-    Why this interval: in ``benchmarks/coverage_of_intervals.py`` it holds the true mIoU, AP or difference of them in 93 to 97 % of
-    samples of 80 or 300 images with 3 to 8 classes. With rare ones, 21 in 80 images or 80 in 177, it holds a difference
-    in 92 to 93 %, a score in 86 to 91 %. BCa and percentile intervals are further off for few images. With 24 images
-    and 8 classes it holds it in 91 %, BCa in 87 to 89 %, the percentile interval in 82 % for a score: resamples then
-    often lack a class, and vary too little. Of so few images mIoU is also another number than of many, and the interval
-    speaks of other sets of n images.
+    Why this interval: in ``benchmarks/coverage_of_intervals.py`` it holds the true mIoU, AP or difference of them in 93
+    to 97 % of samples of 80 or 300 images with 3 to 8 classes. With rare ones, 21 in 80 images or 80 in 177, it holds a
+    difference in 92 to 93 %, a score in 86 to 91 %. BCa and percentile intervals are further off for few images. With
+    24 images and 8 classes it holds it in 91 %, BCa in 87 to 89 %, the percentile interval in 82 % for a score:
+    resamples then often lack a class, and vary too little. Of so few images mIoU is also another number than of many,
+    and the interval speaks of other sets of n images.
 
     B. Efron and R. Tibshirani, "An Introduction to the Bootstrap", 1993, sections 6.2 and 12.4; T. Hesterberg, "What
     Teachers Should Know About the Bootstrap", The American Statistician 69, 2015.

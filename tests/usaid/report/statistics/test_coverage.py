@@ -1,4 +1,4 @@
-"""How often 95 % intervals hold the true value of synthetic scores: 1,000 repetitions, as benchmarks/coverage_of_intervals.py."""
+"""How often 95 % intervals hold the true value of synthetic scores: 1,000 repetitions, as the benchmark of it."""
 
 from functools import partial
 
