@@ -104,18 +104,20 @@ def test_beyond_the_image_there_is_nothing(loops):
     assert whole.count_nonzero() == inside.count_nonzero()
 
 
-@pytest.mark.parametrize(("tiles", "block", "threads"), [(1, 32, 4), (64, 32, 2), (1000, 32, 3), (7, 1, 2)])
-def test_chunks_hold_every_tile_once_and_begin_with_a_block(tiles, block, threads):
-    chunks = winograd._chunks(tiles, block, threads)
-    assert [tile for chunk in chunks for tile in range(*chunk)] == list(range(tiles))
-    assert all(start % block == 0 for start, _ in chunks)
-    assert len(chunks) >= min(threads, -(-tiles // block))
+@pytest.mark.parametrize(("blocks", "threads"), [(1, 4), (2, 2), (1000, 3), (7, 2)])
+def test_chunks_hold_every_block_once(blocks, threads):
+    chunks = winograd._chunks(blocks, threads)
+    assert [block for chunk in chunks for block in range(*chunk)] == list(range(blocks))
+    assert len(chunks) >= min(threads, blocks)
 
 
-def test_products_are_too_small_for_threads_of_their_own():
-    for channels in (1, 64, 96, 128, 512):
-        assert 1 <= winograd._tiles_in_block(channels) <= winograd.MOST_TILES_IN_BLOCK
-        assert winograd._tiles_in_block(channels) * channels**2 <= winograd.MOST_OF_PRODUCT
+@pytest.mark.parametrize("channels", [1, 64, 96, 128, 600])
+@pytest.mark.parametrize("tiles", [1, 63, 64, 65, 144, 24576])
+def test_blocks_are_even_and_products_too_small_for_threads_of_their_own(tiles, channels):
+    block = winograd._tiles_in_block(tiles, channels)
+    assert 1 <= block <= winograd.MOST_TILES_IN_BLOCK
+    assert block == 1 or block * channels**2 <= winograd.MOST_OF_PRODUCT
+    assert -tiles % block < -(-tiles // block)
 
 
 @pytest.mark.parametrize("size", [(17, 16), (20, 24), (3, 2)])

@@ -160,7 +160,7 @@ def detection(network: str, **detector: object) -> dict[str, Any]:
         ("denoisers/u_said/method", "my module:Own", "or your own as module:Class"),
         ("notes", [1], "notes.0 = 1: must be of type string"),
         ("device", "gpu", 'device = "gpu": must be like ^(auto|cpu|cuda'),
-        ("precision", "float16", 'precision = "float16": must be one of float32, bfloat16'),
+        ("precision", "float16", 'precision = "float16": must be one of float32, tf32, bfloat16, auto'),
         ("data_source", "real", 'data_source = "real": must be one of official, miniature'),
         ("data_source", "miniature", 'data_root = "data": must lie below results/ with data_source miniature'),
         ("subsets", {"voc2012/val": ""}, 'subsets.voc2012/val = "": must be not empty'),

@@ -19,7 +19,8 @@ TILE = 4
 """Side of a tile of output pixels."""
 
 MOST_TILES_IN_BLOCK = 64
-"""Tiles that are transformed and multiplied together: few enough for the caches, enough for fast matrix products."""
+"""Tiles of an image that are transformed and multiplied together: few enough for the caches, enough for fast matrix
+products. No block holds tiles of two images: the last bits of a product may depend on a row's place in the matrix."""
 
 MOST_OF_PRODUCT = 1 << 18
 """Most multiplications in a product of matrices: for larger ones OpenBLAS starts threads of its own."""
@@ -79,9 +80,10 @@ class WinogradLayers:
         source, target = (_bordered(features.shape) for _ in range(2))
         inside = source[:, 1 : height + 1, 1 : width + 1]
         torch.clamp_min(features.permute(0, 2, 3, 1), 0, out=inside)
-        tiles = batch * -(-height // TILE) * -(-width // TILE)
-        chunks = _chunks(tiles, _tiles_in_block(channels), torch.get_num_threads())
-        spaces = [workspace(channels) for _ in range(min(torch.get_num_threads(), len(chunks)))]
+        tiles = -(-height // TILE) * -(-width // TILE)
+        block = _tiles_in_block(tiles, channels)
+        chunks = _chunks(batch * -(-tiles // block), torch.get_num_threads())
+        spaces = [workspace(block, channels) for _ in range(min(torch.get_num_threads(), len(chunks)))]
         with ThreadPoolExecutor(len(spaces)) as pool:
             for filters, bias in self.layers:
                 layer = (source.flatten(2).numpy(), target.flatten(2).numpy(), filters, bias, (height, width))
@@ -95,14 +97,16 @@ class WinogradLayers:
             self.convolve(*layer, chunk, space)
 
 
-def _tiles_in_block(channels: int) -> int:
-    return max(1, min(MOST_TILES_IN_BLOCK, MOST_OF_PRODUCT // channels**2))
+def _tiles_in_block(tiles: int, channels: int) -> int:
+    """Divides the tiles of an image into blocks as even as can be."""
+    most = max(1, min(MOST_TILES_IN_BLOCK, MOST_OF_PRODUCT // channels**2))
+    return -(-tiles // -(-tiles // most))
 
 
-def _chunks(tiles: int, block: int, threads: int) -> list[tuple[int, int]]:
-    """Ranges of tiles, whole blocks each: one for each thread at least, if there are as many blocks."""
-    step = block * min(BLOCKS_PER_CHUNK, -(-tiles // (block * threads)))
-    return [(start, min(start + step, tiles)) for start in range(0, tiles, step)]
+def _chunks(blocks: int, threads: int) -> list[tuple[int, int]]:
+    """Ranges of blocks: one for each thread at least, if there are as many blocks."""
+    step = min(BLOCKS_PER_CHUNK, -(-blocks // threads))
+    return [(start, min(start + step, blocks)) for start in range(0, blocks, step)]
 
 
 def _bordered(shape: torch.Size) -> Tensor:
@@ -114,9 +118,9 @@ def _bordered(shape: torch.Size) -> Tensor:
     return bordered
 
 
-def workspace(channels: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def workspace(block: int, channels: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """What a thread keeps of a block: transformed tiles, their products with the filters, half-transformed rows."""
-    transformed = np.zeros((36, _tiles_in_block(channels), channels), np.float32)
+    transformed = np.zeros((36, block, channels), np.float32)
     return transformed, np.zeros_like(transformed), np.zeros((6, 6 * channels), np.float32)
 
 
@@ -143,8 +147,8 @@ def compiled() -> Callable[..., None]:
         return numba.njit(**options)(_convolve)
 
 
-def _convolve(source, target, filters, bias, size, tiles, space) -> None:  # type: ignore[no-untyped-def]
-    """Convolve the tiles ``tiles[0]`` to ``tiles[1]`` of a batch, add the bias, clamp at 0.
+def _convolve(source, target, filters, bias, size, blocks, space) -> None:  # type: ignore[no-untyped-def]
+    """Convolve the blocks ``blocks[0]`` to ``blocks[1]`` of a batch, add the bias, clamp at 0.
 
     Args:
         source: float32 (B, h, w * C), as :func:`_bordered` has it.
@@ -152,29 +156,29 @@ def _convolve(source, target, filters, bias, size, tiles, space) -> None:  # typ
         filters: as :func:`transformed_filters` has them.
         bias: float32 (C,).
         size: height and width of the image.
-        tiles: their numbers, counted row by row, image after image.
+        blocks: their numbers, counted row by row, image after image.
         space: as :func:`workspace` has it.
     """
-    block = space[0].shape[1]
-    for start in range(tiles[0], tiles[1], block):
-        stop = min(start + block, tiles[1])
-        _convolve_block(source, target, filters, bias, size, (start, stop), space)
+    tiles, block = (size[0] + 3) // 4 * ((size[1] + 3) // 4), space[0].shape[1]
+    blocks_of_image = (tiles + block - 1) // block
+    for number in range(blocks[0], blocks[1]):
+        image, start = number // blocks_of_image, number % blocks_of_image * block
+        _convolve_block(source[image], target[image], filters, bias, size, (start, min(start + block, tiles)), space)
 
 
 def _convolve_block(source, target, filters, bias, size, tiles, space) -> None:  # type: ignore[no-untyped-def]
     transformed, products, rows = space
-    down, across = (size[0] + 3) // 4, (size[1] + 3) // 4
-    start, stop = tiles
+    (height, width), (start, stop) = size, tiles
+    across = (width + 3) // 4
     for tile in range(start, stop):
-        image, y, x = tile // (down * across), tile // across % down * 4, tile % across * 4
-        _transform_input(source[image], y, x, rows, transformed, tile - start)
+        _transform_input(source, tile // across * 4, tile % across * 4, rows, transformed, tile - start)
     for position in range(36):
         np.dot(transformed[position], filters[position], products[position])
     for tile in range(start, stop):
-        image, y, x = tile // (down * across), tile // across % down * 4, tile % across * 4
-        _transform_output(products, tile - start, rows, bias, target[image], y + 1, x + 1)
-        if y + 4 > size[0] or x + 4 > size[1]:
-            _clear_outside(target[image], y + 1, x + 1, size[0] + 1, size[1] + 1, len(bias))
+        y, x = tile // across * 4 + 1, tile % across * 4 + 1
+        _transform_output(products, tile - start, rows, bias, target, y, x)
+        if y + 3 > height or x + 3 > width:
+            _clear_outside(target, y, x, height + 1, width + 1, len(bias))
 
 
 def _input_points(d0, d1, d2, d3, d4, d5):  # type: ignore[no-untyped-def]
