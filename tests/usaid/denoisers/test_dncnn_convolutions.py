@@ -81,7 +81,7 @@ def test_another_precision_is_one_line(small_dncnn):
 @pytest.mark.parametrize("features", [8, 24])
 def test_both_choices_are_made_by_measuring(features):
     assert faster_way(features) in ("direct", "winograd")
-    assert fastest_precision(features, CPU) in ("float32", "bfloat16")
+    assert fastest_precision(5, features, CPU) in ("float32", "bfloat16")
 
 
 @pytest.mark.parametrize("precision", ["float32", "tf32", "bfloat16"])

@@ -17,6 +17,8 @@ from usaid.devices import PRECISIONS, clearly_fastest, float32_products, precisi
 Layers = Sequence[tuple[Tensor, Tensor]]
 """Weight (features, channels, 3, 3) and bias (features,) of each convolution; a ReLU follows all but the last."""
 
+CPU = torch.device("cpu")
+
 Way = Literal["direct", "winograd"]
 
 PIXELS_FOR_WINOGRAD = 256
@@ -71,7 +73,7 @@ class WinogradConvolutions:
         """
         self.first, *inner, self.last = layers
         self.inner = WinogradLayers(inner)
-        self.direct = DirectConvolutions(layers, torch.device("cpu"), "float32")
+        self.direct = DirectConvolutions(layers, CPU, "float32")
 
     def __call__(self, noisy: Tensor) -> Tensor:
         """Predict the noise, float32 (B, 3, H, W)."""
@@ -110,31 +112,36 @@ def faster_way(features: int) -> str:
         "direct": lambda image: F.relu_(F.conv2d(image, *layers[0], padding=1)),
         "winograd": winograd,
     }
-    image = torch.zeros(1, features, 96, 192).contiguous(memory_format=torch.channels_last)
+    image = torch.zeros(1, features, *_small_image(CPU)).contiguous(memory_format=torch.channels_last)
     return clearly_fastest(ways, lambda way: seconds_of(ways[way], image))
 
 
 @cache
-def fastest_precision(features: int, device: torch.device) -> str:
-    """What precision ``auto`` stands for on a device; measured once a process, on a network of a few layers."""
-    layers = _random_layers(3, *[features] * 5, 3)
-    image = torch.zeros(1, 3, *((96, 192) if device.type == "cpu" else (512, 768)), device=device)
+def fastest_precision(depth: int, features: int, device: torch.device) -> str:
+    """What precision ``auto`` stands for on a device, for networks of a shape; measured once a process."""
+    layers = _random_layers(3, *[features] * (depth - 1), 3)
+    image = torch.zeros(1, 3, *_small_image(device), device=device)
     return clearly_fastest(
         precisions_of(device), lambda name: seconds_of(made_convolutions(layers, device, name), image)
     )
 
 
 def seconds_of(function: Callable[[Tensor], Tensor], image: Tensor) -> float:
-    """The shortest of five times that a function takes, in seconds, after a call that is not counted."""
+    """The shortest of nine times that a function takes, in seconds, after a call that is not counted."""
     times = []
     with torch.inference_mode():
-        for _ in range(6):
+        for _ in range(10):
             start = time.perf_counter()
             function(image)
             if image.is_cuda:
                 torch.cuda.synchronize(image.device)
             times.append(time.perf_counter() - start)
     return min(times[1:])
+
+
+def _small_image(device: torch.device) -> tuple[int, int]:
+    """A size that keeps all threads busy for milliseconds: so short a time is now and then undisturbed, if not idle."""
+    return (512, 768) if device.type == "cuda" else (32 * torch.get_num_threads(), 192)
 
 
 def _random_layers(*widths: int) -> Layers:

@@ -70,7 +70,7 @@ class DnCNNDenoiser(Denoiser):
         self.facts = facts
         self.device = torch.device(device)
         layers = folded_convolutions(network)
-        fastest = partial(fastest_precision, len(layers[0][0]), self.device)
+        fastest = partial(fastest_precision, len(layers), len(layers[0][0]), self.device)
         self.precision = resolved_precision(precision, self.device, fastest)
         self.noise_in = made_convolutions(layers, self.device, self.precision)
         self.record = {"convolution": self.noise_in.way}
