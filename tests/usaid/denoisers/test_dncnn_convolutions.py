@@ -83,7 +83,7 @@ def test_another_precision_is_one_line(small_dncnn):
 @pytest.mark.parametrize(
     ("took", "way", "precision"), [((2, 1), "winograd", "bfloat16"), ((1, 2), "direct", "float32")]
 )
-def test_both_choices_are_made_by_measuring(monkeypatch, took, way, precision):
+def test_both_choices_are_made_by_measuring(small_dncnn, monkeypatch, took, way, precision):
     """Of two that are called in turn, the first and the second pretend to take so long."""
     times = itertools.cycle(took)
 
@@ -95,15 +95,15 @@ def test_both_choices_are_made_by_measuring(monkeypatch, took, way, precision):
     monkeypatch.setattr(convolutions, "seconds_of", seconds_of)
     for choice in (faster_way, fastest_precision):
         choice.cache_clear()
-    assert faster_way(8) == way
-    assert fastest_precision(8, CPU) == precision
+    assert DnCNNDenoiser(small_dncnn, FACTS, precision="auto").precision == precision
+    assert DnCNNDenoiser(small_dncnn, FACTS).record == {"convolution": way}
     for choice in (faster_way, fastest_precision):
         choice.cache_clear()
 
 
 def test_the_shortest_call_counts_and_the_first_does_not(monkeypatch):
     now = SimpleNamespace(seconds=0.0)
-    durations = iter([0.5, 3.0, 2.0, 1.0, 4.0, 2.0])
+    durations = itertools.chain([0.5], itertools.cycle([3.0, 2.0, 1.0]))
     monkeypatch.setattr(convolutions, "time", SimpleNamespace(perf_counter=lambda: now.seconds))
     image = torch.zeros(1)
 
