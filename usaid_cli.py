@@ -332,8 +332,8 @@ def _add_score(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def _score(options: argparse.Namespace) -> None:
     from evaluators.dag.dag import Dag
-    from evaluators.score_parts import score_job
     from evaluators.scoring.job import score_to_file, score_together
+    from evaluators.scoring.score_job import score_job
     from usaid.experiment.reading import read_experiment
     from usaid.memory import keep_freed_memory
 

@@ -19,6 +19,7 @@ import sys
 import time
 from collections.abc import Callable
 
+import ratios
 import torch
 from torch import Tensor, nn
 
@@ -162,6 +163,12 @@ def table(rates: dict[str, list[dict[str, float]]], shape: str) -> list[str]:
         rate = statistics.median(rates_of_round[shape] for rates_of_round in of_rounds)
         over_plain, over_direct, of_limit = (over(variant, other) for other in ("plain", "ours direct", "sgemm"))
         lines.append(f"{variant:28}{rate:9.0f}{over_plain:9.2f}{over_direct:10.2f}{of_limit:10.2f}")
+        if variant not in ("sgemm", "plain"):
+            what, limit = f"DnCNN, {shape}, {variant}", f"{of_limit:.0%} of the rate of matrix products in float32"
+            ratios.note(what, f"{over_plain:.2f} x", "the plain module", limit)
+    if "ours winograd" in rates:
+        over_direct = over("ours winograd", "ours direct")
+        ratios.note(f"DnCNN, {shape}, ours winograd", f"{over_direct:.2f} x", "ours direct", "1.3")
     return lines
 
 

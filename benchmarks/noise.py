@@ -4,7 +4,7 @@
 
 The noise is of a batch of images of Kodak's size. Every variant runs in turn, round after round, so that a change of
 the machine's speed meets all of them; printed are medians, and medians of the ratios within a round. "torch" is what
-a GPU without Triton does; on the CPU (without --device) it shows nothing but the bits. The last lines count the
+a GPU without Triton does; on the CPU (without --device) it shows nothing but the bits. The last line counts the
 deviates of the device that are not the CPU's to the last bit.
 """
 
@@ -75,7 +75,7 @@ def variants(device: torch.device) -> dict[str, Noise]:
     """What is measured, by its name; the first is what the others are compared with."""
     calls: dict[str, Noise] = {"plain": plain}
     for number in sorted({1, 2, torch.get_num_threads()}):
-        calls[f"{number} thread{'s'[: number > 1]}"] = functools.partial(with_threads, number)
+        calls[f"threads: {number}"] = functools.partial(with_threads, number)
     if device.type == "cuda" and philox.kernel_works(torch.empty(0, device=device).device):
         calls["Triton"] = functools.partial(on_device, device)
     calls["torch"] = functools.partial(without_kernel, device)

@@ -1,4 +1,4 @@
-"""What `on_gpu.py` measures: a function a section, each with what it imports of the suite inside.
+"""What `on_gpu.py` measures: a function a section, with what it imports inside, but for number formats.
 
 A section takes the options of `on_gpu.py` and the device, and returns what JSON can hold. Where the machine lacks a
 package, the section that needs it fails alone.
@@ -18,6 +18,8 @@ from typing import Any
 import torch
 from on_gpu import REPOSITORY
 from torch import Tensor
+
+from usaid.devices import PRECISIONS, float32_products, precisions_of
 
 Options = argparse.Namespace
 Record = dict[str, Any]
@@ -45,11 +47,6 @@ def _wait(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def precisions(device: torch.device) -> tuple[str, ...]:
-    """Number formats that are apart on a device."""
-    return ("float32", "tf32", "bfloat16") if device.type == "cuda" else ("float32", "bfloat16")
-
-
 def shapes(options: Options) -> dict[str, tuple[int, int, int]]:
     """Images, height and width of a batch like Kodak's and one like CIFAR's."""
     if options.small:
@@ -60,15 +57,9 @@ def shapes(options: Options) -> dict[str, tuple[int, int, int]]:
 @functools.cache
 def rate(precision: str, device: torch.device, side: int) -> float:
     """FLOP a second of the product of two matrices."""
-    dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
-    a, b = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
-    settings: Any = torch.backends.cuda.matmul
-    before = settings.fp32_precision
-    settings.fp32_precision = "tf32" if precision == "tf32" else "ieee"
-    try:
+    a, b = (torch.randn(side, side, device=device).to(PRECISIONS[precision]) for _ in range(2))
+    with float32_products(precision, device):
         return 2 * side**3 / seconds(lambda: a @ b, device, most=0.5)
-    finally:
-        settings.fp32_precision = before
 
 
 def peak(precision: str, options: Options, device: torch.device) -> float:
@@ -125,7 +116,7 @@ def noisy_of(image_id: str, clean: Tensor, sigma: float) -> Tensor:
 
 def rates(options: Options, device: torch.device) -> Record:
     """TFLOP a second of matrix products."""
-    return {name: rounded({"tflops": peak(name, options, device) / 1e12})["tflops"] for name in precisions(device)}
+    return {name: rounded({"tflops": peak(name, options, device) / 1e12})["tflops"] for name in precisions_of(device)}
 
 
 def noise(options: Options, device: torch.device) -> Record:
@@ -155,7 +146,7 @@ def denoiser(options: Options, device: torch.device) -> Record:
     from usaid.registries import METHODS
 
     record: Record = {}
-    for precision in precisions(device):
+    for precision in precisions_of(device):
         dncnn = DnCNNDenoiser(DnCNN().eval(), METHODS["cdncnn_b"].facts, device, precision)
         for name, (count, height, width) in shapes(options).items():
             noisy = torch.rand(count, 3, height, width, device=device)
@@ -164,7 +155,7 @@ def denoiser(options: Options, device: torch.device) -> Record:
             fraction = FLOP_PER_PIXEL * pixels / peak(precision, options, device)
             numbers = rounded({"mpixel_per_s": pixels / 1e6, "of_matrix_rate": fraction})
             record.setdefault(name, {})[precision] = numbers
-        record.setdefault("how", {})[precision] = dict(getattr(dncnn, "record", {}))
+        record.setdefault("how", {})[precision] = dict(dncnn.record)
     return record
 
 
@@ -177,7 +168,7 @@ def equality(options: Options, device: torch.device) -> Record:
     images, source = kodak(options)
     images = images[: 1 if options.small else 4]
     pristine = PristineModel("niqe_fitted", torch.zeros(FEATURES).double(), torch.eye(FEATURES).double())
-    methods = {f"dncnn_{name}": ("cdncnn_b", name, images) for name in precisions(device)}
+    methods = {f"dncnn_{name}": ("cdncnn_b", name, images) for name in precisions_of(device)}
     side = 32 if options.small else 96
     methods["mc_wnnm"] = (
         "mc_wnnm",
@@ -227,7 +218,6 @@ def training_steps(options: Options, device: torch.device) -> Record:
     from training import make_step
 
     from usaid.denoisers.dncnn.recipe import Recipe
-    from usaid.devices import float32_products
     from usaid.segmentation.encoders import default_weights
 
     changes = {"depth": 5, "features": 24, "patch": 32, "batch": 2} if options.small else {"batch": 64}
@@ -240,7 +230,7 @@ def training_steps(options: Options, device: torch.device) -> Record:
         for method in ("cdncnn_b", "u_said"):
             with FlopCounterMode(display=False) as counter:
                 make_step(method, paper, sampler, root)(1)
-            for precision in precisions(device):
+            for precision in precisions_of(device):
                 step = make_step(method, paper.model_copy(update={"precision": precision}), sampler, root)
                 numbers = itertools.count(1)
                 with float32_products(precision, device):

@@ -45,6 +45,11 @@ class Benchmark:
     options: str = ""
     needs_images: bool = False
 
+    @property
+    def name(self) -> str:
+        """Heading of its block."""
+        return f"{self.script} {self.options}".strip()
+
     def command(self, data_root: str) -> str:
         """As a person would type it."""
         root = f"--data-root {data_root}" if self.needs_images else ""
@@ -55,7 +60,8 @@ BENCHMARKS = (
     Benchmark("noise.py"),
     Benchmark("denoiser_inference.py", "--rounds 2"),
     Benchmark("score_jobs.py", "--images 4", needs_images=True),
-    Benchmark("growth.py"),
+    Benchmark("score_jobs.py", "--together voc_quality voc_segmentation --images 4 --rounds 2", needs_images=True),
+    Benchmark("growth.py", needs_images=True),
     Benchmark("score_files.py"),
     Benchmark("statistics_pages.py"),
     Benchmark("training.py", "--rounds 2 --steps 2"),
@@ -68,15 +74,15 @@ def main() -> None:
     """Run them and write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data-root", help="folder with Kodak, VOC 2012 and CIFAR-100")
-    parser.add_argument("--only", nargs="+", choices=[benchmark.script for benchmark in BENCHMARKS])
+    parser.add_argument("--only", nargs="+", choices=[*dict.fromkeys(benchmark.script for benchmark in BENCHMARKS)])
     options = parser.parse_args()
     before, _, rest = PAGE.read_text(encoding="utf-8").partition(START)
     made, _, after = rest.partition(END)
     blocks = dict(block.split("\n", 1) for block in made.split("\n### ")[1:])
     for benchmark in BENCHMARKS:
         if options.only is None or benchmark.script in options.only:
-            blocks[benchmark.script] = measured(benchmark, options.data_root)
-    ordered = [f"\n### {b.script}\n{blocks[b.script].strip()}\n" for b in BENCHMARKS if b.script in blocks]
+            blocks[benchmark.name] = measured(benchmark, options.data_root)
+    ordered = [f"\n### {b.name}\n{blocks[b.name].strip()}\n" for b in BENCHMARKS if b.name in blocks]
     with written_atomically(PAGE) as temporary:
         temporary.write_text(f"{before}{START}\n{''.join(ordered)}\n{END}{after}", encoding="utf-8")
 

@@ -115,8 +115,9 @@ def job_of_parts(
             traceback.print_exc()
             states.end_all(reason_of(error))
         except BaseException:
-            traceback.print_exc()
-            states.stop()
+            if states.waiting:  # else :func:`job` leaves, with nothing to make
+                traceback.print_exc()
+                states.stop()
             raise
 
 

@@ -1,9 +1,10 @@
 """What scores are made from, one file of a denoiser on a benchmark each, and which of them share work."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from evaluators.dag.code import Job, code_on, distinct, of_scores
@@ -12,6 +13,7 @@ from evaluators.judge_code import computed, conventions_of_images
 from usaid.errors import UsaidError
 from usaid.experiment.benchmark import BenchmarkSettings
 from usaid.experiment.experiment import DenoiserEntry
+from usaid.failures import first_failure
 from usaid.paper.layouts import TABLES
 from usaid.registries import BENCHMARKS
 
@@ -152,6 +154,15 @@ class Scores(Trainings):
         images = self._images_of(benchmark)
         others = (other for other in self.experiment.benchmarks if other != benchmark)
         return [n for n in others if self._images_of(n) == images and (rule, denoiser) in self._scored(n)]
+
+    def companions(self, rule: str, benchmark: str, denoiser: str) -> Iterator[dict[str, Any]]:
+        """The :meth:`siblings` whose score files could be made now, each as :meth:`part` has it."""
+        for sibling in self.siblings(rule, benchmark, denoiser):
+            part = self.part(rule, sibling, denoiser)
+            read = [part["settings"][key] for key in ("judge_file", "weights")]
+            needed = [*part["inputs"], *(file for file in read if file is not None)]
+            if all(Path(file).exists() for file in needed) and first_failure(needed) is None:
+                yield part
 
     def _images_of(self, benchmark: str) -> tuple[object, ...]:
         """What says whether two benchmarks see the same images."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from evaluators.judge import Judge
 from evaluators.scoring.conditions import Condition
-from evaluators.scoring.stopwatch import Stopwatch
+from evaluators.scoring.stage_clock import StageClock
 from usaid.datasets.base import Dataset, Sample
 from usaid.scores.journal import Journal, row_key
 
@@ -42,7 +42,7 @@ def row_name(image_id: str, sha256: str, condition: Condition, told: float | Non
     return name | {"sigma": condition.sigma, "draw": condition.draw, "told_sigma": told}
 
 
-@dataclass
+@dataclass(eq=False)
 class Judging:
     """One job's part in a run that it shares with others: who judges, under which conditions, and what is there.
 
@@ -58,7 +58,7 @@ class Judging:
     judge: Judge
     conditions: Sequence[Condition]
     journal: Journal
-    clock: Stopwatch = field(default_factory=Stopwatch)
+    clock: StageClock = field(default_factory=StageClock)
     pixels: int = 0
     failure: Exception | None = None
 
@@ -80,7 +80,7 @@ class Cell(NamedTuple):
     """One image under one condition, to be denoised once for all who miss it.
 
     Attributes:
-        image: it.
+        image: to be denoised.
         sigma: noise level, 0-255 scale.
         draw: index of the noise realisation.
         told: what the denoiser is told, 0-255 scale; None: it is blind.

@@ -101,7 +101,7 @@ class _Part:
     """One job of a group.
 
     Attributes:
-        job: it.
+        job: which.
         end: told once how it ended: well (None), or why not.
         is_written: it gets a score file; False: only its rows are journalled.
         is_over: whether ``end`` was called.

@@ -1,4 +1,4 @@
-"""What a score file and its journal record of a job: what it was made from, by which code, and how fast."""
+"""What a score file and its journal record of a job: what it was made from, and by which code."""
 
 import hashlib
 from dataclasses import dataclass
@@ -62,7 +62,7 @@ def fingerprint(job: "ScoreJob", made: Made) -> dict[str, Any]:
 
 
 def provenance(job: "ScoreJob", made: Made) -> dict[str, Any]:
-    """The provenance of a score file, but for the time that it took (:func:`speed`)."""
+    """The provenance of a score file, but for its ``seconds`` and ``pixels``, which are known in the end."""
     of_job = provenance_without_rows(job, made.device) | identity(job, made)
     differences = differences_of(made.dataset) if job.experiment.data_source != "miniature" else []
     part = trained_on_a_part(job.weights) if job.weights else []

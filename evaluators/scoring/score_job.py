@@ -1,8 +1,9 @@
 """What a score job is: which score file is made, and from what."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from evaluators.scoring.conditions import Condition, conditions_of
 from usaid.denoisers.base import Denoiser
@@ -64,3 +65,28 @@ class ScoreJob:
         """What the denoiser is scored under."""
         draws = range(self.settings.draws) if self.draws is None else self.draws
         return conditions_of(denoiser, self.settings.sigmas, draws, self.settings.told_sigmas)
+
+
+def score_job(experiment: "Experiment", part: Mapping[str, Any]) -> ScoreJob:
+    """What a job of the workflow makes that is told of a score file.
+
+    Args:
+        experiment: says how.
+        part: as :meth:`evaluators.dag.scores.Scores.part` has it.
+    """
+    benchmark, denoiser = part["wildcards"]
+    settings = part["settings"]
+    return ScoreJob(
+        experiment,
+        benchmark,
+        denoiser,
+        output=Path(part["output"]),
+        judge_file=_path(settings["judge_file"]),
+        weights=_path(settings["weights"]),
+        code_hash=part["code"],
+        draws=range(*settings["draws"]) if "draws" in settings else None,
+    )
+
+
+def _path(name: str | None) -> Path | None:
+    return None if name is None else Path(name)

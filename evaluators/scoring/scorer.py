@@ -23,7 +23,7 @@ from evaluators.scoring.batches import (
     stacked,
 )
 from evaluators.scoring.pipeline import Drain, ahead, mapped
-from evaluators.scoring.stopwatch import Stopwatch
+from evaluators.scoring.stage_clock import StageClock
 from usaid.datasets.base import Dataset
 from usaid.denoisers.base import Denoiser
 from usaid.denoisers.contract import denoised_if_finite, not_finite
@@ -58,9 +58,9 @@ class Denoised(NamedTuple):
     """A batch behind the denoiser, on the judges' device.
 
     Attributes:
-        batch: it.
-        output: float32 (B, 3, H, W).
-        clean: of the same shape, in [0, 1].
+        batch: what was denoised.
+        output: of the denoiser, float32 (B, 3, H, W).
+        clean: the images, float32 (B, 3, H, W) in [0, 1].
         is_finite: bool (), whether the output is.
     """
 
@@ -114,7 +114,7 @@ class Scorer:
     judgings: Sequence[Judging]
     device: torch.device
     given_clean: bool = False
-    clock: Stopwatch = field(default_factory=Stopwatch)
+    clock: StageClock = field(default_factory=StageClock)
     pixels: int = 0
     sha256: dict[str, str] = field(default_factory=dict)
 
@@ -124,8 +124,7 @@ class Scorer:
         Who judges is stopped by its own failure alone (``failure``: an image or target is bad, the disk is full, judge
         or denoiser fail on an image, which it names); an image that does not decode stops all of them.
         """
-        conditions = {condition.computed for judging in self.judgings for condition in judging.conditions}
-        total, title = len(self.dataset) * len(conditions), self.dataset.name
+        total, title = len(self.dataset) * self._conditions, self.dataset.name
         with (
             self.clock.stage("scoring"),
             tqdm(total=total, desc=title, unit="image", disable=None) as progress,
@@ -151,18 +150,22 @@ class Scorer:
             raise judging.failure
         return judging.rows(self.sha256, self.dataset)
 
+    @property
+    def _conditions(self) -> int:
+        """Under how many conditions each image is denoised at most."""
+        return len({condition.computed for judging in self.judgings for condition in judging.conditions})
+
     # -------------------------------------------------------------------------------------------- ahead of the device
 
     def _batches(self, progress: "tqdm[Any]") -> Generator[Batch, None, None]:
         """All that is missing, in batches, read and with their noise as far as the CPU makes it."""
         most = PIXELS_PER_BATCH[self.device.type]
-        conditions = {condition.computed for judging in self.judgings for condition in judging.conditions}
         for group in groups_of_one_shape(mapped(self._read, self.dataset.ids, READERS[self.device.type]), most):
             if not _at_work(self.judgings):
                 return
             self.sha256.update({image.sample.id: image.sha256 for image in group})
             cells = missing_cells(group, self.judgings)
-            progress.update(len(group) * len(conditions) - len(cells))
+            progress.update(len(group) * self._conditions - len(cells))
             for batch in batches_of(cells, most):
                 yield self._made(batch)
 
@@ -192,7 +195,7 @@ class Scorer:
 
     def _score(self, batch: Batch) -> list[Judged]:
         """Denoise a batch once; all who miss any of it judge it from there, on the device where it is."""
-        judgings = _at_work({id(j): j for cell in batch.cells for j, _ in cell.missed_by}.values())
+        judgings = _at_work(dict.fromkeys(judging for cell in batch.cells for judging, _ in cell.missed_by))
         if not judgings:
             return []
         try:

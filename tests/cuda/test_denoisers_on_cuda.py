@@ -16,6 +16,7 @@ from usaid.registries import METHODS
 
 VARIANTS = [
     *((method, precision, {}) for method in ("cdncnn_b", "s_said", "u_said") for precision in ("float32", "bfloat16")),
+    ("cdncnn_b", "tf32", {}),
     *(("mlp", precision, {}) for precision in ("float32", "bfloat16")),
     *(("mc_wnnm", "float32", {"parameters": {"exact": exact, "outer_iterations": 3}}) for exact in (False, True)),
     ("noisy", "float32", {}),

@@ -14,7 +14,7 @@ from evaluators.dag.code import any_of, code_of_training, list_of_ids
 from evaluators.dag.dag import Dag
 from usaid.errors import UsaidError
 from usaid.experiment.reading import checked_experiment, read_experiment
-from usaid.failures import Failure, Ledger
+from usaid.failures import Failure, Ledger, write_marker
 from usaid.paper.layouts import TABLES
 from usaid.registries import METHODS, METRICS
 
@@ -438,6 +438,43 @@ class TestSharedWork:
         assert dag(benchmarks=benchmarks).siblings("score", "voc_quality", "noisy") == ["voc_segmentation"]
         changed = benchmarks | {"voc_quality": benchmarks["voc_quality"] | change}
         assert dag(benchmarks=changed).siblings("score", "voc_quality", "noisy") == []
+
+
+class TestCompanions:
+    """Score files that could be made now, beside another of the same images and denoiser."""
+
+    NEEDED = ("data/voc2012.json", "weights/learnt.safetensors", "weights/voc_segmentation.safetensors")
+
+    @pytest.fixture
+    def trained(self) -> Dag:
+        """Of an experiment all of whose trainings have been done."""
+        segmenter = {"network": "fpn", "encoder": "efficientnet_lite0", "train": {}}
+        jobs = dag(
+            denoisers={"learnt": {"method": "cdncnn_b", "train": {}}},
+            benchmarks={"voc_quality": {"sigmas": [15]}, "voc_segmentation": {"sigmas": [25], "segmenter": segmenter}},
+        )
+        for name in self.NEEDED:
+            path = Path(jobs.results, name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"there")
+        return jobs
+
+    @staticmethod
+    def companions(jobs: Dag) -> list[list[str]]:
+        return [part["wildcards"] for part in jobs.companions("score", "voc_quality", "learnt")]
+
+    def test_a_benchmark_of_the_same_images_whose_judge_is_there_is_one(self, trained):
+        assert self.companions(trained) == [["voc_segmentation", "learnt"]]
+
+    @pytest.mark.parametrize("name", NEEDED)
+    @pytest.mark.parametrize("how", ["missing", "failed"])
+    def test_one_that_would_fail_or_has_to_wait_is_none(self, trained, name, how):
+        path = Path(trained.results, name)
+        if how == "missing":
+            path.unlink()
+        else:
+            write_marker(path, Failure("train_judge voc_segmentation", "diverged"))
+        assert self.companions(trained) == []
 
 
 class TestFailures:

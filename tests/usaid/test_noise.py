@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from scipy.special import ndtri
-from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from usaid import noise
@@ -179,7 +178,7 @@ def test_an_error_in_a_thread_reaches_the_caller(threads, monkeypatch):
 
 
 @given(st.integers(1, 40), st.integers(1, 40), st.lists(st.floats(0, 200), min_size=1, max_size=4), st.data())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_another_device_makes_the_same_noise(height, width, sigmas, data):
     fields = [NoiseField(data.draw(st.text(max_size=3)), sigma, number) for number, sigma in enumerate(sigmas)]
     cpu = gaussian_noise_batch("kodak", fields, height, width).numpy()
@@ -192,14 +191,6 @@ def test_another_device_turns_hardly_a_bit():
     assert np.abs(cpu[0]).max() > 4 * 25 / 255
     assert apart.max() <= 1
     assert (apart > 0).sum() <= 1  # of 884,736; benchmarks/noise.py counts more
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_a_gpu_turns_hardly_a_bit():
-    cpu = gaussian_noise_batch("kodak", FIELDS, *SIZE).numpy()
-    apart = ulps(gaussian_noise_batch("kodak", FIELDS, *SIZE, device="cuda").cpu().numpy(), cpu)
-    assert apart.max() <= 1
-    assert (apart > 0).sum() <= 1
 
 
 def test_another_device_works_in_parts(monkeypatch):
@@ -221,11 +212,3 @@ def test_more_images_are_no_more_operations():
     with Counter() as many:
         on_device(FIELDS * 20, 9, 9)
     assert many.operations == one.operations
-
-
-def test_the_noise_is_made_on_the_device_asked_for():
-    with FakeTensorMode():
-        one = gaussian_noise("kodak", "kodim01", 25, 0, 5, 7, device="cuda")
-        batch = gaussian_noise_batch("kodak", FIELDS, 5, 7, torch.device("cuda"))
-    assert (one.device.type, one.shape, one.dtype) == ("cuda", (3, 5, 7), torch.float32)
-    assert (batch.device.type, batch.shape, batch.dtype) == ("cuda", (3, 3, 5, 7), torch.float32)

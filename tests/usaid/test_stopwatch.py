@@ -2,36 +2,42 @@
 
 import importlib
 import sys
-import textwrap
-import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from usaid import stopwatch
 from usaid.stopwatch import Stopwatch
 
 
 @pytest.fixture
-def slow(tmp_path, monkeypatch) -> None:
-    """Modules that take a while to import, one by the other."""
-    for name, code in (("slow_outer", "import slow_inner"), ("slow_inner", "")):
-        (tmp_path / f"{name}.py").write_text(textwrap.dedent(f"import time\n{code}\ntime.sleep(0.05)\n"))
+def now(tmp_path, monkeypatch) -> SimpleNamespace:
+    """The time, which only the test changes, and modules of 2 and 3 seconds, of which one imports the other."""
+    now = SimpleNamespace(seconds=100.0)
+    clock = SimpleNamespace(perf_counter=lambda: now.seconds, clock_gettime=lambda _: 0.0, CLOCK_BOOTTIME=0)
+    monkeypatch.setattr(stopwatch, "time", clock)
+    monkeypatch.setitem(sys.modules, "now_of_the_test", now)
+    for name, code in (("slow_outer", "import slow_inner; now.seconds += 2"), ("slow_inner", "now.seconds += 3")):
+        (tmp_path / f"{name}.py").write_text(f"import now_of_the_test as now\n{code}\n")
         monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.syspath_prepend(tmp_path)
+    return now
 
 
 @pytest.mark.parametrize("how", ["statement", "call"])
-def test_imports_are_told_from_work_and_counted_once(slow, how):
+def test_imports_are_told_from_work_and_counted_once(now, how):
     clock = Stopwatch()
     with clock.running():
+        now.seconds += 1
         if how == "statement":
             import slow_outer  # noqa: F401
         else:
             importlib.import_module("slow_outer")
         seconds = clock.lap()
-    assert seconds["imports"] >= 0.1
-    assert seconds["imports"] + seconds["work"] >= seconds["imports"]
-    assert clock.lap()["imports"] == 0, "the next lap has its own"
+        assert (seconds["imports"], seconds["work"]) == (5, 1)
+        now.seconds += 4
+        assert clock.lap() == {"start": 0, "imports": 0, "work": 4}, "the next lap has its own"
 
 
 def test_only_the_first_lap_has_the_start_of_the_process():
@@ -44,5 +50,5 @@ def test_only_the_first_lap_has_the_start_of_the_process():
 def test_nothing_is_left_of_it():
     before = __import__, importlib.import_module
     with Stopwatch().running():
-        time.sleep(0)
+        assert (__import__, importlib.import_module) != before
     assert (__import__, importlib.import_module) == before

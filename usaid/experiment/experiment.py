@@ -161,9 +161,9 @@ class Experiment(Settings):
     device: Annotated[str, Field(pattern="^(auto|cpu|cuda(:[0-9]+)?)$")] = "auto"
     """`auto` (the GPU if there is one), `cpu`, `cuda`, `cuda:N`."""
     precision: DenoisingPrecision = "float32"
-    """Of the denoisers' networks. `tf32`: a GPU rounds factors to 10 bits; elsewhere it is float32. `bfloat16` is
-    faster and costs hundredths of a dB. `auto` measures at the start of a job which of them is clearly the fastest on
-    its machine."""
+    """Of the denoisers' networks. `tf32`: a GPU rounds factors to 10 bits; elsewhere it is float32. `bfloat16`
+    costs hundredths of a dB, and is faster where the processor has it. `auto` measures at the start of a job which of
+    them is clearly the fastest on its machine."""
     denoisers: Annotated[dict[Name, DenoiserEntry], Field(min_length=1)]
     """The columns of the tables, in order; null removes one that an earlier file has."""
     benchmarks: Annotated[dict[str, SerializeAsAny[BenchmarkSettings]], Field(min_length=1)]
@@ -175,9 +175,9 @@ class Experiment(Settings):
     convergence: Convergence | None = None
     """Figure 2; null removes it."""
     score_jobs: Literal["file", "data_set"] = "file"
-    """`file`: the workflow has a job for each score file. `data_set`: one for all score files of a data set, which
-    share a process; for many small ones. A change of one of them then makes all of them again, from their journals:
-    only what changed is computed."""
+    """`file`: the workflow has a job for each score file. `data_set`: one for all score files of a data set's
+    split, which share a process; for many small ones. A change of one of them then makes all of them again, from their
+    journals: only what changed is computed."""
     notes: tuple[Sentence, ...] = ()
     """Sentences for the footnotes of every table."""
     allow_failures: Flag = False

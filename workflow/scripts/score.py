@@ -25,7 +25,7 @@ def experiment():
 
 def job_of(told):
     """A score file as the scorer knows it."""
-    from evaluators.score_parts import score_job
+    from evaluators.scoring.score_job import score_job
 
     return score_job(experiment(), told)
 
@@ -37,7 +37,7 @@ def write_failure(part: Part, failure: Failure) -> None:
     write_failure(job_of(PARTS[part]), failure.reason if failure.job == part.name else str(failure))
 
 
-def keep_images(told) -> None:
+def keep_images(told, stack: ExitStack) -> None:
     """Let nobody else denoise the same images with the same denoiser, or wait for who does.
 
     No two jobs wait for each other. A job waits for this lock while it has none, then for the ledger of its own score
@@ -49,11 +49,11 @@ def keep_images(told) -> None:
     stack.enter_context(locked(path, f"waiting for a job that denoises {told['images']} with {denoiser}, too"))
 
 
-def free_companions(told):
+def free_companions(told, stack: ExitStack):
     """Score files that gain from this one and that nobody is at work on; their own jobs find their rows."""
-    from evaluators.score_parts import companions_of
+    from evaluators.dag.dag import Dag
 
-    for companion in companions_of(experiment(), told):
+    for companion in Dag(experiment()).companions(told["rule"], *told["wildcards"]):
         ledger = Ledger.at(RESULTS, companion["rule"], companion["wildcards"])
         if stack.enter_context(ledger.held_if_free()):
             yield companion
@@ -64,14 +64,14 @@ IS_BATCH = snakemake.rule not in ("score", "score_draws")
 
 with ExitStack() as stack:
     if not IS_BATCH:
-        keep_images(*PARTS.values())
+        keep_images(*PARTS.values(), stack)
     parts = stack.enter_context(job_of_parts(snakemake, [*PARTS], uses_torch=True, write_failure=write_failure))
     if parts.waiting:
         from evaluators.scoring.job import score_together
 
         jobs = {part: job_of(PARTS[part]) for part in parts.waiting}
         names = {id(job): part for part, job in jobs.items()}
-        companions = [] if IS_BATCH else [job_of(told) for told in free_companions(*PARTS.values())]
+        companions = [] if IS_BATCH else [job_of(told) for told in free_companions(*PARTS.values(), stack)]
         score_together(
             [*jobs.values()],
             companions,

@@ -25,11 +25,11 @@ def counting(made: list[int], most: int = 100) -> Generator[int, None, None]:
         made.append(-1)
 
 
-def wait_until_still(made: list[int]) -> list[int]:
-    count = -1
-    while len(made) > count:
-        count = len(made)
-        time.sleep(0.05)
+def made_at_last(made: list[int], count: int) -> list[int]:
+    """What was made once there are so many, and a moment later, in which there may be more."""
+    while len(made) < count:
+        time.sleep(0.001)
+    time.sleep(0.05)
     return made
 
 
@@ -61,9 +61,9 @@ def test_mapping_is_a_few_items_ahead_only():
 def test_a_generator_runs_ahead_by_so_many_and_is_closed_in_the_end():
     made: list[int] = []
     with ahead(counting(made), most=3) as items:
-        assert wait_until_still(made) == [0, 1, 2]
+        assert made_at_last(made, 3) == [0, 1, 2]
         assert next(items) == 0
-        assert wait_until_still(made) == [0, 1, 2, 3]
+        assert made_at_last(made, 4) == [0, 1, 2, 3]
     assert made[-1] == -1
 
 

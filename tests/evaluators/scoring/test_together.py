@@ -183,7 +183,7 @@ def test_a_companion_gets_a_journal_and_no_file(jobs, counted):
 
 def test_a_judge_that_fails_midway_leaves_the_others_whole(jobs, monkeypatch, tmp_path, capfd):
     monkeypatch.setitem(batches.PIXELS_PER_BATCH, "cpu", 1)
-    whole = [read_scores(other.output).rows for other in alone(jobs, tmp_path)]
+    whole = [read_scores(other.output).rows for other in alone(jobs[:2], tmp_path)]
     score_calls = itertools.count(1)
 
     def fail_at_third(judge: Judge) -> None:

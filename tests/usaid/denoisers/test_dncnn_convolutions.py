@@ -1,8 +1,10 @@
 """Which way of the convolutions is taken, and in which precision: what was measured decides, and it is told."""
 
+import itertools
+from types import SimpleNamespace
+
 import pytest
 import torch
-from torch._subclasses import FakeTensorMode
 
 from usaid.denoisers.dncnn import convolutions, winograd
 from usaid.denoisers.dncnn.convolutions import DirectConvolutions, faster_way, fastest_precision, made_convolutions
@@ -78,18 +80,35 @@ def test_another_precision_is_one_line(small_dncnn):
         DnCNNDenoiser(small_dncnn, FACTS, precision="float16")
 
 
-@pytest.mark.parametrize("features", [8, 24])
-def test_both_choices_are_made_by_measuring(features):
-    assert faster_way(features) in ("direct", "winograd")
-    assert fastest_precision(5, features, CPU) in ("float32", "bfloat16")
+@pytest.mark.parametrize(
+    ("took", "way", "precision"), [((2, 1), "winograd", "bfloat16"), ((1, 2), "direct", "float32")]
+)
+def test_both_choices_are_made_by_measuring(small_dncnn, monkeypatch, took, way, precision):
+    """Of two that are called in turn, the first and the second pretend to take so long."""
+    times = itertools.cycle(took)
+
+    def seconds_of(function, image):
+        assert function(image).shape[2:] == image.shape[2:]
+        return next(times)
+
+    monkeypatch.setattr(convolutions, "WinogradLayers", lambda layers: lambda features: features)
+    monkeypatch.setattr(convolutions, "seconds_of", seconds_of)
+    for choice in (faster_way, fastest_precision):
+        choice.cache_clear()
+    assert DnCNNDenoiser(small_dncnn, FACTS, precision="auto").precision == precision
+    assert DnCNNDenoiser(small_dncnn, FACTS).record == {"convolution": way}
+    for choice in (faster_way, fastest_precision):
+        choice.cache_clear()
 
 
-@pytest.mark.parametrize("precision", ["float32", "tf32", "bfloat16"])
-def test_on_a_gpu_no_devices_mix(small_dncnn, precision):
-    """Without a GPU: tensors that know their device and hold nothing."""
-    layers = folded_convolutions(small_dncnn)
-    with FakeTensorMode(allow_non_fake_inputs=True):
-        predict = made_convolutions(layers, torch.device("cuda"), precision)
-        noise = predict(torch.empty(2, 3, 20, 24, device="cuda"))
-    assert noise.device.type == "cuda"
-    assert (noise.shape, noise.dtype) == ((2, 3, 20, 24), torch.float32)
+def test_the_shortest_call_counts_and_the_first_does_not(monkeypatch):
+    now = SimpleNamespace(seconds=0.0)
+    durations = itertools.chain([0.5], itertools.cycle([3.0, 2.0, 1.0]))
+    monkeypatch.setattr(convolutions, "time", SimpleNamespace(perf_counter=lambda: now.seconds))
+    image = torch.zeros(1)
+
+    def slow(image):
+        now.seconds += next(durations)
+        return image
+
+    assert convolutions.seconds_of(slow, image) == 1

@@ -351,11 +351,6 @@ def test_generators_depend_on_the_whole_key():
     assert torch.equal(draws[0], torch.rand(4, generator=generator_for(CPU, 0, 1)))
 
 
-if __name__ == "__main__":
-    torch.set_num_threads(int(sys.argv[2]))
-    fit_toy_until_killed(Path(sys.argv[1]))
-
-
 def test_products_on_a_gpu_are_what_the_task_says(tmp_path, monkeypatch):
     asked: list[tuple[str, torch.device]] = []
 
@@ -368,3 +363,8 @@ def test_products_on_a_gpu_are_what_the_task_says(tmp_path, monkeypatch):
     for precision in ("float32", "tf32"):
         fit(toy(steps=1, precision=precision), run_in(tmp_path / precision), {})
     assert asked == [("float32", CPU), ("tf32", CPU)]
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(int(sys.argv[2]))
+    fit_toy_until_killed(Path(sys.argv[1]))

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import optimize, stats
 
 from usaid.report.statistics.estimates import Estimate, Over
 from usaid.report.statistics.inference import (
     MOST_UNITS,
+    _p_by_parts,
     from_bootstrap,
     hierarchical,
     holm,
@@ -291,6 +292,18 @@ def test_the_hierarchical_p_value_and_interval_agree(a: float, b: float, mean: f
         assert (found.p < 0.05) == (low > 0)
     assert min(seeds, images) - 1 <= found.df <= max(seeds, images) - 1
     assert 0 <= found.p <= 1
+
+
+@pytest.mark.parametrize("distance", [0.1, 0.9, 4.0, 30.0])
+def test_the_hierarchical_p_value_is_the_level_at_which_its_interval_would_end_at_0(distance: float) -> None:
+    """Found by our bisection, and by scipy's root of the same condition."""
+    parts = [(0.04, 2), (0.3, 23), (0.01, 9)]
+
+    def beyond(p: float) -> float:
+        return sum(variance * stats.t.isf(p / 2, df) ** 2 for variance, df in parts) - distance**2
+
+    expected = optimize.brentq(beyond, 1e-9, 1, xtol=1e-15, rtol=1e-14)
+    assert _p_by_parts(distance, parts) == pytest.approx(expected, rel=1e-9)
 
 
 def test_a_score_over_all_has_no_p_value() -> None:

@@ -9,7 +9,7 @@ from threading import Lock
 import torch
 
 
-class Stopwatch:
+class StageClock:
     """Wall time by stage. Several threads may measure at once; a GPU is asked for the time of what it was given.
 
     Attributes:
