@@ -7,7 +7,7 @@ from typing import Any
 from evaluators.dag.dag import Dag
 from evaluators.scoring.score_job import ScoreJob
 from usaid.experiment.experiment import Experiment
-from usaid.failures import first_failure
+from usaid.failures import Ledger, first_failure
 
 
 def score_job(experiment: Experiment, told: Mapping[str, Any]) -> ScoreJob:
@@ -43,8 +43,13 @@ def companions_of(experiment: Experiment, told: Mapping[str, Any]) -> Iterator[M
         part = dag.part(told["rule"], other, denoiser)
         read = [part["settings"][key] for key in ("judge_file", "weights")]
         needed = [*part["inputs"], *(file for file in read if file is not None)]
-        if all(Path(file).exists() for file in needed) and first_failure(needed) is None:
+        is_ready = all(Path(file).exists() for file in needed) and first_failure(needed) is None
+        if is_ready and Ledger.at(dag.results, told["rule"], (other, denoiser)).state not in _UNSAFE:
             yield part
+
+
+_UNSAFE = ("running", "failed")
+"""What the ledger says of one that may have killed its process, and would kill another that takes it along."""
 
 
 def _path(name: str | None) -> Path | None:

@@ -7,7 +7,7 @@ import pytest
 from evaluators.dag.dag import Dag
 from evaluators.score_parts import companions_of, score_job
 from usaid.experiment.reading import checked_experiment
-from usaid.failures import Failure, write_marker
+from usaid.failures import Failure, Ledger, write_marker
 
 EXPERIMENT = {
     "experiment": "small",
@@ -65,3 +65,11 @@ def test_one_that_would_fail_or_has_to_wait_does_not(dag, name, how):
     else:
         write_marker(path, Failure("train_judge voc_segmentation", "diverged"))
     assert companions(dag) == []
+
+
+@pytest.mark.parametrize(("state", "comes"), [("running", False), ("failed", False), ("stopped", True), ("made", True)])
+def test_one_that_may_have_killed_its_process_does_not(dag, state, comes):
+    ledger = Ledger.at(dag.results, "score", ["voc_segmentation", "learnt"])
+    with ledger.held():
+        ledger.note(state)
+    assert companions(dag) == ([["voc_segmentation", "learnt"]] if comes else [])
