@@ -25,7 +25,7 @@ from usaid.datasets.loading import load_for
 from usaid.denoisers.base import Denoiser
 from usaid.denoisers.build import build_denoiser
 from usaid.devices import pick_device
-from usaid.errors import is_signal, reason_of
+from usaid.errors import UsaidError, is_signal, reason_of
 from usaid.registries import METHODS, load_object
 from usaid.scores.files import Scores, write_scores
 from usaid.scores.journal import Journal
@@ -135,10 +135,12 @@ class _Part:
         """A block whose failure is that of this job alone."""
         try:
             yield
-        except (Exception, SystemExit) as error:  # a stranger's judge raises anything
+        except Exception as error:
+            self.over(error)
+        except SystemExit as error:  # a stranger's judge raises anything
             if is_signal(error):
                 raise
-            self.over(error)
+            self.over(UsaidError(reason_of(error)))
 
 
 @contextmanager
