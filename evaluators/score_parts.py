@@ -48,7 +48,7 @@ def companions_of(experiment: Experiment, told: Mapping[str, Any]) -> Iterator[M
             yield part
 
 
-_UNSAFE = ("running", "failed")
+_UNSAFE = ("running", "shared", "failed")
 """What the ledger says of one that may have killed its process, and would kill another that takes it along."""
 
 

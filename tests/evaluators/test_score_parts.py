@@ -67,7 +67,9 @@ def test_one_that_would_fail_or_has_to_wait_does_not(dag, name, how):
     assert companions(dag) == []
 
 
-@pytest.mark.parametrize(("state", "comes"), [("running", False), ("failed", False), ("stopped", True), ("made", True)])
+@pytest.mark.parametrize(
+    ("state", "comes"), [("running", False), ("failed", False), ("shared", False), ("stopped", True), ("made", True)]
+)
 def test_one_that_may_have_killed_its_process_does_not(dag, state, comes):
     ledger = Ledger.at(dag.results, "score", ["voc_segmentation", "learnt"])
     with ledger.held():
