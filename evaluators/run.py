@@ -218,7 +218,11 @@ def failures(dag: Dag, jobs: Iterable[RunJob]) -> dict[str, Failure]:
         failure = ledger.as_failure() or first_failure(job.outputs)
         if failure is None and ledger.state == "new":
             failure = _of_score_file(job)
-        if failure is None and ledger.state in ("running", "stopped") and not all(map(os.path.exists, job.outputs)):
+        if (
+            failure is None
+            and ledger.state in ("running", "shared", "stopped")
+            and not all(map(os.path.exists, job.outputs))
+        ):
             failure = Failure(job.name, "its process ended without a word")
         if failure is not None:
             failed[job.name] = failure

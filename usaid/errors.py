@@ -5,6 +5,9 @@ import re
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 """What colours a terminal."""
 
+_SIGNAL = 128
+"""A process that a signal asks to end exits with this and the signal's number (:mod:`usaid.jobs`)."""
+
 
 class UsaidError(Exception):
     """A mistake in what was given to the suite: a file, a key, a value.
@@ -21,6 +24,11 @@ def reason_of(error: BaseException) -> str:
     """An exception in one line; the type is said of those that are not ours."""
     text = " ".join(str(error).split())
     return text if isinstance(error, UsaidError) else f"{type(error).__name__}: {text}".rstrip(": ")
+
+
+def is_signal(error: BaseException) -> bool:
+    """Whether an exception is the exit of a process that a signal asks to end (:mod:`usaid.jobs`): no failure."""
+    return isinstance(error, SystemExit) and isinstance(error.code, int) and error.code > _SIGNAL
 
 
 def one_line(message: object) -> str:

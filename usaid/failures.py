@@ -70,7 +70,7 @@ def first_failure(paths: Iterable[str | Path]) -> Failure | None:
 
 # ------------------------------------------------------------------------------------------------ ledgers
 
-State = Literal["new", "running", "made", "failed", "stopped"]
+State = Literal["new", "running", "shared", "made", "failed", "stopped"]
 
 
 @dataclass
@@ -81,7 +81,8 @@ class Ledger:
         path: its file.
         failures: how often the job has failed so far. The workflow hands the number to the job, so that a failed job
             differs from the one that was recorded, and is made again; one that was made does not.
-        state: ``running`` also after a kill, which leaves no word; ``stopped``: by an interrupt.
+        state: ``running`` also after a kill, which leaves no word; so does ``shared``: its process does the work of
+            others, too, any of which may have killed it; ``stopped``: by an interrupt.
         failure: why it failed the last time, if that was a failure.
         pid: of the process that has it, or had it last.
         seconds: that making it took the last time, by cause (:class:`usaid.stopwatch.Stopwatch`).

@@ -173,10 +173,16 @@ class Parts:
         ledger = self._ledgers[part]
         return ledger.as_failure() if part.failures is not None and ledger.failures != part.failures else None
 
-    def begin(self, parts: Sequence[Part]) -> None:
-        """Say which parts are worked on: it is theirs if the process dies."""
+    def begin(self, parts: Sequence[Part], is_shared: bool = False) -> None:
+        """Say which parts are worked on: it is theirs if the process dies.
+
+        Args:
+            parts: they.
+            is_shared: it may also be that of others, which the process takes along: the next one is to make the parts
+                alone.
+        """
         for part in parts:
-            self._ledgers[part].note("running")
+            self._ledgers[part].note("shared" if is_shared else "running")
         self._begun += parts
         if len(self._ledgers) > 1:
             print(f"---- {', '.join(part.name for part in parts)}")

@@ -13,9 +13,12 @@ from evaluators.judge_code import computed, conventions_of_images
 from usaid.errors import UsaidError
 from usaid.experiment.benchmark import BenchmarkSettings
 from usaid.experiment.experiment import DenoiserEntry
-from usaid.failures import first_failure
+from usaid.failures import Ledger, first_failure
 from usaid.paper.layouts import TABLES
 from usaid.registries import BENCHMARKS
+
+_UNSAFE = ("running", "shared", "failed")
+"""What the ledger says of a score file that may have killed its process."""
 
 
 @dataclass(frozen=True)
@@ -156,12 +159,16 @@ class Scores(Trainings):
         return [n for n in others if self._images_of(n) == images and (rule, denoiser) in self._scored(n)]
 
     def companions(self, rule: str, benchmark: str, denoiser: str) -> Iterator[dict[str, Any]]:
-        """The :meth:`siblings` whose score files could be made now, each as :meth:`part` has it."""
+        """The :meth:`siblings` whose score files could be made now, each as :meth:`part` has it.
+
+        Not one that may have killed its process, as its ledger says: it would kill another that takes it along.
+        """
         for sibling in self.siblings(rule, benchmark, denoiser):
             part = self.part(rule, sibling, denoiser)
             read = [part["settings"][key] for key in ("judge_file", "weights")]
             needed = [*part["inputs"], *(file for file in read if file is not None)]
-            if all(Path(file).exists() for file in needed) and first_failure(needed) is None:
+            is_ready = all(Path(file).exists() for file in needed) and first_failure(needed) is None
+            if is_ready and Ledger.at(self.results, rule, (sibling, denoiser)).state not in _UNSAFE:
                 yield part
 
     def _images_of(self, benchmark: str) -> tuple[object, ...]:

@@ -93,6 +93,10 @@ class Cell(NamedTuple):
     told: float | None
     missed_by: tuple[tuple[Judging, Condition], ...]
 
+    def is_missed_by(self, judging: Judging) -> bool:
+        """Whether one of those is it."""
+        return any(by is judging for by, _ in self.missed_by)
+
 
 def missing_cells(images: Iterable[HashedSample], judgings: Sequence[Judging]) -> list[Cell]:
     """What of some images somebody misses, those that are told the same one after another."""

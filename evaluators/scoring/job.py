@@ -7,7 +7,7 @@ share the work: an image is decoded and denoised once for all of them.
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -25,7 +25,7 @@ from usaid.datasets.loading import load_for
 from usaid.denoisers.base import Denoiser
 from usaid.denoisers.build import build_denoiser
 from usaid.devices import pick_device
-from usaid.errors import reason_of
+from usaid.errors import UsaidError, is_signal, reason_of
 from usaid.registries import METHODS, load_object
 from usaid.scores.files import Scores, write_scores
 from usaid.scores.journal import Journal
@@ -72,13 +72,26 @@ def score_together(
             group.append(_Part(job, lambda error: None, is_written=False))
     for parts in groups.values():
         begins([part.job for part in parts if part.is_written])
-        _score_group(parts)
+        with _as_it_was():
+            _score_group(parts)
 
 
 def _tell(ends: Callable[[ScoreJob, str | None], None], job: ScoreJob, error: Exception | None) -> None:
     if error is not None:
         traceback.print_exception(error)
     ends(job, None if error is None else reason_of(error))
+
+
+@contextmanager
+def _as_it_was() -> Iterator[None]:
+    """A block whose denoiser, a stranger's perhaps, leaves the next one the process as it was."""
+    dtype, threads = torch.get_default_dtype(), torch.get_num_threads()
+    with chdir("."):
+        try:
+            yield
+        finally:
+            torch.set_default_dtype(dtype)
+            torch.set_num_threads(threads)
 
 
 def _shared_by(job: ScoreJob) -> tuple[Any, ...]:
@@ -124,6 +137,10 @@ class _Part:
             yield
         except Exception as error:
             self.over(error)
+        except SystemExit as error:  # a stranger's judge raises anything
+            if is_signal(error):
+                raise
+            self.over(UsaidError(reason_of(error)))
 
 
 @contextmanager
@@ -149,7 +166,7 @@ def _score_group(parts: Sequence[_Part]) -> None:
         for part in parts:
             with part.own():
                 judges.append((part, _judge_of(part.job, device)))
-        if not any(part.is_written for part, _ in judges):
+        if not any(part.is_written for part, _ in judges):  # nobody waits for the companions
             return
         denoiser = _denoiser_of(job, device)
         running: list[tuple[_Part, Made, Judging]] = []
@@ -159,7 +176,7 @@ def _score_group(parts: Sequence[_Part]) -> None:
                     made = Made(dataset, denoiser, judge, device)
                     running.append((part, made, _judging_of(part.job, made)))
             judgings = [judging for *_, judging in running]
-            if not judgings:
+            if not any(part.is_written for part, *_ in running):
                 return
             scorer = Scorer(job.denoiser, denoiser, dataset, judgings, device, is_given_clean(job.entry.method))
             scorer.run()

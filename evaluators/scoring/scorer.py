@@ -28,7 +28,7 @@ from usaid.datasets.base import Dataset
 from usaid.denoisers.base import Denoiser
 from usaid.denoisers.contract import denoised_if_finite, not_finite
 from usaid.devices import float32_products
-from usaid.errors import UsaidError, reason_of
+from usaid.errors import UsaidError, is_signal, reason_of
 from usaid.noise import NoiseField, gaussian_noise_batch
 from usaid.tensors import in_unit_range
 
@@ -53,6 +53,18 @@ class Batch(NamedTuple):
     images: Tensor
     noise: Tensor | None
 
+    def by_who_misses(self) -> list["Batch"]:
+        """Its cells in batches of those that the same judges miss."""
+        numbers: dict[tuple[int, ...], list[int]] = {}
+        for number, cell in enumerate(self.cells):
+            numbers.setdefault(tuple(id(judging) for judging, _ in cell.missed_by), []).append(number)
+        return [self.part(alike) for alike in numbers.values()]
+
+    def part(self, numbers: list[int]) -> "Batch":
+        """Some of its cells, by their numbers."""
+        noise = None if self.noise is None else self.noise[numbers]
+        return Batch([self.cells[number] for number in numbers], self.images[numbers], noise)
+
 
 class Denoised(NamedTuple):
     """A batch behind the denoiser, on the judges' device.
@@ -61,7 +73,7 @@ class Denoised(NamedTuple):
         batch: what was denoised.
         output: of the denoiser, float32 (B, 3, H, W).
         clean: the images, float32 (B, 3, H, W) in [0, 1].
-        is_finite: bool (), whether the output is.
+        is_finite: bool (B,), whether the output of each image is.
     """
 
     batch: Batch
@@ -77,7 +89,7 @@ class Judged(NamedTuple):
         judging: whose judge.
         cells: B of the batch.
         columns: what the judge returned; tensors on the CPU, once they are there.
-        is_finite: bool (), whether the output of the denoiser is.
+        is_finite: bool (B,), whether the output of the denoiser is.
         is_there: when the tensors are there; None: they are.
     """
 
@@ -202,6 +214,8 @@ class Scorer:
             with _naming_images(batch.cells):
                 denoised = self._denoised(batch)
         except UsaidError as error:
+            if len(parts := batch.by_who_misses()) > 1:  # who does not miss what fails goes on
+                return [judged for part in parts for judged in self._score(part)]
             for judging in judgings:
                 judging.failure = error
             return []
@@ -225,16 +239,19 @@ class Scorer:
         with self.clock.stage("denoiser", device):
             shown = clean if self.given_clean else clean + noise
             output, is_finite = denoised_if_finite(self.name, self.denoiser, shown, told)
-        if device.type != "cuda" and not bool(is_finite):  # of a GPU it is asked behind it
+        if device.type != "cuda" and not bool(is_finite.all()):  # of a GPU it is asked behind it
             raise not_finite(self.name)
         return Denoised(batch, output.to(self.device), clean.to(self.device), is_finite)
 
     def _judged(self, judging: Judging, denoised: Denoised) -> Judged:
         """Let one of them judge what it misses of a batch."""
-        cells, output, clean = denoised.batch.cells, denoised.output, denoised.clean
-        mine = [index for index, cell in enumerate(cells) if any(j is judging for j, _ in cell.missed_by)]
+        (cells, *_), output, clean, is_finite = denoised
+        mine = [index for index, cell in enumerate(cells) if cell.is_missed_by(judging)]
         if len(mine) < len(cells):
-            cells, output, clean = [cells[index] for index in mine], output[mine], clean[mine]
+            cells = [cells[index] for index in mine]
+            output, clean, is_finite = output[mine], clean[mine], is_finite[mine]
+        elif len(self.judgings) > 1:  # a judge may write into what it is shown
+            output, clean = output.clone(), clean.clone()
         targets = [cell.image.sample.target for cell in cells]
         exact = float32_products("float32", self.device)  # a judge is the same on every device
         with _naming_images(cells), torch.inference_mode(), exact:
@@ -244,12 +261,12 @@ class Scorer:
                 with judging.clock.stage("metric", self.device):
                     columns = judging.judge.score(seen, output, clean, targets)
             except Exception:
-                if not bool(denoised.is_finite):
+                if not bool(is_finite.all()):
                     raise not_finite(self.name) from None
                 raise
             columns = {name: _to_cpu(column) for name, column in columns.items()}
-            is_finite = _to_cpu(denoised.is_finite)
-        return Judged(judging, cells, columns, is_finite, _now_on(self.device))
+            on_cpu = _to_cpu(is_finite)
+        return Judged(judging, cells, columns, on_cpu, _now_on(self.device))
 
     # -------------------------------------------------------------------------------------------- behind the device
 
@@ -267,7 +284,7 @@ class Scorer:
                 self.clock.settle()
             with judging.clock.stage("rows"):
                 with _naming_images(cells), torch.inference_mode():
-                    if not bool(judged.is_finite):
+                    if not bool(judged.is_finite.all()):
                         raise not_finite(self.name)
                     columns = judging.judge.finish(judged.columns, [cell.image.sample.target for cell in cells])
                     rows = _rows(judging, cells, columns)
@@ -282,8 +299,8 @@ def _at_work(judgings: Iterable[Judging]) -> list[Judging]:
 
 
 def _to_cpu(column: Any) -> Any:
-    """A tensor on its way to the CPU (into page-locked memory, if a GPU sends it); whatever else as it is."""
-    return column.to("cpu", non_blocking=True) if isinstance(column, Tensor) else column
+    """A tensor's copy on its way to the CPU (into page-locked memory, if a GPU sends it); whatever else as it is."""
+    return column.to("cpu", non_blocking=True, copy=True) if isinstance(column, Tensor) else column
 
 
 def _now_on(device: torch.device) -> torch.cuda.Event | None:
@@ -295,6 +312,9 @@ def _now_on(device: torch.device) -> torch.cuda.Event | None:
 
 def _rows(judging: Judging, cells: Sequence[Cell], columns: Mapping[str, Any]) -> list[dict[str, Any]]:
     values = {name: v.tolist() if isinstance(v := columns[name], Tensor) else v for name in judging.judge.metrics}
+    for name, column in values.items():
+        if len(column) != len(cells):
+            raise UsaidError(f"{name}: the judge returned {len(column)} values for {len(cells)} images")
     return [
         cell.image.row_name(condition, told) | {name: column[index] for name, column in values.items()}
         for index, cell in enumerate(cells)
@@ -309,6 +329,8 @@ def _naming_images(cells: Sequence[Cell]) -> Iterator[None]:
     """Let an error of the block say on which images it came."""
     try:
         yield
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a stranger's code raises anything
+        if is_signal(error):
+            raise
         names = ", ".join(dict.fromkeys(cell.image.sample.id for cell in cells))
         raise UsaidError(f"image {names}: {reason_of(error)}") from error

@@ -476,6 +476,16 @@ class TestCompanions:
             write_marker(path, Failure("train_judge voc_segmentation", "diverged"))
         assert self.companions(trained) == []
 
+    @pytest.mark.parametrize(
+        ("state", "comes"),
+        [("running", False), ("failed", False), ("shared", False), ("stopped", True), ("made", True)],
+    )
+    def test_one_that_may_have_killed_its_process_is_none(self, trained, state, comes):
+        ledger = Ledger.at(trained.results, "score", ["voc_segmentation", "learnt"])
+        with ledger.held():
+            ledger.note(state)
+        assert self.companions(trained) == ([["voc_segmentation", "learnt"]] if comes else [])
+
 
 class TestFailures:
     """How often a job has failed is a parameter of it: it is made again by that alone."""

@@ -151,6 +151,25 @@ def test_the_second_attempt_after_a_death_without_a_word_fails_for_that(how):
     assert Path("made.txt").read_text() == "whole"
 
 
+def test_a_process_that_others_may_have_killed_is_followed_by_one_that_is_alone():
+    code = """
+        import os, sys
+        sys.path.insert(0, sys.argv[1])
+        from test_jobs import job_of_parts, of, part
+        with job_of_parts(of(attempt=int(sys.argv[2])), [part("noisy")]) as parts:
+            parts.begin(parts.waiting, is_shared=sys.argv[2] == "1")
+            os._exit(9)
+        """
+    program = [sys.executable, "-c", textwrap.dedent(code), str(Path(__file__).parent)]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    for attempt, left in (("1", "shared"), ("2", "running")):
+        assert subprocess.run([*program, attempt], env=environment).returncode == 9
+        assert state("noisy") == (left, 0)
+    with job_of_parts(of(attempt=3), [part("noisy")]) as parts:
+        assert parts.waiting == []
+    assert "died without a word" in str(failure_in("noisy.parquet"))
+
+
 def test_a_job_waits_for_one_that_still_writes_the_same_files():
     code = textwrap.dedent(DIES.replace("HOW", "import time; open('made.txt', 'w').write('older'); time.sleep(1)"))
     with subprocess.Popen([sys.executable, "-c", code]) as older:

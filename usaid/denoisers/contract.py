@@ -4,10 +4,7 @@ import torch
 from torch import Tensor
 
 from usaid.denoisers.base import Denoiser
-from usaid.errors import UsaidError, reason_of
-
-_SIGNAL = 128
-"""A process that a signal asks to end exits with this and the signal's number (:mod:`usaid.jobs`)."""
+from usaid.errors import UsaidError, is_signal, reason_of
 
 
 def denoised(name: str, denoiser: Denoiser, noisy: Tensor, told_sigma: float | None = None) -> Tensor:
@@ -27,7 +24,7 @@ def denoised(name: str, denoiser: Denoiser, noisy: Tensor, told_sigma: float | N
             float type or not finite; names the denoiser.
     """
     output, is_finite = denoised_if_finite(name, denoiser, noisy, told_sigma)
-    if not bool(is_finite):
+    if not bool(is_finite.all()):
         raise not_finite(name)
     return output
 
@@ -35,7 +32,7 @@ def denoised(name: str, denoiser: Denoiser, noisy: Tensor, told_sigma: float | N
 def denoised_if_finite(
     name: str, denoiser: Denoiser, noisy: Tensor, told_sigma: float | None = None
 ) -> tuple[Tensor, Tensor]:
-    """As :func:`denoised`, but no GPU is waited for: whether the output is finite is a bool () on its device.
+    """As :func:`denoised`, but no GPU is waited for: whether the output is finite is a bool (B,) on its device.
 
     Whoever calls it has to raise :func:`not_finite` if it is not.
     """
@@ -45,7 +42,7 @@ def denoised_if_finite(
     except UsaidError:
         raise
     except (Exception, SystemExit) as error:  # a stranger's code raises anything
-        if isinstance(error, SystemExit) and isinstance(error.code, int) and error.code > _SIGNAL:
+        if is_signal(error):
             raise
         raise UsaidError(f"{name}: {reason_of(error)}") from error
     if not isinstance(output, Tensor):
@@ -58,7 +55,7 @@ def denoised_if_finite(
     if output.device != noisy.device:
         raise UsaidError(f"{name}: returned a tensor on {output.device}, not {noisy.device}; move it there")
     output = output.detach().float()
-    return output, torch.isfinite(output).all()
+    return output, torch.isfinite(output).flatten(1).all(1)
 
 
 def not_finite(name: str) -> UsaidError:

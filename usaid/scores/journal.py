@@ -141,8 +141,9 @@ class Journal:
         Raises:
             UsaidError: only now the disk says that it is full.
         """
+        file, self._file = self._file, -1  # what a thread adds too late goes into no other file of this number
         with written(self.path):
-            os.close(self._file)
+            os.close(file)
 
 
 def _is_level(value: Any) -> bool:

@@ -1,4 +1,5 @@
 # One job: one benchmark x one denoiser with all its sigmas. Table X's further noise draws are jobs of their own.
+# A process may be killed by what it takes along; the next one makes its own file alone.
 # With `score_jobs: data_set`: one job for all of that on a data set's split.
 
 
@@ -19,7 +20,7 @@ if not JOBS.batches:
         resources:
             attempt=get_attempt,
             mem_mb=4000,
-        retries: 1
+        retries: 2
         conda:
             "../../envs/suite.yaml"
         script:
@@ -43,7 +44,7 @@ if not JOBS.batches and JOBS.experiment.draws is not None:
         resources:
             attempt=get_attempt,
             mem_mb=4000,
-        retries: 1
+        retries: 2
         conda:
             "../../envs/suite.yaml"
         script:

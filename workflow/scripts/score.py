@@ -50,7 +50,12 @@ def keep_images(told, stack: ExitStack) -> None:
 
 
 def free_companions(told, stack: ExitStack):
-    """Score files that gain from this one and that nobody is at work on; their own jobs find their rows."""
+    """Score files that gain from this one and that nobody is at work on; their own jobs find their rows.
+
+    A process whose predecessor was killed takes none along: it may have been one of them.
+    """
+    if snakemake.resources.get("attempt", 1) > 1:
+        return
     from evaluators.dag.dag import Dag
 
     for companion in Dag(experiment()).companions(told["rule"], *told["wildcards"]):
@@ -75,6 +80,6 @@ with ExitStack() as stack:
         score_together(
             [*jobs.values()],
             companions,
-            begins=lambda group: parts.begin([names[id(job)] for job in group if id(job) in names]),
+            begins=lambda group: parts.begin([names[id(job)] for job in group], is_shared=bool(companions)),
             ends=lambda job, reason: parts.end(names[id(job)], reason),
         )

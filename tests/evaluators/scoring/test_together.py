@@ -73,14 +73,14 @@ def jobs(folder: Path, tmp_path: Path) -> list[ScoreJob]:
 
 
 class Counting(Denoiser):
-    """Counts the images that it denoises; fails on a call if it is told to."""
+    """Counts the images that it denoises; fails from a call on if it is told to."""
 
     def __init__(self, denoiser: Denoiser, fails_at: int | None = None) -> None:
         self.denoiser, self.facts, self.fails_at = denoiser, denoiser.facts, fails_at
         self.images, self.calls = 0, itertools.count(1)
 
     def __call__(self, noisy: torch.Tensor, told_sigma: float | None = None) -> torch.Tensor:
-        if next(self.calls) == self.fails_at:
+        if self.fails_at is not None and next(self.calls) >= self.fails_at:
             raise ValueError("no more")
         self.images += len(noisy)
         return self.denoiser(noisy)
@@ -266,3 +266,33 @@ def test_an_interrupted_run_goes_on(jobs, monkeypatch, tmp_path, counted):
     assert counted["noisy"].images == COMPUTED
     for together, other in zip(jobs[:2], alone(jobs[:2], tmp_path), strict=True):
         assert read_scores(together.output).rows.equals(read_scores(other.output).rows)
+
+
+def test_a_denoiser_leaves_the_next_one_the_process_as_it_was(jobs, counted, monkeypatch, tmp_path):
+    was, here = (torch.get_default_dtype(), torch.get_num_threads()), Path.cwd()
+
+    class Careless(Counting):
+        def __call__(self, noisy: torch.Tensor, told_sigma: float | None = None) -> torch.Tensor:
+            monkeypatch.chdir(tmp_path)
+            torch.set_default_dtype(torch.float64)
+            torch.set_num_threads(was[1] + 1)
+            return super().__call__(noisy)
+
+    counted["noisy"] = Careless(build_denoiser("noisy"))
+    seen = []
+
+    def begins(group: Sequence[ScoreJob]) -> None:
+        seen.append(((torch.get_default_dtype(), torch.get_num_threads()), Path.cwd()))
+
+    score_together(jobs, begins=begins)
+    assert counted["noisy"].images
+    assert seen == [(was, here)] * 2
+
+
+def test_where_its_own_job_cannot_begin_a_companion_waits_for_another(jobs, counted, tmp_path):
+    note = Ends()
+    jobs[0].output.parent.mkdir(parents=True)
+    Path(f"{jobs[0].output}.rows.jsonl").mkdir()
+    score_together(jobs[:1], jobs[1:2], ends=note.ends)
+    assert "is no file" in str(note.reasons["voc_quality/noisy"])
+    assert counted["noisy"].images == 0

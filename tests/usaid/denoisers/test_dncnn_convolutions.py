@@ -44,7 +44,7 @@ def without_numba(monkeypatch):
 
 @pytest.mark.parametrize("way", ["direct", "winograd"])
 def test_the_faster_way_is_taken_and_told(small_dncnn, measured, monkeypatch, way):
-    monkeypatch.setattr(convolutions, "WinogradLayers", lambda layers: None)
+    monkeypatch.setattr(convolutions, "WinogradLayers", lambda layers: torch.relu)
     measured(**{"direct": 1.0, "winograd": 1.0} | {way: 0.1})
     assert DnCNNDenoiser(small_dncnn, FACTS).record == {"convolution": way}
     assert DnCNNDenoiser(small_dncnn, FACTS, precision="bfloat16").record == {"convolution": "direct"}
@@ -52,6 +52,20 @@ def test_the_faster_way_is_taken_and_told(small_dncnn, measured, monkeypatch, wa
 
 def test_without_numba_it_is_torchs_convolution(without_numba, small_dncnn):
     assert DnCNNDenoiser(small_dncnn, FACTS).record == {"convolution": "direct"}
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), TypeError("Failed in nopython mode")])
+def test_where_numba_does_not_compile_it_is_torchs_convolution(small_dncnn, monkeypatch, capsys, error):
+    def fails(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(winograd, "compiled", lambda: fails)
+    faster_way.cache_clear()
+    try:
+        assert DnCNNDenoiser(small_dncnn, FACTS).record == {"convolution": "direct"}
+    finally:
+        faster_way.cache_clear()
+    assert str(error) in capsys.readouterr().err
 
 
 def test_without_inner_layers_there_is_nothing_to_choose():

@@ -1,5 +1,6 @@
 """The ways to apply the convolutions of a DnCNN, and which of them is the fastest on this machine."""
 
+import sys
 import time
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -13,6 +14,7 @@ from torch import Tensor
 from usaid.denoisers.dncnn.graphs import GraphedForShapes
 from usaid.denoisers.dncnn.winograd import WinogradLayers
 from usaid.devices import PRECISIONS, clearly_fastest, float32_products, precisions_of
+from usaid.errors import reason_of
 
 Layers = Sequence[tuple[Tensor, Tensor]]
 """Weight (features, channels, 3, 3) and bias (features,) of each convolution; a ReLU follows all but the last."""
@@ -104,15 +106,19 @@ def made_convolutions(
 def faster_way(features: int) -> str:
     """How inner convolutions of so many features are the faster on this CPU, in float32; measured once a process."""
     layers = _random_layers(features, features)
+    image = torch.zeros(1, features, *_small_image(CPU)).contiguous(memory_format=torch.channels_last)
     try:
         winograd = WinogradLayers(layers)
+        winograd(image)
     except ImportError:
+        return "direct"
+    except Exception as error:  # whatever a compiler or its cache on the disk raises; the other way works
+        print(f"Winograd convolutions are not used: {reason_of(error)}", file=sys.stderr, flush=True)
         return "direct"
     ways: dict[str, Callable[[Tensor], Tensor]] = {
         "direct": lambda image: F.relu_(F.conv2d(image, *layers[0], padding=1)),
         "winograd": winograd,
     }
-    image = torch.zeros(1, features, *_small_image(CPU)).contiguous(memory_format=torch.channels_last)
     return clearly_fastest(ways, lambda way: seconds_of(ways[way], image))
 
 
