@@ -1,5 +1,6 @@
 """``score_jobs: file``: who scores a benchmark also scores others of the same images, and an image is denoised once."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -91,3 +92,26 @@ def test_side_by_side_each_image_is_denoised_once(made):
 
 def test_there_is_nothing_left_to_do(made):
     assert planned(made, "all") == set()
+
+
+DEADLY = """
+    def __call__(self, noisy, told_sigma=None):
+        if noisy.std((1, 2, 3)).max() > 0.6:
+            os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_companion_that_kills_the_process_costs_its_own_file_alone(made, tmp_path):
+    """Here by the noise level that it alone has; a judge that uses up the memory does the same."""
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True, symlinks=True)
+    code = OWN_DENOISERS.replace("from pathlib", "import os, signal\nfrom pathlib").replace(
+        "    def __call__(self, noisy, told_sigma=None):\n", DEADLY.lstrip("\n")
+    )
+    (tmp_path / "own_denoisers.py").write_text(code)
+    deadly = {"voc_segmentation": EXPERIMENT["benchmarks"]["voc_segmentation"] | {"sigmas": [200]}}
+    write_experiment(tmp_path, EXPERIMENT | {"benchmarks": EXPERIMENT["benchmarks"] | deadly})
+    run(tmp_path, f"{SCORES}/voc_quality/first.parquet", "--set-threads", "score=1")
+    assert read_provenance(tmp_path / f"{SCORES}/voc_quality/first.parquet")["failure"] is None
+    run(tmp_path, f"{SCORES}/voc_segmentation/first.parquet", "--set-threads", "score=1", fails=True)
+    failure = read_provenance(tmp_path / f"{SCORES}/voc_segmentation/first.parquet")["failure"]
+    assert failure.startswith("the process died without a word")
