@@ -386,3 +386,16 @@ def test_the_ledger_says_where_the_time_went():
     content = ledger().path.read_text().replace('"seconds"', '"of_an_older_version"')
     ledger().path.write_text(content)
     assert (ledger().state, ledger().seconds) == ("made", {})
+
+
+def test_a_job_leaves_at_once_with_all_that_it_printed():
+    code = """
+        import atexit
+        from usaid.jobs import leave
+
+        atexit.register(print, "taken apart")
+        print("at work")
+        leave()
+    """
+    ended = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, encoding="utf-8")
+    assert (ended.returncode, ended.stdout) == (0, "at work\n")

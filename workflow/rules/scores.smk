@@ -68,6 +68,7 @@ for batch in JOBS.batches:
         params:
             parts=get_parts_of(batch),
         threads: get_threads(2)
+        priority: len(JOBS.outputs_of(batch)) / 1000  # the longest first, all behind what they wait for
         resources:
             attempt=get_attempt,
             mem_mb=4000,

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from usaid.jobs import job
+from usaid.jobs import job, leave
 
 with job(snakemake):
     from usaid.report.claims.files import write_claims
 
     folder = Path(snakemake.output.csv).parent
     write_claims(snakemake.input.get("scores", []), folder, snakemake.input.get("ablation", []))
+leave()

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from usaid.jobs import job
+from usaid.jobs import job, leave
 
 with job(snakemake):
     from usaid.report.tables.classes import write_classes
 
     write_classes(snakemake.input.scores, Path(snakemake.output.csv).parent)
+leave()

@@ -2,7 +2,7 @@
 
 import json
 
-from usaid.jobs import job
+from usaid.jobs import job, leave
 
 with job(snakemake):
     from usaid.datasets.fetch import find_or_fetch
@@ -11,3 +11,4 @@ with job(snakemake):
     there = find_or_fetch(snakemake.wildcards.source, snakemake.params.data_root)
     with written_atomically(snakemake.output[0]) as temporary:
         temporary.write_text(json.dumps({"found": there}, indent=1) + "\n", encoding="utf-8")
+leave()

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from usaid.jobs import job
+from usaid.jobs import job, leave
 
 with job(snakemake):
     from usaid.report.figures.figure_2 import write_figure_2
@@ -10,3 +10,4 @@ with job(snakemake):
 
     curves = dict(zip(SUPERVISIONS, map(Path, snakemake.input.curves), strict=True))
     write_figure_2(curves, Path(snakemake.output.csv).parent)
+leave()

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from usaid.jobs import job
+from usaid.jobs import job, leave
 
 with job(snakemake, uses_torch=True):
     from usaid.denoisers.weights import import_weights
@@ -11,3 +11,4 @@ with job(snakemake, uses_torch=True):
     entry = checked_experiment(snakemake.config).entries[snakemake.wildcards.denoiser]
     checkpoints = {sigma: Path(file) for sigma, file in snakemake.params.settings["checkpoints"].items()}
     import_weights(entry, checkpoints, Path(snakemake.output[0]))
+leave()

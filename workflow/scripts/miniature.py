@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from usaid.jobs import job
+from usaid.jobs import job, leave
 
 with job(snakemake):
     from usaid.datasets.miniature.writer import write_miniature
 
     write_miniature(Path(snakemake.output[0]).parent)
+leave()

@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 
 from usaid.failures import Failure, Ledger, locked
-from usaid.jobs import Part, job_of_parts
+from usaid.jobs import Part, job_of_parts, leave
 
 RESULTS = f"results/{snakemake.config['experiment']}"
 
@@ -83,3 +83,4 @@ with ExitStack() as stack:
             begins=lambda group: parts.begin([names[id(job)] for job in group], is_shared=bool(companions)),
             ends=lambda job, reason: parts.end(names[id(job)], reason),
         )
+leave()

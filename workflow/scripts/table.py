@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from usaid.jobs import job
+from usaid.jobs import job, leave
 
 with job(snakemake):
     from usaid.report.tables.files import write_table
@@ -13,3 +13,4 @@ with job(snakemake):
         Path(snakemake.output.csv).parent,
         snakemake.params.settings.get("own_methods"),
     )
+leave()

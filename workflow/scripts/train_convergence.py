@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from usaid.jobs import job
+from usaid.jobs import job, leave
 
 with job(snakemake, uses_torch=True):
     from usaid.datasets.loading import load_images
@@ -23,3 +23,4 @@ with job(snakemake, uses_torch=True):
     )
     origin = {"data_source": experiment.data_source, "subset": settings["subset"]}
     train_convergence(load_images(experiment, settings["images"]), supervision, experiment.convergence, run, origin)
+leave()

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from usaid.jobs import job
+from usaid.jobs import job, leave
 
 with job(snakemake, uses_torch=True):
     from usaid.datasets.loading import load_images
@@ -22,3 +22,4 @@ with job(snakemake, uses_torch=True):
         code_hash=snakemake.params.code,
     )
     train_denoiser(entry, load_images(experiment, entry.train.images), run)
+leave()

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from usaid.jobs import job
+from usaid.jobs import job, leave
 
 with job(snakemake, uses_torch=True):
     from evaluators.judge_training import train_judge
@@ -14,3 +14,4 @@ with job(snakemake, uses_torch=True):
         Path(snakemake.output.weights),
         snakemake.params.code,
     )
+leave()

@@ -115,6 +115,21 @@ def test_the_channels_that_vary_lose_their_noise(channels):
     assert psnr(denoised, clean) > psnr(noisy, clean) + 8
 
 
+def test_a_wider_step_costs_little_and_is_told():
+    clean, noisy = noisy_pair()
+    denoiser = build_denoiser("cbm3d", options={"step": 6})
+    assert denoiser.deviations == ["CBM3D with a step of 6 pixels between blocks, not 3"]
+    difference = psnr(denoiser(noisy, 25), clean) - psnr(build_denoiser("cbm3d")(noisy, 25), clean)
+    assert -1 < difference < 0.2
+    assert difference != 0
+
+
+@pytest.mark.parametrize("step", [0, 9, 2.5])
+def test_a_step_that_leaves_pixels_out_is_refused(step):
+    with pytest.raises(UsaidError, match=r"^CBM3D: step = .*: must be a whole number from 1 to 8"):
+        build_denoiser("cbm3d", options={"step": step})
+
+
 def test_smallest_image():
     _, noisy = noisy_pair(9, 9)
     assert build_denoiser("cbm3d")(noisy, 25).isfinite().all()

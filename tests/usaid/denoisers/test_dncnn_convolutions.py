@@ -17,6 +17,12 @@ FACTS = METHODS["cdncnn_b"].facts
 CPU = torch.device("cpu")
 
 
+@pytest.fixture(autouse=True)
+def wide_enough(monkeypatch, small_dncnn) -> None:
+    """The network of the tests is one that Winograd's algorithm is weighed for."""
+    monkeypatch.setattr(convolutions, "FEATURES_FOR_WINOGRAD", small_dncnn.dncnn[0].out_channels)
+
+
 @pytest.fixture
 def measured(monkeypatch):
     """``measured(winograd=1.0, direct=2.0)``: pretends that ways, or precisions, take so many seconds."""
@@ -48,6 +54,12 @@ def test_the_faster_way_is_taken_and_told(small_dncnn, measured, monkeypatch, wa
     measured(**{"direct": 1.0, "winograd": 1.0} | {way: 0.1})
     assert DnCNNDenoiser(small_dncnn, FACTS).record == {"convolution": way}
     assert DnCNNDenoiser(small_dncnn, FACTS, precision="bfloat16").record == {"convolution": "direct"}
+
+
+def test_for_a_narrow_network_nothing_is_measured(small_dncnn, monkeypatch):
+    monkeypatch.setattr(convolutions, "FEATURES_FOR_WINOGRAD", small_dncnn.dncnn[0].out_channels + 1)
+    monkeypatch.setattr(convolutions, "faster_way", None)
+    assert DnCNNDenoiser(small_dncnn, FACTS).record == {"convolution": "direct"}
 
 
 def test_without_numba_it_is_torchs_convolution(without_numba, small_dncnn):

@@ -45,27 +45,34 @@ class CBM3DDenoiser(Denoiser):
     stays as it is; an image of one colour is returned as it is.
     """
 
-    def __init__(self, facts: Facts, variances: Literal["classic", "exact"] = "classic") -> None:
+    def __init__(self, facts: Facts, variances: Literal["classic", "exact"] = "classic", step: int = 3) -> None:
         """Choose the profile; all but the variances is the package's default.
 
         Args:
             facts: of the method.
             variances: of the transformed groups: ``classic``, those of white noise in blocks that do not overlap, as in
                 2007 (the package's ``nf = 0``, ``k = 0``), or ``exact``, as in 2020 (the package's default).
+            step: pixels from one reference block to the next, at most a block's side, 8; 3 as published.
 
         Raises:
-            UsaidError: the package is not installed, or no such variances.
+            UsaidError: the package is not installed, or no such variances or step.
         """
         if variances not in ("classic", "exact"):
             raise UsaidError(f"CBM3D: variances = {variances!r}: must be one of classic, exact")
+        if not (isinstance(step, int) and 1 <= step <= 8):
+            raise UsaidError(f"CBM3D: step = {step!r}: must be a whole number from 1 to 8, pixels between blocks")
         self.facts = facts
         self.package = bm3d_package()
         self.profile = self.package.BM3DProfile()
         self.profile.num_threads = torch.get_num_threads()
+        self.profile.step_ht = self.profile.step_wiener = step
+        if step != 3:
+            self.deviations = [*self.deviations, f"CBM3D with a step of {step} pixels between blocks, not 3"]
         if variances == "classic":
             self.profile.nf = self.profile.k = 0
         else:
-            self.deviations = ["CBM3D with the exact variances of 2020, which the paper cannot have used"]
+            exact = "CBM3D with the exact variances of 2020, which the paper cannot have used"
+            self.deviations = [*self.deviations, exact]
 
     def __call__(self, noisy: Tensor, told_sigma: float | None = None) -> Tensor:
         sigma = checked_told_sigma(told_sigma) / 255

@@ -26,6 +26,9 @@ Way = Literal["direct", "winograd"]
 PIXELS_FOR_WINOGRAD = 256
 """In smaller images, whole tiles are too few for it."""
 
+FEATURES_FOR_WINOGRAD = 32
+"""Narrower networks are done before numba, which makes its loops, is imported."""
+
 
 class DirectConvolutions:
     """All convolutions by torch, channels-last."""
@@ -97,7 +100,7 @@ def made_convolutions(
         precision: a name of :data:`usaid.devices.PRECISIONS`.
     """
     has_inner = device.type == "cpu" and precision == "float32" and len(layers) > 2
-    if has_inner and faster_way(len(layers[1][0])) == "winograd":
+    if has_inner and len(layers[1][0]) >= FEATURES_FOR_WINOGRAD and faster_way(len(layers[1][0])) == "winograd":
         return WinogradConvolutions(layers)
     return DirectConvolutions(layers, device, precision)
 
