@@ -236,7 +236,7 @@ class Parts:
 
 
 def leave() -> NoReturn:
-    """End the process of a job that has ended well: an interpreter with torch takes most of a second to take itself apart.
+    """End the process of a job that has ended well: an interpreter with torch takes itself apart for most of a second.
 
     Files are closed and threads joined by then; only what is printed may still wait.
     """
