@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, nargs="+", default=[100, 1000])
     parser.add_argument("--draws", type=int, nargs="+", default=[1, 3, 10])
     parser.add_argument("--denoisers", nargs="+", default=["noisy", "cdncnn_b"])
-    parser.add_argument("--most", type=int, default=10_000, help="images times draws of a job of a network")
+    parser.add_argument("--most", type=int, default=10_000, help="images times draws of a job")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--one", nargs=3, metavar=("DENOISER", "IMAGES", "DRAWS"), help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -54,7 +54,7 @@ def main() -> None:
         base, first = in_process(options, denoiser, 2, 1)["megabytes"], 0.0
         for images in options.images:
             for draws in options.draws:
-                if denoiser == "noisy" or images * draws <= options.most:
+                if images * draws <= options.most:
                     one = in_process(options, denoiser, images, draws)
                     whole, own = (1000 * one[key] / (images * draws) for key in ("scoring", "own"))
                     more = one["megabytes"] - base

@@ -61,10 +61,10 @@ BENCHMARKS = (
     Benchmark("denoiser_inference.py", "--rounds 2"),
     Benchmark("score_jobs.py", "--images 4", needs_images=True),
     Benchmark("score_jobs.py", "--together voc_quality voc_segmentation --images 4 --rounds 2", needs_images=True),
-    Benchmark("growth.py", needs_images=True),
+    Benchmark("growth.py", "--denoisers noisy --images 100 1000 9999 --draws 1 10", needs_images=True),
     Benchmark("score_files.py"),
     Benchmark("statistics_pages.py"),
-    Benchmark("training.py", "--rounds 2 --steps 2"),
+    Benchmark("training.py", "--rounds 2 --steps 2 --variants plain channels_last"),
     Benchmark("mc_wnnm.py", "--rounds 1"),
     Benchmark("demo_dag.py"),
 )
