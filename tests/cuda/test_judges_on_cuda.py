@@ -5,6 +5,7 @@ import importlib.util
 import numpy as np
 import pytest
 import torch
+import torchvision
 import yaml
 from fake_gpu import outside
 from torch import Tensor
@@ -12,7 +13,6 @@ from torchvision.ops import nms
 
 from evaluators.classification.judge import ClassificationJudge
 from evaluators.classification.network import Classifier, cifar_resnet
-from evaluators.detection import yolov3u
 from evaluators.detection.darknet.cfg import read_cfg
 from evaluators.detection.darknet.network import Darknet, DarknetDetector
 from evaluators.detection.detector import Detections
@@ -111,5 +111,5 @@ def test_yolov3u_detects_on_the_gpu(cuda, monkeypatch):
         """torchvision's ``batched_nms`` chooses by the number of boxes, which hangs on values."""
         return nms(boxes + classes[:, None] * 4096, scores, overlap)
 
-    monkeypatch.setattr(yolov3u, "batched_nms", one_of_two_ways)
+    monkeypatch.setattr(torchvision.ops, "batched_nms", one_of_two_ways)
     assert are_on_the_gpu(Yolov3u(outside(yolov3u_network)(), 5, cuda)(batch(cuda)), 2)
