@@ -92,6 +92,7 @@ VARIANTS: dict[str, tuple[Callable[[DnCNN], Callable[[Tensor], Tensor]], tuple[s
     "onnxruntime": (of_onnxruntime, ("onnx", "onnxruntime")),
     "ours direct": (lambda n: residual(DirectConvolutions(folded_convolutions(n), CPU, "float32")), ()),
     "ours winograd": (lambda n: residual(WinogradConvolutions(folded_convolutions(n))), ("numba",)),
+    "ours, as chosen": (lambda n: DnCNNDenoiser(n, METHODS["cdncnn_b"].facts), ()),
     "ours bfloat16": (lambda n: residual(DirectConvolutions(folded_convolutions(n), CPU, "bfloat16")), ()),
 }
 """Name -> what makes a denoiser of a network, and the packages that it needs."""

@@ -163,7 +163,7 @@ class Experiment(Settings):
     precision: DenoisingPrecision = "float32"
     """Of the denoisers' networks. `tf32`: a GPU rounds factors to 10 bits; elsewhere it is float32. `bfloat16`
     costs hundredths of a dB, and is faster where the processor has it. `auto` measures at the start of a job which of
-    them is clearly the fastest on its machine."""
+    them is clearly the fastest on its machine; a job that goes on and finds another begins anew."""
     denoisers: Annotated[dict[Name, DenoiserEntry], Field(min_length=1)]
     """The columns of the tables, in order; null removes one that an earlier file has."""
     benchmarks: Annotated[dict[str, SerializeAsAny[BenchmarkSettings]], Field(min_length=1)]
