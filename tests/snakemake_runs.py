@@ -3,8 +3,10 @@
 import fcntl
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -55,6 +57,22 @@ def run(folder: Path, *arguments: str, repository: Path = REPOSITORY, fails: boo
     output = done.stdout + done.stderr
     assert done.returncode == fails, output
     return output
+
+
+def kill_after_rows(folder: Path, scores: str, rows: int) -> None:
+    """Start the workflow on a score file, and kill it and its jobs once so many rows are in the journal."""
+    process = subprocess.Popen(
+        command(scores), cwd=folder, env=environment(REPOSITORY, folder), start_new_session=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    journal = folder / f"{scores}.rows.jsonl"
+    deadline = time.monotonic() + 180
+    while not (journal.exists() and journal.read_text().count("\n") > rows):  # a line before them says what they are of
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def planned(folder: Path, *targets: str, **options: Any) -> set[str]:

@@ -2,17 +2,24 @@
 
 import csv
 import json
-import os
 import shutil
-import signal
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from snakemake_runs import ENCODER, REPOSITORY, command, environment, made_once, planned, run, write_experiment
+from snakemake_runs import (
+    ENCODER,
+    REPOSITORY,
+    command,
+    environment,
+    kill_after_rows,
+    made_once,
+    planned,
+    run,
+    write_experiment,
+)
 
 from usaid.datasets.miniature.writer import write_miniature
 from usaid.scores.files import read_scores
@@ -352,18 +359,7 @@ def test_kill_9_in_mid_score_and_rerun_is_whole(tmp_path):
     write_experiment(tmp_path, slow)
     data = times_of_data(tmp_path)
     scores = "results/tiny/scores/kodak_quality/halved.parquet"
-    process = subprocess.Popen(
-        command(scores), cwd=tmp_path, env=environment(REPOSITORY, tmp_path), start_new_session=True,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    journal = tmp_path / f"{scores}.rows.jsonl"
-    deadline = time.monotonic() + 120
-    while not (journal.exists() and journal.read_text().count("\n") >= 3):
-        assert time.monotonic() < deadline
-        assert process.poll() is None
-        time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    kill_after_rows(tmp_path, scores, 2)
     assert not (tmp_path / scores).exists()
     run(tmp_path, scores)
     whole = read_scores(tmp_path / scores)

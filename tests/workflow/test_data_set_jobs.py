@@ -1,16 +1,12 @@
 """``score_jobs: data_set``: one process scores a whole data set, and each score file keeps its own fate."""
 
 import json
-import os
 import shutil
-import signal
-import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from snakemake_runs import REPOSITORY, command, environment, made_once, planned, run, write_experiment
+from snakemake_runs import kill_after_rows, made_once, planned, run, write_experiment
 
 from usaid.datasets.miniature.writer import write_miniature
 from usaid.failures import Ledger
@@ -174,18 +170,7 @@ def test_after_kill_9_the_same_command_goes_on_and_is_whole(tmp_path):
     experiment = EXPERIMENT | {"denoisers": {"noisy": {"method": "noisy"}, "slow": slow}, "subsets": {}, "draws": None}
     set_up(tmp_path, experiment)
     target = "results/whole/scores/kodak_quality/slow.parquet"
-    process = subprocess.Popen(
-        command(target), cwd=tmp_path, env=environment(REPOSITORY, tmp_path), start_new_session=True,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    journal = tmp_path / f"{target}.rows.jsonl"
-    deadline = time.monotonic() + 180
-    while not (journal.exists() and journal.read_text().count("\n") >= 3):
-        assert time.monotonic() < deadline
-        assert process.poll() is None
-        time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    kill_after_rows(tmp_path, target, 2)
     assert (ledger(tmp_path, "score kodak_quality/noisy").state, scores(tmp_path, "slow").exists()) == ("made", False)
     assert ledger(tmp_path, "score kodak_quality/slow").state == "running"
     run(tmp_path, target)

@@ -8,33 +8,20 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from shapes import SHAPES, Shapes
 
 from evaluators.judge import Judge
 from evaluators.scoring import batches
 from evaluators.scoring.batches import Judging
 from evaluators.scoring.conditions import conditions_of
 from evaluators.scoring.scorer import Scorer
-from usaid.cards import DataSet, Facts
+from usaid.cards import Facts
 from usaid.datasets.base import Dataset, Sample
 from usaid.denoisers.base import Denoiser
 from usaid.denoisers.build import build_denoiser
 from usaid.errors import UsaidError
 from usaid.images import read_rgb
 from usaid.scores.journal import Journal
-
-SHAPES = {"a": (8, 12), "b": (12, 8), "c": (8, 12), "d": (8, 12), "e": (4, 4)}
-
-
-class Shapes(Dataset):
-    """Five images of three shapes; the target is the image's name."""
-
-    card = DataSet("shapes", "Shapes", "test_scoring:Shapes", {"all": 5})
-
-    def find_ids(self) -> Sequence[str]:
-        return [*SHAPES]
-
-    def read(self, image_id: str) -> Sample:
-        return Sample(image_id, np.full((*SHAPES[image_id], 3), 128, np.uint8), image_id)
 
 
 class Recording(Judge):
