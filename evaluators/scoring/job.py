@@ -173,8 +173,8 @@ def _score_group(parts: Sequence[_Part]) -> None:
         try:
             for part, judge in judges:
                 with part.own():
-                    made = Made(dataset, denoiser, judge, device)
-                    running.append((part, made, _judging_of(part.job, made)))
+                    made = Made(part.job, dataset, denoiser, judge, device)
+                    running.append((part, made, _judging_of(made)))
             judgings = [judging for *_, judging in running]
             if not any(part.is_written for part, *_ in running):
                 return
@@ -189,7 +189,7 @@ def _score_group(parts: Sequence[_Part]) -> None:
                 with part.own():
                     rows = scorer.rows(judging)
                     if part.is_written:
-                        _write(part.job, made, rows, _speed(scorer, judging, start))
+                        _write(made, rows, _speed(scorer, judging, start))
             if not part.is_over:
                 part.over()
 
@@ -206,18 +206,18 @@ def _denoiser_of(job: ScoreJob, device: torch.device) -> Denoiser:
     return build_denoiser(entry.method, job.weights, device, experiment.precision, entry.options)
 
 
-def _judging_of(job: ScoreJob, made: Made) -> Judging:
+def _judging_of(made: Made) -> Judging:
     """What a job brings to the scoring: its journal is opened, or started."""
-    conditions = job.conditions(made.denoiser)
-    journal = Journal(f"{job.output}.rows.jsonl", fingerprint(job, made), made.judge.metrics)
+    conditions = made.job.conditions(made.denoiser)
+    journal = Journal(f"{made.job.output}.rows.jsonl", fingerprint(made), made.judge.metrics)
     return Judging(made.judge, conditions, journal)
 
 
-def _write(job: ScoreJob, made: Made, rows: list[dict[str, Any]], speed: dict[str, Any]) -> None:
+def _write(made: Made, rows: list[dict[str, Any]], speed: dict[str, Any]) -> None:
     """Write the score file of a job whose rows are there."""
-    of_file = provenance(job, made) | speed
-    made.judge.write_findings(rows, job.output.with_suffix(""))
-    write_scores(job.output, Scores(pd.DataFrame(rows).astype({"told_sigma": float}), of_file))
+    output, of_file = made.job.output, provenance(made) | speed
+    made.judge.write_findings(rows, output.with_suffix(""))
+    write_scores(output, Scores(pd.DataFrame(rows).astype({"told_sigma": float}), of_file))
 
 
 def _speed(scorer: Scorer, judging: Judging, start: float) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -24,35 +25,38 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Made:
-    """What a job has when it starts: its images, denoiser and judge."""
+    """A job, and what it has when it starts: its images, denoiser and judge."""
 
+    job: "ScoreJob"
     dataset: Dataset
     denoiser: Denoiser
     judge: Judge
     device: torch.device
 
-
-def identity(job: "ScoreJob", made: Made) -> dict[str, Any]:
-    """What says whether two score files hold the same thing."""
-    return {
-        "weights_sha256": sha256_of_file(job.weights) if job.weights else None,
-        "code_hash": job.code_hash,
-        "noise_version": noise.VERSION,
-        "precision": made.denoiser.precision,
-        "metrics": list(made.judge.metrics),
-        "judge": {**made.judge.record, "code": code_of_judge(job.card, job.settings)},
-    }
+    @cached_property
+    def identity(self) -> dict[str, Any]:
+        """What says whether two score files hold the same thing: as it was when the journal was opened."""
+        job = self.job
+        return {
+            "weights_sha256": sha256_of_file(job.weights) if job.weights else None,
+            "code_hash": job.code_hash,
+            "noise_version": noise.VERSION,
+            "precision": self.denoiser.precision,
+            "metrics": list(self.judge.metrics),
+            "judge": {**self.judge.record, "code": code_of_judge(job.card, job.settings)},
+        }
 
 
 _NOT_OF_A_ROW = ("sigmas", "draws", "told_sigmas", "subset", "notes", "benchmarks", "title")
 """Keys of a benchmark's and a denoiser's entry that say which rows there are, or what they are called."""
 
 
-def fingerprint(job: "ScoreJob", made: Made) -> dict[str, Any]:
+def fingerprint(made: Made) -> dict[str, Any]:
     """All that rows depend on but the image itself, its noise and what was told: other titles or sigmas keep them."""
+    job = made.job
     settings = job.experiment.benchmarks[job.benchmark].model_dump(mode="json")
     entry = job.entry.as_record()
-    return identity(job, made) | {
+    return made.identity | {
         "dataset": made.dataset.name,
         "judged_by": {key: value for key, value in settings.items() if key not in _NOT_OF_A_ROW},
         "entry": {key: value for key, value in entry.items() if key not in _NOT_OF_A_ROW},
@@ -61,9 +65,10 @@ def fingerprint(job: "ScoreJob", made: Made) -> dict[str, Any]:
     }
 
 
-def provenance(job: "ScoreJob", made: Made) -> dict[str, Any]:
+def provenance(made: Made) -> dict[str, Any]:
     """The provenance of a score file, but for its ``seconds`` and ``pixels``, which are known in the end."""
-    of_job = provenance_without_rows(job, made.device) | identity(job, made)
+    job = made.job
+    of_job = provenance_without_rows(job, made.device) | made.identity
     differences = differences_of(made.dataset) if job.experiment.data_source != "miniature" else []
     part = trained_on_a_part(job.weights) if job.weights else []
     own = [*made.denoiser.deviations, *made.judge.deviations]

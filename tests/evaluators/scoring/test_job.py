@@ -242,3 +242,10 @@ def test_the_packages_of_a_method_are_recorded_with_its_scores_alone(job, monkey
         recorded[denoiser] = read_scores(job.output).provenance["packages"]
     assert recorded["cbm3d"].keys() - recorded["noisy"].keys() == {"bm3d", "bm4d"}
     assert recorded["cbm3d"]["bm3d"] == "1.0 of bm3d"
+
+
+def test_what_a_file_is_made_from_is_taken_once_before_it_is_made(job, monkeypatch):
+    codes = iter(["before", "after"])
+    monkeypatch.setattr(record, "code_of_judge", lambda *_: next(codes))
+    score_to_file(job)
+    assert read_scores(job.output).provenance["judge"]["code"] == "before"
