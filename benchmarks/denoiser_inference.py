@@ -127,6 +127,7 @@ def measure(variant: str, repeats: int) -> dict[str, float]:
 
 def drift(weights: str, image: str) -> list[str]:
     """PSNR of a denoised image with the direct convolution in float32 and the drift of the others, at three sigmas."""
+    keep_freed_memory()  # as jobs do, and the variants that are measured
     network = dncnn_from_state(load_state(weights), weights)
     chosen = DnCNNDenoiser(network, METHODS["cdncnn_b"].facts, precision="auto")
     lines = [f"auto is {chosen.precision}, {chosen.record['convolution']}"]
