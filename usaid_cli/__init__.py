@@ -10,7 +10,7 @@ from usaid.errors import UsaidError, one_line
 from usaid_cli.config import add_config
 from usaid_cli.data import add_data
 from usaid_cli.denoise import add_denoise
-from usaid_cli.reports import add_claims, add_compare, add_statistics, add_table
+from usaid_cli.reports import add_claims, add_compare, add_row, add_statistics, add_table
 from usaid_cli.score import add_score
 from usaid_cli.train import add_train, add_train_judge
 
@@ -24,6 +24,7 @@ _COMMANDS = (
     add_statistics,
     add_claims,
     add_compare,
+    add_row,
     add_config,
 )
 """In the order of the help."""

@@ -1,9 +1,11 @@
-"""``usaid table``, ``statistics``, ``claims`` and ``compare``: what score files say."""
+"""``usaid table``, ``statistics``, ``claims``, ``compare`` and ``row``: what score files and tables say."""
 
 import argparse
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
+from usaid.errors import UsaidError
 from usaid_cli.arguments import Commands
 
 
@@ -99,6 +101,44 @@ def _compare(options: argparse.Namespace) -> None:
 def _paths_in(side: str) -> list[str]:
     """The files of a side; the name of one may have commas, and many together are too long for a name."""
     return [side] if not side or os.path.exists(side) else [path for path in side.split(",") if path]
+
+
+def add_row(commands: Commands) -> None:
+    """``row``."""
+    parser = commands.add_parser(
+        "row",
+        help="a leaderboard row to paste: one denoiser over all benchmarks",
+        description="Prints Markdown, LaTeX or CSV from the tables of an experiment: scores with 95 %% intervals, and "
+        "below them conventions, n and what differs from the paper's protocol.",
+    )
+    parser.add_argument("denoiser", help="its name in the experiment")
+    parser.add_argument("--results", type=Path, required=True, metavar="DIR", help="results of the experiment")
+    parser.add_argument("--with", dest="others", default="", metavar="NAMES", help="further rows: u_said,noisy")
+    parser.add_argument("--format", default="markdown", metavar="FORMAT", help="markdown (default), latex or csv")
+    parser.add_argument(
+        "--sigma", nargs="+", default=["25"], help="noise levels (0-255 scale) of benchmarks that have several, or all"
+    )
+    parser.add_argument("--no-header", action="store_true", help="to append to rows of the same columns")
+    parser.set_defaults(run=_row)
+
+
+def _row(options: argparse.Namespace) -> None:
+    from usaid.report.row.collect import collect_rows
+    from usaid.report.row.render import render_rows
+
+    denoisers = dict.fromkeys([options.denoiser, *filter(None, options.others.split(","))])
+    rows = collect_rows(options.results, [*denoisers], _sigmas_of(options.sigma))
+    print(render_rows(rows, options.format, not options.no_header), end="")
+
+
+def _sigmas_of(texts: Sequence[str]) -> list[float] | None:
+    """The noise levels that ``--sigma`` names; None: all."""
+    if texts == ["all"]:
+        return None
+    try:
+        return [float(text) for text in texts]
+    except ValueError:
+        raise UsaidError(f"--sigma {' '.join(texts)}: must be noise levels (0-255 scale), or all") from None
 
 
 def _add_ablation(parser: argparse.ArgumentParser) -> None:
