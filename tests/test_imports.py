@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("usaid", "evaluators")
 SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
-SCRIPTS = [ROOT / "usaid_cli.py", *sorted((ROOT / "workflow").rglob("*.py"))]
+SCRIPTS = sorted(path for folder in ("usaid_cli", "workflow") for path in (ROOT / folder).rglob("*.py"))
 
 
 @cache

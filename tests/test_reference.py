@@ -1,5 +1,6 @@
 """The committed reference runs: their tables come out of their scores again, and what they say."""
 
+import json
 import re
 from functools import cache
 from pathlib import Path
@@ -19,6 +20,7 @@ from usaid.report.statistics.pages import write_statistics
 from usaid.report.tables.cells import Cell
 from usaid.report.tables.classes import write_classes
 from usaid.report.tables.files import make_table, write_index, write_provenance, write_table, write_verdicts
+from usaid.report.tables.render_json import read_table
 from usaid.scores.files import read_provenance, read_scores
 from usaid.segmentation.supervisions import SUPERVISIONS
 
@@ -77,6 +79,18 @@ def test_committed_pages_come_out_of_the_committed_scores_byte_by_byte(run, tmp_
     parts = ("tables/*", "statistics/*", "claims.*")
     assert made == {path.relative_to(folder) for part in parts for path in folder.glob(part)}
     assert [path for path in made if (tmp_path / path).read_bytes() != (folder / path).read_bytes()] == []
+
+
+@pytest.mark.parametrize(
+    "path", sorted(ROOT.glob("results/reference/*/tables/table_*.json")), ids=lambda p: str(p)[-24:]
+)
+def test_committed_numbers_name_score_files_whose_provenance_is_committed(path):
+    known = json.loads(path.with_name("provenance.json").read_text(encoding="utf-8"))
+    table = read_table(path)
+    assert {name for cell in table["cells"] for name in cell["scores"]} <= {*known}
+    with_numbers = [cell for cell in table["cells"] if cell["convention"]]
+    assert all(cell["scores"] for cell in with_numbers)
+    assert with_numbers or table["name"] in ("3", "10_print")
 
 
 def test_committed_figure_2_comes_out_of_the_committed_curves(tmp_path):

@@ -47,10 +47,12 @@ def folder(tmp_path, data_root, monkeypatch) -> Path:
 
 
 def test_help_imports_nothing_of_ours_but_errors():
-    code = "import sys, usaid_cli; usaid_cli.build_parser(); print(*(n for n in sys.modules if n.startswith('usaid')))"
+    code = "import sys, usaid_cli; usaid_cli.build_parser(); print(*sys.modules)"
     start = time.perf_counter()
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert set(done.stdout.split()) == {"usaid", "usaid.errors", "usaid_cli"}
+    loaded = set(done.stdout.split())
+    assert {name for name in loaded if name.startswith(("usaid.", "evaluators"))} == {"usaid.errors"}
+    assert loaded.isdisjoint({"numpy", "pandas", "torch", "pydantic"})
     assert time.perf_counter() - start < 5, "0.1 s on an idle machine"
 
 

@@ -28,7 +28,7 @@ def ended(monkeypatch, tmp_path, capsys):
             local = SECRET
             raise error from RuntimeError(local)
 
-        monkeypatch.setattr(usaid_cli, "_data_status", fail)
+        monkeypatch.setattr("usaid_cli.data._status", fail)
         with pytest.raises(SystemExit) as ending:
             usaid_cli.main(["data", "status"])
         return ending.value.code

@@ -25,7 +25,7 @@ class ScoresLike(Protocol):
             its convention, and if known ``image_sha256``. Empty if the evaluator failed.
         provenance: with the keys ``benchmark``, ``title``, ``dataset``, ``deviations``, ``weights_sha256``, for Table
             II ``entry``, and ``failure`` (None, or why there are no rows); ``metrics``, the names of the conventions
-            that the rows hold, may be left out.
+            that the rows hold, may be left out, and ``denoiser``, where it is what the scores are called.
     """
 
     @property

@@ -28,6 +28,16 @@ def score_file_name(provenance: Mapping[str, Any]) -> str:
     return f"{provenance['benchmark']}/{folder}{provenance['denoiser']}.parquet"
 
 
+def files_behind(provenance: Mapping[str, Any]) -> tuple[str, ...]:
+    """The score files that scores come from, without their suffix: two, where further draws were joined."""
+    own = score_file_name(provenance).removesuffix(".parquet")
+    return (own, own.replace("/", "/draws/", 1)) if provenance.get(_JOINED) else (own,)
+
+
+_JOINED = "with_further_draws"
+"""Key of the provenance of joined scores, in no file."""
+
+
 def with_further_draws(main: Scores, further: Scores) -> Scores:
     """Join a denoiser's scores with those of further noise draws.
 
@@ -46,6 +56,7 @@ def with_further_draws(main: Scores, further: Scores) -> Scores:
     """
     import pandas as pd
 
+    main = Scores(main.rows, main.provenance | {_JOINED: True})
     both = (main, further)
     for scores in both:
         if (reason := scores.provenance["failure"]) is not None:

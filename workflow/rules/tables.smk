@@ -1,4 +1,4 @@
-# The paper's tables: CSV, LaTeX and Markdown, ours beside the printed numbers.
+# The paper's tables: CSV, LaTeX, Markdown and JSON, ours beside the printed numbers.
 
 
 rule table:
@@ -8,6 +8,7 @@ rule table:
         csv=f"{RESULTS}/tables/table_{{table}}.csv",
         tex=f"{RESULTS}/tables/table_{{table}}.tex",
         md=f"{RESULTS}/tables/table_{{table}}.md",
+        json=f"{RESULTS}/tables/table_{{table}}.json",
     log:
         f"{RESULTS}/logs/tables/table_{{table}}.log",
     message:

@@ -440,7 +440,8 @@ def test_table_2_from_score_files(tmp_path: Path) -> None:
         }  # fmt: skip
         files.append(tmp_path / f"{denoiser}.parquet")
         write_scores(files[-1], Scores(one.rows, everything))
-    assert make_table(2, files).cells == build_table(2, ablation()).cells
+    wanted = {name: Scores(one.rows, {**one.provenance, "denoiser": name}) for name, one in ablation().items()}
+    assert make_table(2, files).cells == build_table(2, wanted).cells
     with pytest.raises(UsaidError, match=r"less\.parquet: a second score file of less"):
         make_table(2, [*files, files[1]])
     with pytest.raises(UsaidError, match=r"more\.parquet: scores of voc_quality; Table VI is made from kodak_quality"):

@@ -1,6 +1,7 @@
 """Builds a table: our numbers beside the paper's, in the paper's layout, ranked and annotated."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from usaid.cards import Metric
 from usaid.errors import UsaidError
@@ -183,13 +184,14 @@ def _titles(spec: TableSpec, panels: Sequence[Means]) -> dict[str, str]:
 def _cell(spec: TableSpec, place: Place, means: Means, missing: Missing | None, sure: Estimate | None) -> Cell:
     """A number with its interval over images and the verdict on the printed one; or why there is none."""
     paper = published(spec.number, place.group, place.metric, place.denoiser)
-    remarks = [NOT_IN_PAPER] if paper is None else []
+    remarks, files = [NOT_IN_PAPER] if paper is None else [], means.files(place.denoiser)
     if missing is not None:
-        cell = Cell(place, None, paper, note="; ".join([missing.reason, *remarks]))
+        cell = Cell(place, None, paper, note="; ".join([missing.reason, *remarks]), files=files)
         return with_verdict(cell, (), within(None))
     mean, note = means.values[place], "; ".join([means.convention_text(place.metric), *remarks, *means.remarks(place)])
     low, high = (None, None) if sure is None else (sure.low, sure.high)
     cell = Cell(place, mean.value, paper, mean.n, note, apart=means.is_apart(place), low=low, high=high)
+    cell = replace(cell, convention=means.convention_name(place.metric), files=files)
     if paper is None:
         return cell
     rule = within(tolerance_of(place.metric), _over_draws(means, place))

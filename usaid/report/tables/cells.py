@@ -46,6 +46,8 @@ class Cell:
         high: upper end of it.
         verdict: of the printed number (:mod:`usaid.report.tables.verdicts`); empty: the paper prints none.
         why: the reason of the verdict.
+        convention: of ``ours``, by name; empty: it has none, or there is no number.
+        files: the score files behind it, or of which none came, as ``provenance.json`` names them.
     """
 
     place: Place
@@ -60,6 +62,8 @@ class Cell:
     high: float | None = None
     verdict: str = ""
     why: str = ""
+    convention: str = ""
+    files: tuple[str, ...] = ()
 
 
 APART = "A number with its own n averages fewer images than its neighbours and is not ranked against them."

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -160,7 +161,8 @@ class _Block:
         """Of the difference from U-SAID; a dash in its own column."""
         reference = self._score(COMPARED)
         if place == reference:
-            return Cell(place._replace(metric=self._name(test)), None, None, note="compared with itself")
+            where, files = place._replace(metric=self._name(test)), self._files(place, test)
+            return Cell(where, None, None, note="compared with itself", files=files)
         if reference in self.missing:
             return self._not_testable(place, test, f"{self.titles[COMPARED]}: {self.missing[reference].reason}")
         estimate = self.differences[test][place.denoiser]
@@ -185,6 +187,7 @@ class _Block:
         note = "; ".join([means.convention_text(place.metric), *remarks])
         where, n = place._replace(metric=self._name(kind)), means.values[place].n
         cell = Cell(where, number.value, paper, n, note, apart=means.is_apart(place), low=number.low, high=number.high)
+        cell = replace(cell, convention=means.convention_name(place.metric), files=self._files(place, kind))
         fewer = [f"{n_draws} of {DRAWS} noise draws"] * (n_draws < DRAWS)
         return with_verdict(cell, [*what_differs(self.spec, means, place), *also_differs, *fewer], rule)
 
@@ -196,7 +199,13 @@ class _Block:
     def _dash(self, place: Place, kind: str, reason: str) -> Cell:
         paper = self._paper(place.denoiser, kind)
         note = "; ".join([reason, *[NOT_IN_PAPER] * (paper is None)])
-        return with_verdict(Cell(place._replace(metric=self._name(kind)), None, paper, note=note), (), same_side)
+        cell = Cell(place._replace(metric=self._name(kind)), None, paper, note=note, files=self._files(place, kind))
+        return with_verdict(cell, (), same_side)
+
+    def _files(self, place: Place, kind: str) -> tuple[str, ...]:
+        """The score files behind a number: a p-value has those of U-SAID, too."""
+        denoisers = [place.denoiser, *[COMPARED] * (kind in TESTS)]
+        return tuple(dict.fromkeys(file for denoiser in denoisers for file in self.means.files(denoiser)))
 
     def _paper(self, denoiser: str, kind: str) -> float | None:
         """The printed number; of a p-value, whichever way round the two denoisers are named."""

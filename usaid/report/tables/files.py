@@ -16,6 +16,7 @@ from usaid.report.tables.cells import Table
 from usaid.report.tables.footnotes import DEVIATION
 from usaid.report.tables.printed_p_values import build_print_table
 from usaid.report.tables.render_csv import render_csv
+from usaid.report.tables.render_json import render_json
 from usaid.report.tables.render_markdown import escaped, render_markdown
 from usaid.report.tables.render_tex import render_tex
 from usaid.report.tables.verdict_list import judged, render_counts, render_list
@@ -23,7 +24,7 @@ from usaid.report.text_files import write_texts
 from usaid.scores.draws import is_of_further_draws, score_file_name, with_further_draws
 from usaid.scores.files import Scores, read_provenance, read_scores
 
-_RENDERERS = {".csv": render_csv, ".tex": render_tex, ".md": render_markdown}
+_RENDERERS = {".csv": render_csv, ".tex": render_tex, ".md": render_markdown, ".json": render_json}
 
 CLASSES = "Scores of each class"
 CLAIMS = "Which of the paper's sentences hold"
@@ -87,10 +88,11 @@ def write_table(
     folder: str | Path,
     own_methods: Mapping[str, str] | None = None,
 ) -> None:
-    r"""Write ``table_<its name>.csv``, ``.tex`` and ``.md`` to a folder; the arguments are those of :func:`make_table`.
+    r"""Write ``table_<its name>.csv``, ``.tex``, ``.md`` and ``.json`` to a folder; arguments as of :func:`make_table`.
 
     The CSV file has one cell a line (:data:`usaid.report.tables.render_csv.COLUMNS`). The LaTeX file is to be read with
-    ``\input``; its first lines name the packages that it needs. The Markdown is GitHub's.
+    ``\input``; its first lines name the packages that it needs. The Markdown is GitHub's. The JSON file is for the
+    pages that are made from tables (:mod:`usaid.report.tables.render_json`).
 
     Raises:
         UsaidError: as :func:`make_table`.

@@ -11,6 +11,7 @@ from usaid.errors import UsaidError
 from usaid.report.tables.cells import Mark, Place
 from usaid.report.tables.titles import one_line, sigma_name
 from usaid.scores.comparable import ScoresLike
+from usaid.scores.draws import files_behind
 from usaid.scores.files import rows_at
 from usaid.scores.grid import Grid
 from usaid.scores.whole_set import columns_of, statistic_of
@@ -172,6 +173,13 @@ class Means:
         if (group, denoiser) not in self._grids:
             self._grids[group, denoiser] = Grid(rows_at(self.judged[denoiser].rows, *self.groups[group]))
         return self._grids[group, denoiser]
+
+    def files(self, denoiser: str) -> tuple[str, ...]:
+        """The score files of a denoiser, as ``provenance.json`` names them; none: it was not scored."""
+        if denoiser not in self.scores:
+            return ()
+        provenance = self.scores[denoiser].provenance
+        return files_behind({"denoiser": denoiser, **provenance})
 
     def is_told(self, denoiser: str) -> bool:
         """Whether a denoiser is non-blind: its rows say what it was told."""

@@ -100,6 +100,8 @@ _SYMBOLS = {
     "−": r"$-$",
     "×": r"$\times$",
     "∞": r"$\infty$",
+    "↑": r"$\uparrow$",
+    "↓": r"$\downarrow$",
 }
 
 # fmt: off

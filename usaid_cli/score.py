@@ -1,0 +1,61 @@
+"""``usaid score``: score files of an experiment."""
+
+import argparse
+from pathlib import Path
+
+from usaid.errors import UsaidError
+from usaid_cli.arguments import Commands, add_experiment
+
+
+def add_score(commands: Commands) -> None:
+    """``score``."""
+    parser = commands.add_parser(
+        "score",
+        help="score one denoiser of an experiment on one of its benchmarks, or on several",
+        description="Several benchmarks of the same images share the denoiser's work; one that fails costs the others "
+        "nothing. Give a judge file and an output for each, in their order.",
+    )
+    add_experiment(parser)
+    parser.add_argument("--benchmark", nargs="+", required=True)
+    parser.add_argument("--denoiser", required=True)
+    parser.add_argument("--weights", type=Path, help="the denoiser's weights; default: the experiment's")
+    parser.add_argument("--judge-file", type=Path, nargs="+", help="what the judge reads; default: the experiment's")
+    parser.add_argument(
+        "--draws",
+        action="store_true",
+        help="score the further noise draws that the experiment's key 'draws' asks for, not the benchmark's own; "
+        "their file has its place beside the main one, in draws/",
+    )
+    parser.add_argument("--output", type=Path, nargs="+", required=True, help="score file (Parquet)")
+    parser.set_defaults(run=_score)
+
+
+def _score(options: argparse.Namespace) -> None:
+    from evaluators.dag.dag import Dag
+    from evaluators.scoring.job import score_to_file, score_together
+    from evaluators.scoring.score_job import score_job
+    from usaid.experiment.reading import read_experiment
+    from usaid.memory import keep_freed_memory
+
+    keep_freed_memory()
+    experiment, benchmarks = read_experiment(*options.experiment), options.benchmark
+    experiment.require("denoisers", options.denoiser)
+    judge_files = options.judge_file or [None] * len(benchmarks)
+    for key, values in (("--judge-file", judge_files), ("--output", options.output)):
+        if len(values) != len(benchmarks):
+            raise UsaidError(f"{key}: {len(values)} files for {len(benchmarks)} benchmarks; give one for each")
+    dag, jobs = Dag(experiment), []
+    for benchmark, judge_file, output in zip(benchmarks, judge_files, options.output, strict=True):
+        experiment.require("benchmarks", benchmark)
+        told = dag.part("score_draws" if options.draws else "score", benchmark, options.denoiser)
+        given = {"judge_file": judge_file, "weights": options.weights}
+        given = {key: str(file) for key, file in given.items() if file is not None}
+        jobs.append(score_job(experiment, told | {"output": output, "settings": told["settings"] | given}))
+    if len(jobs) == 1:
+        score_to_file(*jobs)
+        return
+    reasons: dict[str, str | None] = {}
+    score_together(jobs, ends=lambda job, reason: reasons.update({job.benchmark: reason}))
+    failed = [f"{benchmark}: {reason}" for benchmark, reason in reasons.items() if reason is not None]
+    if failed:
+        raise UsaidError("; ".join(failed))
