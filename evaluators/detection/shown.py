@@ -23,8 +23,8 @@ def shown(judge: DetectionJudge, dataset: Dataset, look: Any, target: Sequence["
     (detections,) = look
     found = zip(detections.boxes.tolist(), detections.scores.tolist(), detections.classes.tolist(), strict=True)
     boxes = [
-        Box(*(round(side, 2) for side in box), names[str(judge.category_ids[index])], round(score, 5))
-        for box, score, index in found
+        Box(round(x, 2), round(y, 2), round(w, 2), round(h, 2), names[str(judge.category_ids[index])], round(score, 5))
+        for (x, y, w, h), score, index in found
         if score > LEAST_SCORE
     ]
     true = [Box(*each.bbox, names[str(each.category_id)]) for each in target if not each.iscrowd]

@@ -277,7 +277,7 @@ class _Keeper:
 
     def _picture(self, choice: Choice, denoised: _Denoised) -> tuple[Window, Picture]:
         """A whole picture, and the window that is kept of it."""
-        dataset, sample, clean, output, told = denoised
+        sample = denoised.sample
         scores, (seen, truth) = self._judged(choice.benchmark, denoised)
         height, width, _ = sample.image.shape
         is_clean = self.name == CLEAN
@@ -288,9 +288,9 @@ class _Keeper:
             choice.why,
             (width, height),
             Window(0, 0, width, height),
-            to_uint8(output)[0],
+            to_uint8(denoised.output)[0],
             draw=DRAW,
-            told_sigma=told,
+            told_sigma=denoised.told,
             scores=scores,
             seen=seen,
             truth=truth if is_clean else None,

@@ -97,8 +97,8 @@ def _recipes() -> dict[type[TrainingRecipe], list[str]]:
 def key_reference() -> str:
     """A Markdown page: every key of an experiment with its type, bounds, default and meaning, in a reader's order."""
     lines = [*_introduction(), *_denoisers(), *_benchmarks()]
-    studies = {"ablation": Ablation, "draws": Draws, "convergence": Convergence}
-    for key, kind in {**studies, "keep_images": KeepImages, "figures": Figures}.items():
+    parts: dict[str, type[Settings]] = {"ablation": Ablation, "draws": Draws, "convergence": Convergence}
+    for key, kind in (parts | {"keep_images": KeepImages, "figures": Figures}).items():
         lines += [f"## `{key}`", "", *_explained(kind)]
         for part in kind.model_fields:
             lines += _sections(_settings_in(kind, part), f"{key}.{part}")

@@ -33,6 +33,8 @@ ImageOfEachSigma = Annotated[
     Field(min_length=1),
     AfterValidator(_without_repeated_sigmas),
 ]
+BenchmarkName = Annotated[str, OneOf(lambda: BENCHMARKS)]
+Rule = Literal["first", "median", "worst"]
 Offset = Annotated[Integer, Field(ge=0)]
 
 
@@ -43,17 +45,11 @@ class KeepImages(Settings):
     all of its sigmas. Where one of the two denoisers of `difference` has no scores, the first image alone is kept.
     """
 
-    benchmarks: Annotated[tuple[Annotated[str, OneOf(lambda: BENCHMARKS)], ...], Field(min_length=1), Unique()] | None = (
-        None
-    )
+    benchmarks: Annotated[tuple[BenchmarkName, ...], Field(min_length=1), Unique()] | None = None
     """Of these benchmarks; default: all."""
-    rules: Annotated[tuple[Literal["first", "median", "worst"], ...], Field(min_length=1), Unique()] = (
-        "first",
-        "median",
-        "worst",
-    )
-    """`first` in the order of ids; `median` and `worst` of the differences in PSNR, or in the mean IoU of an image where
-    no PSNR is computed."""
+    rules: Annotated[tuple[Rule, ...], Field(min_length=1), Unique()] = ("first", "median", "worst")
+    """`first` in the order of ids; `median` and `worst` of the differences in PSNR, or in the mean IoU of an image
+    where no PSNR is computed."""
     difference: Annotated[tuple[Text, Text], Unique()] = PAPERS
     """Names of two denoisers: the first minus the second; `worst` is where the first gains least, or loses most."""
     window: Annotated[Integer, Field(ge=16)] | None = 128
