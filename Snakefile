@@ -15,15 +15,17 @@ include: "workflow/rules/scores.smk"
 include: "workflow/rules/statistics.smk"
 include: "workflow/rules/claims.smk"
 include: "workflow/rules/tables.smk"
+include: "workflow/rules/images.smk"
 include: "workflow/rules/figures.smk"
 
 
-# Tables and figures.
+# Tables, figures, and images to be looked at.
 rule all:
     default_target: True
     input:
         rules.all_tables.input,
         JOBS.figures,
+        JOBS.kept_images,
 
 
 onstart:

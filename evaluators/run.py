@@ -45,7 +45,10 @@ class RunJob:
 
 
 def parts_of(dag: Dag, job: RunJob) -> list[RunJob]:
-    """A job, or the score files that it makes, each as if it had a job of its own."""
+    """A job, or the results that it makes, each as if it had a job of its own: score files, archives of images."""
+    if job.rule == "keep_all_images":
+        names = dag.denoisers_with_images
+        return [RunJob("keep_images", {"denoiser": name}, tuple(dag.archives_of(name))) for name in names]
     if job.rule not in dag.batches:
         return [job]
     files = dag.batches[job.rule].files

@@ -105,6 +105,9 @@ class Benchmark:
         metrics: names of the metrics that its score files hold.
         training: ``"module:function"`` that trains the network that judges; None: nothing is trained.
         network: the paper's network for it, as its settings name it; None: no network judges.
+        shown: ``"module:function"`` that says what the judge sees in an image, and what is true of it: (judge, data
+            set, what ``judge.look`` returned for a batch of this image, its target) -> two
+            :class:`usaid.scores.kept_images.Seen`; None: nothing that can be shown.
     """
 
     name: str
@@ -115,6 +118,7 @@ class Benchmark:
     metrics: tuple[str, ...]
     training: str | None = None
     network: str | None = None
+    shown: str | None = None
 
 
 @dataclass(frozen=True)

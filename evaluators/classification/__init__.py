@@ -12,5 +12,6 @@ CARDS = (
         metrics=("psnr", "ssim", "top1", "top5"),
         training="evaluators.classification.training:train_classifier",
         network="resnet110",
+        shown="evaluators.classification.shown:shown",
     ),
 )

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import cached_property
 
 from evaluators.dag.code import Job, cards_of_print, distinct, recipes, statistics_behind
-from evaluators.dag.scores import Scores
+from evaluators.dag.images import Images
 from usaid.code_hash import hash_of_code
 from usaid.errors import UsaidError
 from usaid.paper.layouts import REFERENCES, TABLES, TABLES_OF_PRINT, TITLES, TableSpec, table_of
@@ -21,7 +21,7 @@ PUBLISHED = "usaid.paper:published.yaml"
 CLAIMS = "usaid.paper:claims.yaml"
 
 
-class Dag(Scores):
+class Dag(Images):
     """The jobs of one experiment; those of a rule by its wildcards, in the method that has its name."""
 
     @cached_property

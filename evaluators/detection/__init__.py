@@ -12,5 +12,6 @@ CARDS = (
         metrics=("psnr", "ssim", "map", "ap"),
         training="evaluators.detection.training:train_detector",
         network="yolov3",
+        shown="evaluators.detection.shown:shown",
     ),
 )

@@ -9,6 +9,7 @@ _SHARED: dict[str, Any] = {
     "settings": "evaluators.segmentation.settings:SegmentationSettings",
     "training": "evaluators.segmentation.training:train_segmenter",
     "metrics": ("miou",),
+    "shown": "evaluators.segmentation.shown:shown",
 }
 
 CARDS = (

@@ -39,6 +39,7 @@ from usaid.experiment.model import (
     refuse,
     unknown_key,
 )
+from usaid.experiment.sight import Figures, KeepImages, check_sight
 from usaid.experiment.studies import Ablation, Convergence, Draws
 from usaid.paper.layouts import TABLES, TableSpec
 from usaid.registries import BENCHMARKS, DATASETS, METHODS, load_object, method_of
@@ -174,6 +175,10 @@ class Experiment(Settings):
     """Table X; null removes it."""
     convergence: Convergence | None = None
     """Figure 2; null removes it."""
+    keep_images: KeepImages | None = None
+    """Images for the report's viewer; null: none."""
+    figures: Figures | None = None
+    """The images of Figures 3, 4 and 5; null: none of the three."""
     score_jobs: Literal["file", "data_set"] = "file"
     """`file`: the workflow has a job for each score file. `data_set`: one for all score files of a data set's
     split, which share a process; for many small ones. A change of one of them then makes all of them again, from their
@@ -228,6 +233,7 @@ class Experiment(Settings):
             self._check_ablation(self.ablation)
         if self.draws is not None:
             self._check_draws(self.draws)
+        check_sight(self)
         return self
 
     def _check_scored(self, name: str, entry: DenoiserEntry) -> None:
@@ -400,8 +406,9 @@ class Experiment(Settings):
 
     @property
     def sha256(self) -> str:
-        """Hash of all its settings that results depend on."""
-        return hashlib.sha256(self.model_dump_json(exclude={"allow_failures", "score_jobs"}).encode()).hexdigest()
+        """Hash of all its settings that scores depend on."""
+        no_matter = {"allow_failures", "score_jobs", "keep_images", "figures"}
+        return hashlib.sha256(self.model_dump_json(exclude=no_matter).encode()).hexdigest()
 
 
 @cache

@@ -10,6 +10,7 @@ from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 from usaid.experiment.benchmark import BenchmarkSettings
 from usaid.experiment.experiment import OWN_CLASS, DenoiserEntry, Experiment, benchmarks_model
 from usaid.experiment.model import OwnRecipe, Settings, TrainingRecipe, image_lists
+from usaid.experiment.sight import Figures, KeepImages
 from usaid.experiment.studies import Ablation, Convergence, Draws
 from usaid.paper.layouts import ROMAN, TABLES
 from usaid.registries import BENCHMARKS, DATASETS, METHODS, load_object
@@ -96,8 +97,11 @@ def _recipes() -> dict[type[TrainingRecipe], list[str]]:
 def key_reference() -> str:
     """A Markdown page: every key of an experiment with its type, bounds, default and meaning, in a reader's order."""
     lines = [*_introduction(), *_denoisers(), *_benchmarks()]
-    for key, kind in (("ablation", Ablation), ("draws", Draws), ("convergence", Convergence)):
+    parts: dict[str, type[Settings]] = {"ablation": Ablation, "draws": Draws, "convergence": Convergence}
+    for key, kind in (parts | {"keep_images": KeepImages, "figures": Figures}).items():
         lines += [f"## `{key}`", "", *_explained(kind)]
+        for part in kind.model_fields:
+            lines += _sections(_settings_in(kind, part), f"{key}.{part}")
     return "\n".join([*lines, *_data_sets()]).rstrip() + "\n"
 
 

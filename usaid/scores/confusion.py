@@ -25,6 +25,26 @@ def class_iou(confusions: Sequence[Sequence[int]] | np.ndarray) -> np.ndarray:
     return np.divide(right, union, out=np.full(classes, np.nan), where=union > 0)
 
 
+def miou_per_image(confusions: Sequence[Sequence[int]] | np.ndarray, left_out: Sequence[int] = ()) -> np.ndarray:
+    """Mean intersection over union of each image by itself, for captions and to choose images by.
+
+    No table has it: the mean of these over images is another number than a data set's.
+
+    Args:
+        confusions: of N images, as :func:`class_iou` has them.
+        left_out: numbers of the classes that the mean leaves out.
+
+    Returns:
+        float64 (N,) in [0, 1]: the mean over the classes that occur in truth or in what was predicted; NaN: none does.
+    """
+    values = np.array([class_iou([counts]) for counts in confusions])
+    values[:, [*left_out]] = np.nan
+    occurs = ~np.isnan(values)
+    n_classes = occurs.sum(axis=1)
+    sums = np.where(occurs, values, 0).sum(axis=1)
+    return np.divide(sums, n_classes, out=np.full(len(sums), np.nan), where=n_classes > 0)
+
+
 def resampled_iou(confusions: Sequence[Sequence[int]] | np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     """Intersection over union of each class in resamples of the images.
 

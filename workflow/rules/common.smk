@@ -5,6 +5,7 @@ import sys
 
 from evaluators.dag.code import any_of
 from evaluators.dag.dag import Dag
+from evaluators.dag.images import ARCHIVES
 from evaluators.run import RunJob, failures, lock, parts_of, problems, summary
 from usaid.errors import UsaidError
 from usaid.experiment.reading import checked_experiment, checked_files
@@ -62,6 +63,11 @@ def get_parts_of(batch):
 def get_files_of(batch):
     """The input files of a job that makes many score files."""
     return lambda wildcards: JOBS.batch(batch).files["all"]
+
+
+def get_parts_of_images(*denoisers):
+    """The archives of a job, by its wildcards or of all these denoisers: what they depend on, and what it is told."""
+    return lambda wildcards: [JOBS.part_of_images(name) for name in denoisers or wildcards]
 
 
 def get_failures(rule):

@@ -1,0 +1,165 @@
+"""What an experiment may ask to be seen: images for the viewer, chosen by rule, and those of Figures 3 to 5."""
+
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+
+from pydantic import AfterValidator, Field
+
+from usaid.experiment.model import Count, Integer, OneOf, Settings, Text, ToldSigma, Unique, must_be, refuse
+from usaid.registries import BENCHMARKS, METHODS
+
+if TYPE_CHECKING:
+    from usaid.experiment.experiment import Experiment
+
+PAPERS = ("u_said", "cdncnn_b")
+"""The difference that the paper is about: its method minus the one that lacks a segmentation loss."""
+
+BENCHMARK_OF_FIGURE = {"figure_3": "voc_segmentation", "figure_4": "kodak_quality", "figure_5": "kodak_quality"}
+
+CLEAN = "clean"
+"""What holds the images without noise, whether or not it is a denoiser of the experiment."""
+
+
+def _without_repeated_sigmas(images: dict[str, str]) -> dict[str, str]:
+    for sigma in images:
+        if not 0 < float(sigma) <= 255:
+            raise refuse(f"sigma {sigma}: must be > 0 and <= 255")
+    if len({float(sigma) for sigma in images}) < len(images):
+        raise must_be("without repeated sigmas")
+    return images
+
+
+ImageOfEachSigma = Annotated[
+    dict[Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?$")], Text],
+    Field(min_length=1),
+    AfterValidator(_without_repeated_sigmas),
+]
+BenchmarkName = Annotated[str, OneOf(lambda: BENCHMARKS)]
+Rule = Literal["first", "median", "worst"]
+Offset = Annotated[Integer, Field(ge=0)]
+
+
+class KeepImages(Settings):
+    """Images that are kept without loss, to be looked at: the report's viewer shows them.
+
+    They are chosen by rule, not by eye, at the middle one of a benchmark's sigmas and its first noise draw, and kept at
+    all of its sigmas. Where one of the two denoisers of `difference` has no scores, the first image alone is kept.
+    """
+
+    benchmarks: Annotated[tuple[BenchmarkName, ...], Field(min_length=1), Unique()] | None = None
+    """Of these benchmarks; default: all."""
+    rules: Annotated[tuple[Rule, ...], Field(min_length=1), Unique()] = ("first", "median", "worst")
+    """`first` in the order of ids; `median` and `worst` of the differences in PSNR, or in the mean IoU of an image
+    where no PSNR is computed."""
+    difference: Annotated[tuple[Text, Text], Unique()] = PAPERS
+    """Names of two denoisers: the first minus the second; `worst` is where the first gains least, or loses most."""
+    window: Annotated[Integer, Field(ge=16)] | None = 128
+    """Side in pixels of the square that is cut from an image, where it has the most texture; null: the whole image."""
+
+
+class ImagesOfFigure(Settings):
+    """The images of Figure 3 (of `voc_segmentation`) or Figure 5 (of `kodak_quality`)."""
+
+    images: ImageOfEachSigma
+    """The image of each noise level, as `{15: kodim15, 25: kodim24}`; the benchmark need not be scored there."""
+
+
+class ZoomedImage(Settings):
+    """The image of Figure 4, of `kodak_quality`."""
+
+    image: Text
+    """Its id."""
+    sigma: ToldSigma = 25
+    """Noise level; the benchmark need not be scored there."""
+    zoom: tuple[Offset, Offset, Count, Count]
+    """Left, top, width, height of the part that is shown larger, in pixels of the image."""
+
+
+class Figures(Settings):
+    """Whole images of the experiment's denoisers for Figures 3, 4 and 5, each left out if its key is."""
+
+    figure_3: ImagesOfFigure | None = None
+    """Segmentations of three images of VOC 2012 at three noise levels."""
+    figure_4: ZoomedImage | None = None
+    """A Kodak image, full and zoomed."""
+    figure_5: ImagesOfFigure | None = None
+    """Three Kodak images at three noise levels."""
+
+
+class ImageOfFigure(NamedTuple):
+    """One image that a figure shows.
+
+    Attributes:
+        figure: ``"figure_4"``.
+        benchmark: whose image and judge.
+        image_id: in the words of its data set.
+        sigma: noise level, 0-255 scale.
+        centre: x and y of the middle of what it shows larger, in pixels; None: it shows the whole image.
+    """
+
+    figure: str
+    benchmark: str
+    image_id: str
+    sigma: float
+    centre: tuple[int, int] | None = None
+
+
+def images_of_figures(experiment: "Experiment") -> list[ImageOfFigure]:
+    """The images that the experiment's figures show, in the figures' order."""
+    images: list[ImageOfFigure] = []
+    for figure, benchmark in BENCHMARK_OF_FIGURE.items():
+        settings = None if experiment.figures is None else getattr(experiment.figures, figure)
+        if isinstance(settings, ZoomedImage):
+            left, top, width, height = settings.zoom
+            centre = left + width // 2, top + height // 2
+            images.append(ImageOfFigure(figure, benchmark, settings.image, settings.sigma, centre))
+        elif settings is not None:
+            named = sorted((float(sigma), image_id) for sigma, image_id in settings.images.items())
+            images += [ImageOfFigure(figure, benchmark, image_id, sigma) for sigma, image_id in named]
+    return images
+
+
+def benchmarks_kept(experiment: "Experiment") -> list[str]:
+    """The benchmarks whose images are kept by rule."""
+    if experiment.keep_images is None:
+        return []
+    return [*(experiment.keep_images.benchmarks or experiment.benchmarks)]
+
+
+def keeps_at(experiment: "Experiment", denoiser: str, benchmark: str, sigma: float) -> bool:
+    """Whether a denoiser's picture of a benchmark's image at a sigma is kept: not where the experiment bars it."""
+    if denoiser == CLEAN:
+        return True
+    own = experiment.denoisers[denoiser]
+    return (own.benchmarks is None or benchmark in own.benchmarks) and (own.sigmas is None or sigma in own.sigmas)
+
+
+def window_side(experiment: "Experiment") -> int | None:
+    """Side in pixels of the windows that are kept; None: whole images."""
+    return (experiment.keep_images or KeepImages()).window
+
+
+def check_sight(experiment: "Experiment") -> None:
+    """See that what is to be seen is in the experiment.
+
+    Raises:
+        PydanticCustomError: a benchmark or a denoiser that it has not, or a denoiser with the name of the clean images.
+    """
+    keep, figures = experiment.keep_images, experiment.figures
+    if keep is not None:
+        for index, name in enumerate(keep.benchmarks or ()):
+            if name not in experiment.benchmarks:
+                given = f'keep_images.benchmarks.{index} = "{name}"'
+                raise refuse(f"{given}: must be one of {', '.join(experiment.benchmarks)}")
+        for index, name in enumerate(keep.difference if keep.difference != PAPERS else ()):
+            if name not in experiment.denoisers:
+                given = f'keep_images.difference.{index} = "{name}"'
+                raise refuse(f"{given}: must be one of {', '.join(experiment.denoisers)}")
+    for figure, benchmark in BENCHMARK_OF_FIGURE.items():
+        if figures is not None and getattr(figures, figure) is not None and benchmark not in experiment.benchmarks:
+            raise refuse(f"figures.{figure}: shows images of benchmark {benchmark}; add it, or write {figure}: null")
+    entry = experiment.denoisers.get(CLEAN)
+    if (keep or figures) and entry is not None and entry.method not in _GIVEN_CLEAN:
+        raise refuse(f"denoisers.{CLEAN}: has the name of the images without noise, which are kept, too; rename it")
+
+
+_GIVEN_CLEAN = [name for name, card in METHODS.items() if card.given_clean]

@@ -1,0 +1,36 @@
+"""Keep the chosen images as denoisers leave them: two archives of each, which fail by themselves."""
+
+import traceback
+from pathlib import Path
+
+from usaid.errors import reason_of
+from usaid.jobs import Part, job_of_parts, leave
+
+
+def part_of(told) -> Part:
+    """The archives of a denoiser as jobs know them."""
+    told = {key: tuple(value) if isinstance(value, list) else value for key, value in told.items()}
+    return Part(told["rule"], told["wildcards"], told["inputs"], told["outputs"], told["failures"])
+
+
+PARTS = {part_of(told): told for told in snakemake.params.parts}
+
+with job_of_parts(snakemake, [*PARTS], uses_torch=True) as parts:
+    if parts.waiting:
+        from evaluators.keeping.keep import Judges, keep_images_to_files
+        from usaid.experiment.reading import checked_experiment
+
+        experiment = checked_experiment(snakemake.config)
+        files = {name: file for told in PARTS.values() for name, file in told["settings"]["judges"].items()}
+        judges = Judges(experiment, {name: None if file is None else Path(file) for name, file in files.items()})
+    for part in [*parts.waiting]:
+        parts.begin([part])
+        (choice, *_), weights = part.inputs, PARTS[part]["settings"]["weights"]
+        try:
+            weights = None if weights is None else Path(weights)
+            keep_images_to_files(experiment, *part.wildcards, choice, weights, judges, *part.outputs)
+            parts.end(part)
+        except Exception as error:
+            traceback.print_exception(error)
+            parts.end(part, reason_of(error))
+leave()
