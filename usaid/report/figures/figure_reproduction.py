@@ -350,4 +350,4 @@ def _sentence(points: Sequence[Point]) -> str:
         said = f"None of the paper's {judged_so['numbers'].total()} numbers could be compared"
     else:
         said = f"{measured[0]} of the {measured[1]} numbers that could be compared hold"
-    return f"{said}; so do {marks[0]} of {marks[1]} check marks" if marks[1] else said
+    return f"{said}; {marks[0]} of {marks[1]} check marks agree" if marks[1] else said
