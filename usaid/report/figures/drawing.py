@@ -1,15 +1,21 @@
 """How all figures look: sizes, colours, fonts, and how they are written."""
 
+import textwrap
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import cycle
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from matplotlib import style
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from usaid.cards import Metric
 from usaid.files import written_atomically
+from usaid.report.tables.titles import heading
 from usaid.report.verdict_words import DOES_NOT_HOLD, HOLDS, NOT_COMPARABLE, NOT_TESTED
 
 COLUMN = 3.5
@@ -48,8 +54,9 @@ class Look(NamedTuple):
     marker: str
 
 
-OTHERS = (Look("#CC79A7", "D"), Look("#56B4E9", "v"), Look("#7A3B00", "P"), Look("#666666", "*"))
-"""Of further denoisers, in turn: no marker of the paper's columns is among theirs."""
+_OTHER_COLOURS = ("#CC79A7", "#56B4E9", "#7A3B00", "#666666")
+_OTHER_MARKERS = ("D", "v", "P", "*", "h")
+"""Of further denoisers, each in turn, so that twenty differ; no marker of the paper's columns is among them."""
 
 VERDICTS: Mapping[str, Look] = {
     HOLDS: Look("#0B4F8A", "o"),
@@ -68,8 +75,9 @@ def looks(denoisers: Iterable[str]) -> dict[str, Look]:
     """
     names = [*dict.fromkeys(denoisers)]
     others = [name for name in names if name not in COLOURS]
-    own = {name: OTHERS[index % len(OTHERS)] for index, name in enumerate(others)}
-    return {name: own[name] if name in own else Look(COLOURS[name], MARKERS[name]) for name in names}
+    further = zip(others, cycle(_OTHER_COLOURS), cycle(_OTHER_MARKERS), strict=False)
+    own = {name: Look(colour, marker) for name, colour, marker in further}
+    return {name: own.get(name) or Look(COLOURS[name], MARKERS[name]) for name in names}
 
 
 @contextmanager
@@ -111,3 +119,60 @@ def plain(text: str, longest: int | None = None) -> str:
     line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
     shown = line if longest is None or len(line) <= longest else f"{line[: longest - 1].rstrip()}…"
     return shown.replace("$", r"\$")
+
+
+def headline(figure: Figure, text: str, key: Sequence[Artist], columns: int, below: float = 0.22) -> None:
+    """What a figure shows, at its top, and the key below it.
+
+    Args:
+        figure: where.
+        text: a few words.
+        key: artists with labels.
+        columns: of the key.
+        below: where the key begins, in inches from the top.
+    """
+    inch = 1 / figure.get_figheight()
+    figure.text(0.01, 1 - 0.05 * inch, text, fontsize=10, fontweight="bold", va="top")
+    place: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (0, 1 - below * inch), "borderaxespad": 0.2}
+    figure.legend(handles=key, ncols=columns, columnspacing=1.3, handlelength=1.8, frameon=False, **place)
+
+
+def name_panel(axes: Axes, of: str, shows: str) -> None:
+    """Above a panel what it is of, in bold, and on the next line what it shows; 0.3 inches."""
+    place: dict[str, Any] = {"xytext": (0, 11), "textcoords": "offset points", "xycoords": "axes fraction"}
+    axes.annotate(of, (0, 1), fontsize=7, fontweight="bold", **place)
+    axes.set_title(shows, loc="left", fontsize=7, pad=2)
+
+
+def name_of_metric(metric: Metric) -> str:
+    """Title and unit, and if it is so that lower is better."""
+    return heading(metric) + (" (lower is better)" if metric.better == "lower" else "")
+
+
+MOST_NOTES = 6
+"""Notes below a figure."""
+
+
+def figure_with_notes(height: float, notes: Sequence[str]) -> Figure:
+    """A figure of a page's width that says in small print below its panels what they do not show.
+
+    Args:
+        height: of what stands above the notes, in inches.
+        notes: sentences without their stops, anybody's words; of many the first, and how many more there are.
+    """
+    more = [f"and {len(notes) - MOST_NOTES} more"] * (len(notes) > MOST_NOTES)
+    shown = [f"{plain(note, _LONGEST_NOTE)}." for note in (*notes[:MOST_NOTES], *more)]
+    lines = [line for note in shown for line in textwrap.wrap(note, _LETTERS)]
+    total = height + 0.1 + _LINE * len(lines)
+    figure = Figure(figsize=(PAGE, total))
+    for index, text in enumerate(lines):
+        y = (total - height - _LINE * (index + 0.5)) / total
+        figure.text(0.01, y, text, fontsize=6.5, color=GREY, va="center")
+    return figure
+
+
+_LONGEST_NOTE, _LETTERS = 280, 140
+"""Characters of a note, and of a line of it."""
+
+_LINE = 0.13
+"""Height of a line of a note, in inches."""

@@ -1,9 +1,10 @@
 """How much better or worse a denoiser is than others, image by image and on average, on every benchmark."""
 
 import math
-import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -21,8 +22,19 @@ from usaid.report.figures.differences import (
     read_differences,
     render_differences,
 )
-from usaid.report.figures.drawing import GREY, PAGE, Look, drawing, looks, plain, save
-from usaid.report.tables.titles import heading
+from usaid.report.figures.drawing import (
+    GREY,
+    PAGE,
+    Look,
+    drawing,
+    figure_with_notes,
+    headline,
+    looks,
+    name_of_metric,
+    name_panel,
+    plain,
+    save,
+)
 from usaid.report.text_files import write_texts
 
 COLUMNS = 4
@@ -74,21 +86,20 @@ def draw_figure_differences(found: Differences) -> Figure:
         rows = rows[:MOST_ROWS]
     if not rows:
         notes.insert(0, "No two denoisers were scored on one benchmark: there is no difference to draw")
-    lines = _wrapped(notes)
+        return figure_with_notes(0, notes)
     heights = [_ABOVE + _BELOW + _INCHES_OF_LINE * len(_others(row)) for row in rows]
-    above, below = 0.5 if rows else 0.05, 0.13 * len(lines) + 0.1
-    height = sum(heights) + above + below
-    figure = Figure(figsize=(PAGE, height))
-    for line, text in enumerate(reversed(lines)):
-        figure.text(0.01, (0.06 + 0.13 * line) / height, text, fontsize=6.5, color=GREY)
-    if rows:
-        _head(figure, {panel.of: panel.titles[panel.of] for row in rows for panel in row}, 1 / height)
-    top = height - above
+    figure = figure_with_notes(_HEAD + sum(heights), notes)
+    ((sigma, _),) = Counter(panel.sigma for row in rows for panel in row).most_common(1)
+    _draw_head(figure, [panel.titles[panel.of] for row in rows for panel in row], sigma)
+    top = figure.get_figheight() - _HEAD
     for row, own in zip(rows, heights, strict=True):
-        _draw_row(figure, row, (top - own + _BELOW, own - _ABOVE - _BELOW))
+        _draw_row(figure, row, (top - own + _BELOW, own - _ABOVE - _BELOW), sigma)
         top -= own
     return figure
 
+
+_HEAD = 0.5
+"""Inches of headline and key."""
 
 _ABOVE, _BELOW, _INCHES_OF_LINE = 0.3, 0.27, 0.26
 _LEFT, _BETWEEN, _RIGHT = 1.3, 0.14, 0.06
@@ -117,39 +128,27 @@ def _others(row: Sequence[Panel]) -> dict[str, str]:
     return {own.other: panel.titles[own.other] for panel in row for own in panel.differences}
 
 
-def _wrapped(notes: Sequence[str]) -> list[str]:
-    """Notes as lines: anybody's words, so not more of them than there is room for."""
-    shown = [*notes[:_MOST_NOTES], *([f"and {len(notes) - _MOST_NOTES} more"] if len(notes) > _MOST_NOTES else [])]
-    return [line for note in shown for line in textwrap.wrap(plain(f"{note}.", 280), 140)]
-
-
-_MOST_NOTES = 6
-
-
-def _head(figure: Figure, of: Mapping[str, str], inch: float) -> None:
+def _draw_head(figure: Figure, of: Iterable[str], sigma: float) -> None:
     """What is subtracted from what, and the key."""
-    titles = {plain(title, _LONGEST) for title in of.values()}
+    titles = {plain(title, _LONGEST) for title in of}
     better = titles.pop() if len(titles) == 1 else "the first"
-    figure.text(
-        0.01,
-        1 - 0.05 * inch,
-        f"{better} minus other denoisers, image by image",
-        fontsize=10,
-        fontweight="bold",
-        va="top",
-    )
-    handles = [
+    mean: dict[str, Any] = {
+        "marker": "o",
+        "markersize": 4,
+        "linewidth": 1.3,
+        "label": "mean, 95 % interval over images",
+    }
+    paper: dict[str, Any] = {"marker": "|", "markersize": 10, "markeredgewidth": 1.3, "linestyle": "", "label": "print"}
+    key = [
         Line2D([], [], color="#777777", marker=".", linewidth=3, alpha=0.5, label="images: dots, middle half, 90 %"),
-        Line2D([], [], color="black", marker="o", markersize=4, linewidth=1.2, label="mean, 95 % interval over images"),
-        Line2D([], [], color="black", marker="|", markersize=10, markeredgewidth=1.3, linestyle="", label="print"),
+        *(Line2D([], [], color="black", **own) for own in (mean, paper)),
         Patch(facecolor=_BETTER, edgecolor="#BBBBBB", linewidth=0.4, label=f"where {better} is better"),
     ]
-    place = {"loc": "upper left", "bbox_to_anchor": (0, 1 - 0.22 * inch), "borderaxespad": 0.2, "frameon": False}
-    figure.legend(handles=handles, ncols=len(handles), columnspacing=1.5, **place)
+    headline(figure, f"{better} minus other denoisers at σ = {sigma:g}, image by image", key, len(key))
 
 
-def _draw_row(figure: Figure, row: Sequence[Panel], place: tuple[float, float]) -> None:
-    """A row of panels; its lower edge and height in inches."""
+def _draw_row(figure: Figure, row: Sequence[Panel], place: tuple[float, float], sigma: float) -> None:
+    """A row of panels; its lower edge and height in inches; the sigma that goes without saying."""
     width = (PAGE - _LEFT - _RIGHT - (COLUMNS - 1) * _BETWEEN) / COLUMNS
     size = np.array([PAGE, figure.get_figheight()] * 2)
     others = _others(row)
@@ -157,7 +156,7 @@ def _draw_row(figure: Figure, row: Sequence[Panel], place: tuple[float, float]) 
     for column, panel in enumerate(row):
         corner = (_LEFT + column * (width + _BETWEEN), place[0])
         axes = figure.add_axes(tuple(np.array([*corner, width, place[1]]) / size))
-        _set_up(axes, panel)
+        _set_up(axes, panel, "" if panel.sigma == sigma else f", σ = {panel.sigma:g}")
         axes.set_ylim(len(others) - 0.5, -0.5)
         labels = [f"− {plain(title, _LONGEST)}" for title in others.values()]
         axes.set_yticks(range(len(others)), labels if column == 0 else [])
@@ -165,15 +164,11 @@ def _draw_row(figure: Figure, row: Sequence[Panel], place: tuple[float, float]) 
             _draw(axes, own, [*others].index(own.other), drawn[own.other])
 
 
-def _set_up(axes: Axes, panel: Panel) -> None:
+def _set_up(axes: Axes, panel: Panel, other_sigma: str) -> None:
     """Title, scale, and the side where the denoiser is better."""
     n = {own.estimate.units.get("images", 0) for own in panel.differences}
-    lower = " (lower is better)" if panel.metric.better == "lower" else ""
-    title = f"{heading(panel.metric)}{lower}"
     dataset = DATASETS[BENCHMARKS[panel.benchmark].dataset].title.removeprefix("PASCAL ")
-    place = {"xytext": (0, 11), "textcoords": "offset points", "fontsize": 7, "fontweight": "bold"}
-    axes.annotate(f"{dataset}, σ = {panel.sigma:g}, n = {max(n):,}", (0, 1), xycoords="axes fraction", **place)
-    axes.set_title(title, loc="left", fontsize=7, pad=2)
+    name_panel(axes, f"{plain(dataset, 20)}{other_sigma}, n = {max(n):,}", name_of_metric(panel.metric))
     low, high = _limits(panel.differences)
     axes.set_xlim(low, high)
     axes.axvspan(*((0, high) if panel.metric.better == "higher" else (low, 0)), color=_BETTER, zorder=0)
@@ -212,7 +207,7 @@ def _draw(axes: Axes, own: Difference, y: int, look: Look) -> None:
             0.5, y, plain(estimate.not_testable or "no score", 28), transform=axes.get_yaxis_transform(), **_WORDS
         )
         return
-    style = {"color": look.colour, "markersize": 5, "markeredgecolor": "black", "markeredgewidth": 0.7}
+    style: dict[str, Any] = {"color": look.colour, "markersize": 5, "markeredgecolor": "black", "markeredgewidth": 0.7}
     if estimate.low is not None and estimate.high is not None:
         axes.plot([estimate.low, estimate.high], [y, y], color="black", linewidth=1.3, zorder=3)
     axes.plot(estimate.value, y, look.marker, zorder=5, **style)
@@ -223,4 +218,4 @@ def _draw(axes: Axes, own: Difference, y: int, look: Look) -> None:
 _GOLDEN = 0.618034
 """Steps of so much of a line's height keep dots of neighbouring images apart."""
 
-_WORDS = {"fontsize": 6, "color": GREY, "ha": "center", "va": "center"}
+_WORDS: dict[str, Any] = {"fontsize": 6, "color": GREY, "ha": "center", "va": "center"}

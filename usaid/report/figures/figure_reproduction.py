@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 
 from usaid.paper.layouts import ROMAN, TABLES
 from usaid.registries import BENCHMARKS, DATASETS, METRICS
-from usaid.report.figures.drawing import GREY, PAGE, VERDICTS, drawing, plain, save
+from usaid.report.figures.drawing import GREY, PAGE, VERDICTS, drawing, headline, plain, save
 from usaid.report.tables.verdict_list import Judged, judged
 from usaid.report.text_files import write_texts
 from usaid.report.verdict_words import DOES_NOT_HOLD, HOLDS, NOT_COMPARABLE, NOT_TESTED
@@ -38,13 +38,16 @@ _LONGEST = 70
 _ROW = 0.185
 """Height of a row, in inches."""
 
+_ABOVE, _BELOW = 1.0, 0.45
+"""Heights of what stands above and below the rows, in inches."""
+
 _GAP = 0.4
 """Between tables, in rows."""
 
 _MIDDLE, _STEP = 0.62, 0.021
 """Where numbers without a distance are centred, and how far apart, as fractions of the width."""
 
-_RIM = {"markersize": 4.4, "markeredgewidth": 0.3, "markeredgecolor": "#444444"}
+_RIM: dict[str, Any] = {"markersize": 4.4, "markeredgewidth": 0.3, "markeredgecolor": "#444444"}
 
 _ORDER = (HOLDS, DOES_NOT_HOLD, NOT_COMPARABLE, NOT_TESTED)
 
@@ -178,9 +181,9 @@ def draw_figure_reproduction(points: Sequence[Point]) -> Figure:
         rows.setdefault((point.number.table, point.row), []).append(point)
     height = _heights([*rows])
     bottom = max(height.values()) + 0.7
-    size = (bottom + 0.7) * _ROW
-    figure = Figure(figsize=(PAGE, size + 1.45))
-    vertical = {"bottom": 0.45 / (size + 1.45), "top": 1 - 1.0 / (size + 1.45)}
+    inches = _ABOVE + (bottom + 0.7) * _ROW + _BELOW
+    figure = Figure(figsize=(PAGE, inches))
+    vertical = {"bottom": _BELOW / inches, "top": 1 - _ABOVE / inches}
     grid = figure.add_gridspec(1, 3, width_ratios=(6.4, 1.1, 2.7), left=0.275, right=0.995, wspace=0.03, **vertical)
     strip = figure.add_subplot(grid[0])
     edge, bars = (figure.add_subplot(grid[column], sharey=strip) for column in (1, 2))
@@ -191,10 +194,10 @@ def draw_figure_reproduction(points: Sequence[Point]) -> Figure:
         _draw_bar(bars, Counter(point.number.verdict for point in own), height[key])
     strip.set_yticks([*height.values()], [_label(points_of_row[0]) for points_of_row in rows.values()])
     for table, keys in groupby(rows, key=lambda row: row[0]):
-        own = {height[key]: rows[key] for key in keys}
-        _name_table(strip, table, min(own))
-        _say_why(strip, own)
-    _head(figure, _sentence(points), Counter(point.number.verdict for point in points), 1 / (size + 1.45))
+        of_table = {height[key]: rows[key] for key in keys}
+        _name_table(strip, table, min(of_table))
+        _say_why(strip, of_table)
+    _head(figure, _sentence(points), Counter(point.number.verdict for point in points))
     return figure
 
 
@@ -220,7 +223,7 @@ def _set_up(strip: Axes, edge: Axes, bars: Axes, any_beyond: bool) -> None:
         strip.axvline(tick, color="#D5D5D5" if tick else "#888888", linewidth=0.6, zorder=0.5)
     arrows = f"; arrows: beyond {FURTHEST:g}" if any_beyond else ""
     strip.set_xlabel(f"ours − print, in tolerances (logarithmic outside the band of ±1{arrows})")
-    head = {"transform": strip.transAxes, "va": "bottom", "fontsize": 7, "color": GREY}
+    head: dict[str, Any] = {"transform": strip.transAxes, "va": "bottom", "fontsize": 7, "color": GREY}
     for x, title, align in (
         (_LEFT, "table", "left"),
         (-0.01, "metric ± tolerance", "right"),
@@ -251,7 +254,7 @@ def _draw_row(strip: Axes, edge: Axes, points: Sequence[Point], y: float) -> Non
             edge.plot(point.x, y, "|", color="#777777", markersize=6, markeredgewidth=0.8)
             continue
         look = VERDICTS[point.number.verdict]
-        style = {"color": look.colour, "zorder": 3 - _ORDER.index(point.number.verdict) / 10} | _RIM
+        style: dict[str, Any] = {"color": look.colour, "zorder": 3 - _ORDER.index(point.number.verdict) / 10} | _RIM
         if point.place == "side by side":
             x = _MIDDLE + _STEP * (point.x - (n_beside - 1) / 2)
             strip.plot(x, y, look.marker, transform=strip.get_yaxis_transform(), **style)
@@ -267,11 +270,10 @@ def _draw_bar(bars: Axes, counts: Counter[str], y: float, height: float = 0.72) 
     for verdict in _ORDER:
         if not (n := counts[verdict]):
             continue
-        colour = VERDICTS[verdict].colour
-        bars.barh(y, n, height, left, color=colour, edgecolor="#777777", linewidth=0.4)
-        on_dark = verdict in (HOLDS, DOES_NOT_HOLD)
-        style = {"color": "white" if on_dark else "black", "fontweight": "bold" if on_dark else "normal"}
-        bars.text(left + n / 2, y, f"{n}", ha="center", va="center_baseline", fontsize=6.5, **style)
+        bars.barh(y, n, height, left, color=VERDICTS[verdict].colour, edgecolor="#777777", linewidth=0.4)
+        words = {"color": "white", "fontweight": "bold"} if verdict in (HOLDS, DOES_NOT_HOLD) else {"color": "black"}
+        place: dict[str, Any] = {"ha": "center", "va": "center_baseline", "fontsize": 6.5}
+        bars.text(left + n / 2, y, f"{n}", **place, **words)
         left += n
 
 
@@ -286,7 +288,7 @@ def _label(point: Point) -> str:
 
 def _name_table(strip: Axes, table: int, y: float) -> None:
     """To the left of a table's first row its number and what it is of, below a line."""
-    place = {"transform": strip.get_yaxis_transform(), "clip_on": False}
+    place: dict[str, Any] = {"transform": strip.get_yaxis_transform(), "clip_on": False}
     strip.text(_LEFT, y, ROMAN[table], fontweight="bold", va="center", fontsize=7, **place)
     strip.text(_LEFT + 0.075, y, _measured_on(table), va="center", fontsize=7, **place)
     line = [y - 0.5 - _GAP / 2] * 2
@@ -301,8 +303,8 @@ def _say_why(strip: Axes, rows: Mapping[float, Sequence[Point]]) -> None:
         return
     measured = [y for y, own in rows.items() if own[0].row not in _WITHOUT_DISTANCE]
     y = (measured[0] + measured[-1]) / 2 if measured else min(rows)
-    box = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
-    place = {"transform": strip.get_yaxis_transform(), "ha": "center", "va": "center", "bbox": box}
+    box: dict[str, Any] = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
+    place: dict[str, Any] = {"transform": strip.get_yaxis_transform(), "ha": "center", "va": "center", "bbox": box}
     strip.text(0.5, y, plain(reasons.pop(), _LONGEST), color=GREY, fontsize=6.5, **place)
 
 
@@ -314,29 +316,26 @@ def _measured_on(table: int) -> str:
     return title.removeprefix("PASCAL ") + (", K classes" if TABLES[table].ablated else "")
 
 
-def _head(figure: Figure, said: str, counts: Counter[str], inch: float) -> None:
+def _head(figure: Figure, said: str, counts: Counter[str]) -> None:
     """What it comes to, in a sentence, a bar and its key.
 
     Args:
         figure: where.
         said: the sentence.
         counts: numbers of each verdict.
-        inch: as a fraction of the figure's height.
     """
-    figure.text(0.01, 1 - 0.06 * inch, said, fontsize=10, fontweight="bold", va="top")
+    inch = 1 / figure.get_figheight()
     bar = figure.add_axes((0.01, 1 - 0.5 * inch, 0.985, 0.2 * inch))
     bar.set_axis_off()
     bar.set_xlim(0, counts.total())
     _draw_bar(bar, counts, 0, height=1)
     bar.margins(y=0)
-    handles = [Line2D([], [], linestyle="", label=f"{counts[verdict]} {_SAYS[verdict]}") for verdict in _ORDER]
-    for handle, verdict in zip(handles, _ORDER, strict=True):
+    key = [Line2D([], [], linestyle="", label=f"{counts[verdict]} {_SAYS[verdict]}") for verdict in _ORDER]
+    for entry, verdict in zip(key, _ORDER, strict=True):
         look = VERDICTS[verdict]
-        handle.set(marker=look.marker, markersize=6, markeredgewidth=0)
-        handle.set_color(look.colour)
-    handles[-1].set(color="#777777", markeredgewidth=0.8)
-    place = {"loc": "upper left", "bbox_to_anchor": (0.0, 1 - 0.5 * inch), "borderaxespad": 0.3, "frameon": False}
-    figure.legend(handles=handles, ncols=4, handletextpad=0, columnspacing=1.2, **place)
+        entry.set(marker=look.marker, markerfacecolor=look.colour, **_RIM | {"markersize": 6})
+    key[-1].set(markeredgecolor="#777777", markeredgewidth=0.8)
+    headline(figure, said, key, len(key), below=0.5)
 
 
 def _sentence(points: Sequence[Point]) -> str:
