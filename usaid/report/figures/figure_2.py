@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib import style
 from matplotlib.figure import Figure
 
 from usaid.errors import UsaidError, one_line
 from usaid.files import written_atomically
 from usaid.registries import DATASETS
+from usaid.report.figures.drawing import drawing, save
 from usaid.segmentation.supervisions import SUPERVISIONS, read_record, record_beside
 
 _LOOKS = {
@@ -25,9 +25,6 @@ _LOOKS = {
 
 _SHARED = ("settings", "data_source", "subset", "images_sha256", "encoder_sha256", "n_images", "n_left_out")
 """What the three runs have to have in common to be compared."""
-
-_METADATA: dict[str, dict[str, None]] = {"png": {"Software": None}, "pdf": {"CreationDate": None}}
-"""Without the time of writing: the same curves give the same bytes."""
 
 
 @dataclass(frozen=True)
@@ -116,9 +113,8 @@ def write_figure_2(curves: Mapping[str, Path], folder: str | Path) -> None:
     stem = Path(folder) / "figure_2"
     with written_atomically(stem.with_suffix(".csv")) as temporary:
         table.to_csv(temporary, index=False, float_format="%.9g", lineterminator="\n")
-    for suffix, metadata in _METADATA.items():
-        with written_atomically(stem.with_suffix(f".{suffix}")) as temporary, _style():
-            draw_figure_2(table, verdict).savefig(temporary, format=suffix, metadata=metadata)
+    with drawing():
+        save(draw_figure_2(table, verdict), stem)
     with written_atomically(stem.with_suffix(".json")) as temporary:
         temporary.write_text(json.dumps(verdict, indent=1) + "\n", encoding="utf-8")
 
@@ -131,7 +127,7 @@ def draw_figure_2(table: pd.DataFrame, runs: Mapping[str, Any]) -> Figure:
         runs: their ``settings`` and ``data_source``, ``n_images`` and ``n_official``.
     """
     settings = runs["settings"]
-    figure = Figure(figsize=(5.2, 3.4), dpi=200, layout="constrained")
+    figure = Figure(figsize=(5.2, 3.4), layout="constrained")
     axes = figure.add_subplot()
     rows = table.groupby("supervision")
     for name, (label, colour, dashes) in _LOOKS.items():
@@ -147,13 +143,8 @@ def draw_figure_2(table: pd.DataFrame, runs: Mapping[str, Any]) -> Figure:
     axes.legend(frameon=False)
     images = "VOC 2012 train" if runs["data_source"] == "official" else "Generated images"
     number = f"n = {runs['n_images']:,} of {runs['n_official']:,}"
-    axes.set_title(f"{images}, {number}; encoder {settings['encoder']}", fontsize="small", loc="left")
+    axes.set_title(f"{images}, {number}; encoder {settings['encoder']}", loc="left")
     return figure
-
-
-def _style() -> Any:
-    """matplotlib's own defaults whatever the user's are; in the PDF, text that can be selected."""
-    return style.context(["default", {"pdf.fonttype": 42}])
 
 
 def _mean_loss(curve: pd.DataFrame, part: float) -> float:
