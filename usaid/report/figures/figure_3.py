@@ -7,12 +7,11 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from usaid.paper.figures import COLUMNS, figure_notes, how_told, printed_rows
-from usaid.report.figures.drawing import drawing, save
+from usaid.report.figures.drawing import drawing
 from usaid.report.figures.label_maps import legend_of, panel_of_labels
 from usaid.report.figures.panels import Grid, Panel, Row, panel_of, reduced
-from usaid.report.figures.sheet import sheet
+from usaid.report.figures.sheet import save_sheet, sheet
 from usaid.report.figures.shown import CLEAN, Number, Shown, as_text, csv_of, rows_of
-from usaid.report.figures.texts import DPI
 from usaid.report.tables.titles import sigma_name
 from usaid.report.text_files import write_texts
 from usaid.scores.kept_images import Seen
@@ -42,7 +41,7 @@ def write_figure_3(
     images = rows_of(settings)
     numbers = shown.numbers(images, {"miou": (CONVENTION,)})
     with drawing():
-        save(draw_figure_3(shown, images, numbers), Path(folder, "figure_3"))
+        save_sheet(draw_figure_3(shown, images, numbers), Path(folder, "figure_3"))
     write_texts({Path(folder, "figure_3.csv"): csv_of(numbers)})
 
 
@@ -66,22 +65,22 @@ def draw_figure_3(shown: Shown, images: Mapping[float, str], numbers: Sequence[N
             picture = shown.picture(denoiser, image_id, sigma)
             own = None if isinstance(picture, str) else picture.seen
             seen.append((picture, own, captions[sigma_name(sigma), denoiser]))
-        panels = [_panel(*one, box) for one in seen]
+        panels = [_panel(*one, grid) for one in seen]
         photograph = panel_of(clean, lambda picture: reduced(picture.pixels, box))
         rows.append(Row(f"σ = {sigma:g}", (photograph, *panels)))
         maps += [own for _, own, _ in seen]
     return sheet(grid, rows, titles, _notes(shown, images), legend_of(maps))
 
 
-def _panel(picture: object, seen: Seen | None, caption: str, box: tuple[int, int]) -> Panel:
-    return Panel(None, picture) if isinstance(picture, str) else panel_of_labels(seen, box, caption)
+def _panel(picture: object, seen: Seen | None, caption: str, grid: Grid) -> Panel:
+    return Panel(None, picture) if isinstance(picture, str) else panel_of_labels(seen, grid, caption)
 
 
 def _notes(shown: Shown, images: Mapping[float, str]) -> list[str]:
     names = ", ".join(f"{image_id} (σ = {sigma:g})" for sigma, image_id in images.items())
     printed = "; ".join(f"σ = {row.sigma:g}: {', '.join(row.numbers['miou'].values())}" for row in printed_rows(3))
     return [
-        f"PASCAL VOC 2012: {names}; reduced to {DPI} dots an inch, photographs by a Lanczos filter, maps without.",
+        f"PASCAL VOC 2012: {names}; reduced, photographs by a Lanczos filter, label maps without.",
         f"IoU: mean over the classes that occur in the true map or in the judge's ({CONVENTION}), of the whole image.",
         *shown.deviations,
         f"The paper's figure prints {printed}; {how_told(3)}, and {figure_notes(3)}",

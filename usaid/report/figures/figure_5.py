@@ -8,15 +8,17 @@ from matplotlib.figure import Figure
 
 from usaid.paper.figures import COLUMNS
 from usaid.report.figures import kodak
-from usaid.report.figures.drawing import drawing, save
+from usaid.report.figures.drawing import drawing
 from usaid.report.figures.panels import Grid, Panel, Row, panel_of, reduced
-from usaid.report.figures.sheet import sheet
+from usaid.report.figures.sheet import save_sheet, sheet
 from usaid.report.figures.shown import CLEAN, GROUND_TRUTH, Number, Shown, csv_of, rows_of
-from usaid.report.figures.texts import DPI
 from usaid.report.tables.titles import sigma_name
 from usaid.report.text_files import write_texts
 
 _DIGITS = {"psnr": 2, "niqe": 4}
+
+_DPI = 225
+"""Twelve photographs of 300 dots an inch would take four megabytes."""
 
 
 def write_figure_5(
@@ -38,7 +40,7 @@ def write_figure_5(
     images = rows_of(settings)
     numbers = kodak.numbers_of(shown, images)
     with drawing():
-        save(draw_figure_5(shown, images, numbers), Path(folder, "figure_5"))
+        save_sheet(draw_figure_5(shown, images, numbers), Path(folder, "figure_5"))
     write_texts({Path(folder, "figure_5.csv"): csv_of(numbers)})
 
 
@@ -51,7 +53,7 @@ def draw_figure_5(shown: Shown, images: Mapping[float, str], numbers: Sequence[N
         numbers: of the captions.
     """
     titles = [*shown.titles.values(), GROUND_TRUTH]
-    grid = Grid(len(titles))
+    grid = Grid(len(titles), _DPI)
     box = (grid.width, grid.width)
 
     def panel(denoiser: str, sigma: float) -> Panel:
@@ -64,5 +66,5 @@ def draw_figure_5(shown: Shown, images: Mapping[float, str], numbers: Sequence[N
         for sigma in images
     ]
     shown_images = ", ".join(f"{image_id} (σ = {sigma:g})" for sigma, image_id in images.items())
-    about = f"Kodak: {shown_images}, reduced to {DPI} dots an inch by a Lanczos filter."
+    about = f"Kodak: {shown_images}, reduced to {_DPI} dots an inch by a Lanczos filter."
     return sheet(grid, rows, titles, [about, *kodak.notes(shown, numbers)])

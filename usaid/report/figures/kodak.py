@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from usaid.paper.figures import how_told
+from usaid.paper.figures import how_told, printed_rows
 from usaid.registries import METRICS
 from usaid.report.figures.shown import Number, Shown, as_text, conventions_of, conventions_said
 
@@ -37,8 +37,8 @@ def captions(numbers: Sequence[Number], sigma: str, denoiser: str, digits: Mappi
 
 def notes(shown: Shown, numbers: Sequence[Number]) -> tuple[str, ...]:
     """What has to be said of the numbers of a figure."""
-    told = how_told(shown.figure)
-    same = "“in print”: the numbers of the paper's figure, which probably shows this image: "
-    if not any(number.is_of_same_image for number in numbers):
-        same = "The paper's figure shows other images than these: "
-    return (*shown.deviations, *conventions_said(shown, numbers, "niqe"), f"{same}{told}.")
+    papers = ", ".join(f"{row.image_id} (σ = {row.sigma:g})" for row in printed_rows(shown.figure))
+    told = f"The paper's figure probably shows {papers}: {how_told(shown.figure)}."
+    if any(number.is_of_same_image for number in numbers):
+        told += " “In print” are its numbers."
+    return (*shown.deviations, *conventions_said(shown, numbers, "niqe"), told)

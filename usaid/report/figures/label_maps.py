@@ -7,9 +7,9 @@ from matplotlib.patches import Patch
 
 from usaid.datasets.voc2012 import COLOURS, VOID
 from usaid.report.figures.drawing import plain
-from usaid.report.figures.panels import Panel, Word, reduced_labels
+from usaid.report.figures.panels import Grid, Panel, Word, reduced_labels
 from usaid.report.figures.sheet import GREY, SMALL
-from usaid.report.figures.texts import height_of_line, width_of
+from usaid.report.figures.texts import LINE, width_of
 from usaid.scores.kept_images import Seen
 
 _BACKGROUND = 0
@@ -19,15 +19,15 @@ _BRIGHT = 110
 """From this luminance on, of 255, a word on a colour is black."""
 
 
-def panel_of_labels(seen: Seen | None, box: tuple[int, int], caption: str = "") -> Panel:
-    """A label map, reduced to a box (width and height in dots), with names where these have room."""
+def panel_of_labels(seen: Seen | None, grid: Grid, caption: str = "") -> Panel:
+    """A label map, reduced to a column's width and as much in height, with names where these have room."""
     if seen is None or seen.labels is None:
         return Panel(None, "no label map kept", caption)
-    labels = reduced_labels(seen.labels, box)
+    labels = reduced_labels(seen.labels, (grid.width, grid.width))
     words = []
     for value in sorted({*np.unique(labels).tolist()} - {_BACKGROUND, VOID}):
         name = name_of(value, seen.classes)
-        place = room_for(labels == value, (round(width_of(name, SMALL)) + 6, height_of_line(SMALL)))
+        place = room_for(labels == value, (grid.dots(width_of(name, SMALL) + 2), grid.dots(SMALL * LINE)))
         if place is not None:
             colour = "black" if _palette()[value] @ _LUMINANCE >= _BRIGHT else "white"
             words.append(Word(name, *place, colour))

@@ -8,35 +8,47 @@ import numpy as np
 from PIL import Image
 
 from usaid.report.figures.drawing import PAGE
-from usaid.report.figures.texts import DPI
 from usaid.scores.kept_images import Picture, Window
 
-WIDTH = round(PAGE * DPI)
-"""Of a figure, in dots."""
-
-MARGIN, LABEL, GAP = 6, 46, 18
-"""In dots: around everything, left of the panels for the rows' labels, between two panels."""
+MARGIN, LABEL, GAP = 1.5, 11.0, 4.5
+"""In points: around everything, left of the panels for the rows' labels, between two panels."""
 
 
 class Grid(NamedTuple):
-    """Columns of panels.
+    """Columns of panels on a page.
 
     Attributes:
         n_columns: how many.
+        dpi: dots an inch.
         has_labels: there is room for the rows' labels.
     """
 
     n_columns: int
+    dpi: int = 300
     has_labels: bool = True
+
+    def dots(self, points: float) -> int:
+        """A length in dots."""
+        return round(points * self.dpi / 72)
+
+    @property
+    def page(self) -> int:
+        """Width of the page, in dots."""
+        return round(PAGE * self.dpi)
 
     @property
     def width(self) -> int:
         """Of a column, in dots."""
-        return (WIDTH - self.left(0) - MARGIN - (self.n_columns - 1) * GAP) // self.n_columns
+        gaps = (self.n_columns - 1) * self.dots(GAP)
+        return (self.page - self._first - self.dots(MARGIN) - gaps) // self.n_columns
 
     def left(self, column: int) -> int:
         """Where a column begins, in dots."""
-        return MARGIN + LABEL * self.has_labels + (column and column * (self.width + GAP))
+        return self._first + column * (self.width + self.dots(GAP))
+
+    @property
+    def _first(self) -> int:
+        return self.dots(MARGIN + LABEL * self.has_labels)
 
 
 class Word(NamedTuple):

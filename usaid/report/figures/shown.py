@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from usaid.errors import UsaidError
 from usaid.failures import failure_in
 from usaid.paper.figures import printed_row
 from usaid.paper.layouts import TITLES
@@ -18,6 +19,9 @@ CLEAN = "clean"
 
 GROUND_TRUTH = "Ground truth"
 """Title of the column of ``clean``."""
+
+_MOST = 8
+"""Denoisers of a figure."""
 
 LACKING = "–"
 """What a caption says where there is no number."""
@@ -75,16 +79,16 @@ class Shown:
             denoisers: names, in the order of the columns.
 
         Raises:
-            UsaidError: an archive is damaged.
+            UsaidError: an archive is damaged, or there are too many columns.
         """
+        if len(denoisers) > _MOST:
+            raise UsaidError(f"figure_{figure}: {len(denoisers)} denoisers do not fit a page; name at most {_MOST}")
         self.figure, self.benchmark, self.denoisers = figure, benchmark, tuple(denoisers)
         self._kept = {name: _read(archives.get(name)) for name in (CLEAN, *denoisers)}
-        titles = {name: TITLES.get(name, name) for name in denoisers}
-        self.titles = distinct({name: getattr(self._kept[name], "title", titles[name]) for name in denoisers})
-
-        said = [kept.provenance.get("deviations") for kept in self._kept.values() if isinstance(kept, KeptImages)]
-        texts = [text for of_benchmarks in said for text in (of_benchmarks or {}).get(benchmark, ())]
-        self.deviations = tuple(f"{text[:1].upper()}{text[1:].removesuffix('.')}." for text in dict.fromkeys(texts))
+        there = {name: kept for name, kept in self._kept.items() if isinstance(kept, KeptImages)}
+        known = TITLES | {name: kept.title for name, kept in there.items()}
+        self.titles = distinct({name: known.get(name, name) for name in denoisers})
+        self.deviations = _deviations(benchmark, [there[name] for name in denoisers if name in there])
 
     def picture(self, denoiser: str, image_id: str, sigma: float) -> Picture | str:
         """A whole image as a denoiser left it, or why there is none; that of ``clean`` is the same for all sigmas."""
@@ -168,6 +172,18 @@ def csv_of(numbers: Iterable[Number]) -> str:
         ours = "" if number.ours is None else f"{number.ours:.9g}"
         writer.writerow(number._replace(ours=ours))  # type: ignore[arg-type]
     return stream.getvalue()
+
+
+def _deviations(benchmark: str, archives: Sequence[KeptImages]) -> tuple[str, ...]:
+    """Deviations from the paper's protocol as sentences, with whose they are unless they are of all."""
+    whose: dict[str, list[str]] = {}
+    for kept in archives:
+        for text in kept.provenance.get("deviations", {}).get(benchmark, ()):
+            whose.setdefault(text, []).append(kept.title)
+    return tuple(
+        f"{', '.join(titles)}: {text}." if len(titles) < len(archives) else f"{text[:1].upper()}{text[1:]}."
+        for text, titles in whose.items()
+    )
 
 
 def _read(path: Path | None) -> KeptImages | str:

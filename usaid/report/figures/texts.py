@@ -3,22 +3,14 @@
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
-DPI = 300
-"""Dots an inch of a figure's PNG: the unit of its layout."""
-
 LINE = 1.35
 """Distance of two lines, in heights of the font."""
 
 
-def height_of_line(size: float) -> int:
-    """In dots, of a font size in points."""
-    return round(size * LINE * DPI / 72)
-
-
 def width_of(text: str, size: float) -> float:
-    """In dots, of a text at a font size in points."""
+    """Of a text, in points, as the font size is."""
     width, _, _ = text_to_path.get_text_width_height_descent(text, FontProperties(size=size), ismath=False)
-    return float(width) * DPI / 72
+    return float(width)
 
 
 def lines_of(text: str, width: float, size: float, most: int = 1000) -> tuple[str, ...]:
@@ -26,7 +18,7 @@ def lines_of(text: str, width: float, size: float, most: int = 1000) -> tuple[st
 
     Args:
         text: anybody's.
-        width: in dots.
+        width: in points.
         size: of the font, in points.
         most: lines; what does not fit is left out, which ``…`` says.
     """
