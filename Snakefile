@@ -17,15 +17,17 @@ include: "workflow/rules/claims.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/images.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/report.smk"
 
 
-# Tables, figures, and images to be looked at.
+# Tables, figures, images to be looked at, and the page that shows them all.
 rule all:
     default_target: True
     input:
         rules.all_tables.input,
         JOBS.figures,
         JOBS.kept_images,
+        rules.report_page.output,
 
 
 onstart:

@@ -31,8 +31,10 @@ from usaid.experiment.model import (
     Settings,
     Sha256,
     Sigmas,
+    Text,
     Title,
     TrainingRecipe,
+    Unique,
     image_lists,
     must_be,
     never,
@@ -179,6 +181,8 @@ class Experiment(Settings):
     """Images for the report's viewer; null: none."""
     figures: Figures | None = None
     """The images of Figures 3, 4 and 5; null: none of the three."""
+    report_beside: Annotated[tuple[Text, ...], Unique()] = ()
+    """Results folders of other experiments, as `results/released`, that the report shows beside this one."""
     score_jobs: Literal["file", "data_set"] = "file"
     """`file`: the workflow has a job for each score file. `data_set`: one for all score files of a data set's
     split, which share a process; for many small ones. A change of one of them then makes all of them again, from their
@@ -407,7 +411,7 @@ class Experiment(Settings):
     @property
     def sha256(self) -> str:
         """Hash of all its settings that scores depend on."""
-        no_matter = {"allow_failures", "score_jobs", "keep_images", "figures"}
+        no_matter = {"allow_failures", "score_jobs", "keep_images", "figures", "report_beside"}
         return hashlib.sha256(self.model_dump_json(exclude=no_matter).encode()).hexdigest()
 
 

@@ -1,4 +1,4 @@
-# The paper's Figure 2: one learning curve for each supervision, and the three in one picture.
+# The paper's figures, and three that it lacks. Figure 2 has one learning curve for each supervision, and the three in one picture.
 
 from usaid.segmentation.supervisions import SUPERVISIONS
 
@@ -56,3 +56,44 @@ if JOBS.figures:
     rule figure_2:
         input:
             f"{RESULTS}/figures/figure_2.csv",
+
+
+rule figure:
+    input:
+        get_files(JOBS.figure),
+    output:
+        csv=f"{RESULTS}/figures/figure_{{figure}}.csv",
+        png=f"{RESULTS}/figures/figure_{{figure}}.png",
+        pdf=f"{RESULTS}/figures/figure_{{figure}}.pdf",
+    wildcard_constraints:
+        figure=any_of(JOBS.drawn),
+    log:
+        f"{RESULTS}/logs/figures/figure_{{figure}}.log",
+    message:
+        "figure {wildcards.figure}"
+    params:
+        failures=get_failures("figure"),
+        settings=get_settings(JOBS.figure),
+        code=get_code(JOBS.figure),
+    resources:
+        attempt=get_attempt,
+    retries: 1
+    conda:
+        "../../envs/suite.yaml"
+    script:
+        "../scripts/figure.py"
+
+
+# One target a figure: figure_3, ..., figure_reproduction.
+for name in JOBS.drawn:
+
+    rule:
+        name:
+            f"figure_{name}"
+        input:
+            f"{RESULTS}/figures/figure_{name}.csv",
+
+
+rule figures:
+    input:
+        JOBS.figures,

@@ -1,0 +1,29 @@
+"""Draws a figure by its name."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from usaid.report.figures import FIGURES
+from usaid.registries import load_object
+
+
+def draw_figure(name: str, files: Mapping[str, Sequence[str]], settings: Mapping[str, Any], folder: str | Path) -> None:
+    """Write ``figure_<name>.png``, ``.pdf`` and ``.csv`` to a folder.
+
+    Args:
+        name: one of :data:`usaid.report.figures.FIGURES`.
+        files: what it reads, by the name of its kind: ``archives`` (named after their denoisers), ``tables`` or
+            ``scores``.
+        settings: of Figures 3 to 5: the experiment's ``figures.figure_<name>``.
+        folder: made if it is not there.
+
+    Raises:
+        UsaidError: a file is damaged, or one cannot be written.
+    """
+    spec = FIGURES[name]
+    draw, read = load_object(spec.draw), files[spec.reads]
+    if spec.reads == "archives":
+        draw({Path(path).stem: Path(path) for path in read}, settings, folder)
+    else:
+        draw(read, folder)
