@@ -29,6 +29,7 @@ from usaid.failures import Failure, write_marker
 from usaid.paper.figures import COLUMNS
 from usaid.report.figures import figure_3, figure_4, figure_5, kodak
 from usaid.report.figures.drawing import drawing
+from usaid.report.figures.panels import Grid
 from usaid.report.figures.shown import Shown, rows_of
 from usaid.scores.kept_images import Window
 
@@ -323,6 +324,7 @@ def test_hostile_titles_are_drawn_as_they_are_and_within_their_column(archives, 
         FigureCanvasAgg(figure).draw()
         mine = [text for text in figure.texts if text.get_text().startswith((r"(c) \$", "<script>"))]
         assert len(mine) == 2
+        assert all(text.get_window_extent().width <= Grid(4, 225).width + 2 for text in mine)
         for text in figure.texts:
             box = text.get_window_extent()
             assert box.x0 >= 0
