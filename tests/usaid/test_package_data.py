@@ -7,7 +7,12 @@ import yaml
 
 from usaid.package_data import read_yaml
 
-FILES = [("usaid.paper", "claims.yaml"), ("usaid.paper", "published.yaml"), ("usaid.scores", "provenance.schema.yaml")]
+FILES = [
+    ("usaid.paper", "claims.yaml"),
+    ("usaid.paper", "figures.yaml"),
+    ("usaid.paper", "published.yaml"),
+    ("usaid.scores", "provenance.schema.yaml"),
+]
 
 
 @pytest.mark.parametrize(("package", "file"), FILES)

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from usaid.paper.figures import COLUMNS, figure_notes, how_told, printed_rows
 from usaid.report.figures.drawing import drawing
 from usaid.report.figures.label_maps import legend_of, panel_of_labels
-from usaid.report.figures.panels import Grid, Panel, Row, panel_of, reduced
+from usaid.report.figures.panels import Grid, Panel, Row, fitted, panel_of
 from usaid.report.figures.sheet import save_sheet, sheet
 from usaid.report.figures.shown import CLEAN, Number, Shown, as_text, csv_of, rows_of
 from usaid.report.tables.titles import sigma_name
@@ -66,7 +66,7 @@ def draw_figure_3(shown: Shown, images: Mapping[float, str], numbers: Sequence[N
             own = None if isinstance(picture, str) else picture.seen
             seen.append((picture, own, captions[sigma_name(sigma), denoiser]))
         panels = [_panel(*one, grid) for one in seen]
-        photograph = panel_of(clean, lambda picture: reduced(picture.pixels, box))
+        photograph = panel_of(clean, lambda picture: fitted(picture.pixels, box))
         rows.append(Row(f"σ = {sigma:g}", (photograph, *panels)))
         maps += [own for _, own, _ in seen]
     return sheet(grid, rows, titles, _notes(shown, images), legend_of(maps))
@@ -80,7 +80,7 @@ def _notes(shown: Shown, images: Mapping[float, str]) -> list[str]:
     names = ", ".join(f"{image_id} (σ = {sigma:g})" for sigma, image_id in images.items())
     printed = "; ".join(f"σ = {row.sigma:g}: {', '.join(row.numbers['miou'].values())}" for row in printed_rows(3))
     return [
-        f"PASCAL VOC 2012: {names}; reduced, photographs by a Lanczos filter, label maps without.",
+        f"PASCAL VOC 2012: {names}; where larger than their panels reduced, photographs by a Lanczos filter.",
         f"IoU: mean over the classes that occur in the true map or in the judge's ({CONVENTION}), of the whole image.",
         *shown.deviations,
         f"The paper's figure prints {printed}; {how_told(3)}, and {figure_notes(3)}",

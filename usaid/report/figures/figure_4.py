@@ -12,7 +12,7 @@ from usaid.errors import UsaidError
 from usaid.paper.figures import COLUMNS
 from usaid.report.figures import kodak
 from usaid.report.figures.drawing import drawing
-from usaid.report.figures.panels import Grid, Panel, Row, magnified, panel_of, reduced
+from usaid.report.figures.panels import Grid, Panel, Row, fitted, magnified, panel_of
 from usaid.report.figures.sheet import save_sheet, sheet
 from usaid.report.figures.shown import CLEAN, GROUND_TRUTH, Number, Shown, csv_of
 from usaid.report.tables.titles import sigma_name
@@ -44,10 +44,9 @@ def write_figure_4(
     shown = Shown(4, kodak.BENCHMARK, archives, denoisers)
     image_id, sigma = str(settings["image"]), float(settings["sigma"])
     numbers = kodak.numbers_of(shown, {sigma: image_id})
+    zoom = Window(*settings["zoom"])
     with drawing():
-        save_sheet(
-            draw_figure_4(shown, numbers, (image_id, sigma), Window(*settings["zoom"])), Path(folder, "figure_4")
-        )
+        save_sheet(draw_figure_4(shown, numbers, (image_id, sigma), zoom), Path(folder, "figure_4"))
     write_texts({Path(folder, "figure_4.csv"): csv_of(numbers)})
 
 
@@ -63,7 +62,7 @@ def draw_figure_4(shown: Shown, numbers: Sequence[Number], image: tuple[str, flo
     titles = [*shown.titles.values(), GROUND_TRUTH]
     grid = Grid(len(titles), has_labels=False)
     box = (grid.width, round(grid.width * _HIGHEST))
-    factor = min(box[0] // zoom.width, box[1] // zoom.height)
+    factor = min(box[0] // max(1, zoom.width), box[1] // max(1, zoom.height))
     if factor < 1:
         raise UsaidError(f"figure_4: zoom {[*zoom]} is larger than {box[0]} x {box[1]} pixels; name a smaller part")
     image_id, sigma = image
@@ -71,7 +70,7 @@ def draw_figure_4(shown: Shown, numbers: Sequence[Number], image: tuple[str, flo
     wholes, parts = [], []
     for name, picture in pictures.items():
         captions = kodak.captions(numbers, sigma_name(sigma), name, _DIGITS)
-        wholes.append(_framed(panel_of(picture, lambda it: reduced(it.pixels, box)), picture, zoom))
+        wholes.append(_framed(panel_of(picture, lambda it: fitted(it.pixels, box)), picture, zoom))
         parts.append(panel_of(picture, lambda it: magnified(_part(it, zoom), factor), *captions))
     sizes = [picture.size for picture in pictures.values() if isinstance(picture, Picture)]
     is_reduced = any(size[0] > box[0] or size[1] > box[1] for size in sizes)

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from usaid.paper.figures import COLUMNS
 from usaid.report.figures import kodak
 from usaid.report.figures.drawing import drawing
-from usaid.report.figures.panels import Grid, Panel, Row, panel_of, reduced
+from usaid.report.figures.panels import Grid, Panel, Row, fitted, panel_of
 from usaid.report.figures.sheet import save_sheet, sheet
 from usaid.report.figures.shown import CLEAN, GROUND_TRUTH, Number, Shown, csv_of, rows_of
 from usaid.report.tables.titles import sigma_name
@@ -59,12 +59,12 @@ def draw_figure_5(shown: Shown, images: Mapping[float, str], numbers: Sequence[N
     def panel(denoiser: str, sigma: float) -> Panel:
         captions = kodak.captions(numbers, sigma_name(sigma), denoiser, _DIGITS)
         picture = shown.picture(denoiser, images[sigma], sigma)
-        return panel_of(picture, lambda picture: reduced(picture.pixels, box), *captions)
+        return panel_of(picture, lambda picture: fitted(picture.pixels, box), *captions)
 
     rows = [
         Row(f"σ = {sigma:g}", tuple(panel(denoiser, sigma) for denoiser in (*shown.denoisers, CLEAN)))
         for sigma in images
     ]
     shown_images = ", ".join(f"{image_id} (σ = {sigma:g})" for sigma, image_id in images.items())
-    about = f"Kodak: {shown_images}, reduced to {_DPI} dots an inch by a Lanczos filter."
+    about = f"Kodak: {shown_images}, where larger than their panels reduced by a Lanczos filter, {_DPI} dots an inch."
     return sheet(grid, rows, titles, [about, *kodak.notes(shown, numbers)])

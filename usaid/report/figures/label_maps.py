@@ -7,7 +7,7 @@ from matplotlib.patches import Patch
 
 from usaid.datasets.voc2012 import COLOURS, VOID
 from usaid.report.figures.drawing import plain
-from usaid.report.figures.panels import Grid, Panel, Word, reduced_labels
+from usaid.report.figures.panels import Grid, Panel, Word, fitted_labels
 from usaid.report.figures.sheet import GREY, SMALL
 from usaid.report.figures.texts import LINE, width_of
 from usaid.scores.kept_images import Seen
@@ -20,10 +20,10 @@ _BRIGHT = 110
 
 
 def panel_of_labels(seen: Seen | None, grid: Grid, caption: str = "") -> Panel:
-    """A label map, reduced to a column's width and as much in height, with names where these have room."""
+    """A label map, fitted into a column's width and as much in height, with names where these have room."""
     if seen is None or seen.labels is None:
         return Panel(None, "no label map kept", caption)
-    labels = reduced_labels(seen.labels, (grid.width, grid.width))
+    labels = fitted_labels(seen.labels, (grid.width, grid.width))
     words = []
     for value in sorted({*np.unique(labels).tolist()} - {_BACKGROUND, VOID}):
         name = name_of(value, seen.classes)

@@ -105,19 +105,19 @@ def panel_of(
     return Panel(drawn(picture), "", caption, in_print)
 
 
-def reduced(pixels: np.ndarray, box: tuple[int, int]) -> np.ndarray:
-    """A photograph made small enough for a box by a Lanczos filter; never enlarged.
+def fitted(pixels: np.ndarray, box: tuple[int, int]) -> np.ndarray:
+    """A photograph reduced to a box by a Lanczos filter; of a small one each pixel becomes a square of dots.
 
     Args:
         pixels: uint8 (H, W, 3).
         box: width and height, in dots.
     """
-    return _resized(pixels, box, Image.Resampling.LANCZOS)
+    return _fitted(pixels, box, Image.Resampling.LANCZOS)
 
 
-def reduced_labels(labels: np.ndarray, box: tuple[int, int]) -> np.ndarray:
-    """A label map, uint8 (H, W), made small enough for a box: each pixel is one of the map's."""
-    return _resized(labels, box, Image.Resampling.NEAREST)
+def fitted_labels(labels: np.ndarray, box: tuple[int, int]) -> np.ndarray:
+    """A label map, uint8 (H, W), that fits into a box as a photograph does: each of its values is one of the map's."""
+    return _fitted(labels, box, Image.Resampling.NEAREST)
 
 
 def magnified(pixels: np.ndarray, factor: int) -> np.ndarray:
@@ -125,10 +125,10 @@ def magnified(pixels: np.ndarray, factor: int) -> np.ndarray:
     return pixels.repeat(factor, axis=0).repeat(factor, axis=1)
 
 
-def _resized(pixels: np.ndarray, box: tuple[int, int], how: Image.Resampling) -> np.ndarray:
+def _fitted(pixels: np.ndarray, box: tuple[int, int], how: Image.Resampling) -> np.ndarray:
     height, width = pixels.shape[:2]
     factor = min(box[0] / width, box[1] / height)
     if factor >= 1:
-        return pixels
+        return magnified(pixels, int(factor))
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
     return np.asarray(Image.fromarray(pixels).resize(size, how))

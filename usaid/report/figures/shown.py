@@ -106,7 +106,7 @@ class Shown:
 
         Args:
             images: sigma -> image of the row.
-            metrics: metric -> conventions, of which the first is taken that all pictures have been scored by.
+            metrics: metric -> conventions, of which the one is taken that most pictures have been scored by.
         """
         pictures = {
             (sigma, name): self.picture(name, image_id, sigma)
@@ -195,6 +195,6 @@ def _read(path: Path | None) -> KeptImages | str:
 
 
 def _convention(pictures: Iterable[Picture | str], names: Sequence[str]) -> str:
-    """The first convention that all pictures have a score in; the first one if they have none in common."""
+    """The convention that most pictures have a score in, of several the first; empty: there is no picture."""
     scored = [picture.scores for picture in pictures if isinstance(picture, Picture)]
-    return next((name for name in names if scored and all(name in scores for scores in scored)), names[0])
+    return max(names, key=lambda name: sum(name in scores for scores in scored)) if scored else ""
