@@ -116,9 +116,16 @@ def plain(text: str, longest: int | None = None) -> str:
         text: anybody's.
         longest: characters; of a longer text the rest is left out, which ``…`` says. None: any number.
     """
+    return _escaped(_on_one_line(text, longest))
+
+
+def _on_one_line(text: str, longest: int | None) -> str:
     line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
-    shown = line if longest is None or len(line) <= longest else f"{line[: longest - 1].rstrip()}…"
-    return shown.replace("$", r"\$")
+    return line if longest is None or len(line) <= longest else f"{line[: longest - 1].rstrip()}…"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("$", r"\$")
 
 
 def headline(figure: Figure, text: str, key: Sequence[Artist], columns: int, below: float = 0.22) -> None:
@@ -161,8 +168,8 @@ def figure_with_notes(height: float, notes: Sequence[str]) -> Figure:
         notes: sentences without their stops, anybody's words; of many the first, and how many more there are.
     """
     more = [f"and {len(notes) - MOST_NOTES} more"] * (len(notes) > MOST_NOTES)
-    shown = [f"{plain(note, _LONGEST_NOTE)}." for note in (*notes[:MOST_NOTES], *more)]
-    lines = [line for note in shown for line in textwrap.wrap(note, _LETTERS)]
+    shown = [f"{_on_one_line(note, _LONGEST_NOTE)}." for note in (*notes[:MOST_NOTES], *more)]
+    lines = [_escaped(line) for note in shown for line in textwrap.wrap(note, _LETTERS)]
     total = height + 0.1 + _LINE * len(lines)
     figure = Figure(figsize=(PAGE, total))
     for index, text in enumerate(lines):

@@ -271,9 +271,10 @@ def _draw_bar(bars: Axes, counts: Counter[str], y: float, height: float = 0.72) 
         if not (n := counts[verdict]):
             continue
         bars.barh(y, n, height, left, color=VERDICTS[verdict].colour, edgecolor="#777777", linewidth=0.4)
-        words = {"color": "white", "fontweight": "bold"} if verdict in (HOLDS, DOES_NOT_HOLD) else {"color": "black"}
+        on_dark = verdict in (HOLDS, DOES_NOT_HOLD)
         place: dict[str, Any] = {"ha": "center", "va": "center_baseline", "fontsize": 6.5}
-        bars.text(left + n / 2, y, f"{n}", **place, **words)
+        place |= {"color": "white", "fontweight": "bold"} if on_dark else {"color": "black"}
+        bars.text(left + n / 2, y, f"{n}", **place)
         left += n
 
 
