@@ -9,7 +9,8 @@ from evaluators.dag.code import Job, code_on, distinct
 from evaluators.dag.scores import Scores
 from usaid.code_hash import hash_of_code
 from usaid.experiment.experiment import DenoiserEntry
-from usaid.experiment.sight import CLEAN, benchmarks_kept, images_of_figures, window_side
+from usaid.experiment.kept import benchmarks_kept, images_of_figures, window_side
+from usaid.experiment.sight import CLEAN
 from usaid.registries import BENCHMARKS
 
 ARCHIVES = ("images", "figures/images")

@@ -12,7 +12,7 @@ import pandas as pd
 
 from usaid.datasets.loading import load_for
 from usaid.errors import UsaidError, reason_of
-from usaid.experiment.sight import benchmarks_kept, images_of_figures
+from usaid.experiment.kept import benchmarks_kept, images_of_figures
 from usaid.failures import failure_in
 from usaid.files import written_atomically
 from usaid.registries import BENCHMARKS

@@ -27,7 +27,8 @@ from usaid.denoisers.contract import denoised
 from usaid.devices import float32_products, pick_device
 from usaid.errors import UsaidError, is_signal, reason_of
 from usaid.experiment.experiment import DenoiserEntry
-from usaid.experiment.sight import CLEAN, keeps_at, window_side
+from usaid.experiment.kept import keeps_at, window_side
+from usaid.experiment.sight import CLEAN
 from usaid.failures import failure_in
 from usaid.files import sha256_of_file
 from usaid.provenance import provenance_of_run

@@ -237,7 +237,8 @@ class Experiment(Settings):
             self._check_ablation(self.ablation)
         if self.draws is not None:
             self._check_draws(self.draws)
-        check_sight(self)
+        methods = {name: entry.method for name, entry in self.denoisers.items()}
+        check_sight(self.keep_images, self.figures, methods, self.benchmarks)
         return self
 
     def _check_scored(self, name: str, entry: DenoiserEntry) -> None:

@@ -1,14 +1,13 @@
 """What an experiment may ask to be seen: images for the viewer, chosen by rule, and those of Figures 3 to 5."""
 
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+import json
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
 from usaid.experiment.model import Count, Integer, OneOf, Settings, Text, ToldSigma, Unique, must_be, refuse
 from usaid.registries import BENCHMARKS, METHODS
-
-if TYPE_CHECKING:
-    from usaid.experiment.experiment import Experiment
 
 PAPERS = ("u_said", "cdncnn_b")
 """The difference that the paper is about: its method minus the one that lacks a segmentation loss."""
@@ -85,81 +84,32 @@ class Figures(Settings):
     """Three Kodak images at three noise levels."""
 
 
-class ImageOfFigure(NamedTuple):
-    """One image that a figure shows.
-
-    Attributes:
-        figure: ``"figure_4"``.
-        benchmark: whose image and judge.
-        image_id: in the words of its data set.
-        sigma: noise level, 0-255 scale.
-        centre: x and y of the middle of what it shows larger, in pixels; None: it shows the whole image.
-    """
-
-    figure: str
-    benchmark: str
-    image_id: str
-    sigma: float
-    centre: tuple[int, int] | None = None
-
-
-def images_of_figures(experiment: "Experiment") -> list[ImageOfFigure]:
-    """The images that the experiment's figures show, in the figures' order."""
-    images: list[ImageOfFigure] = []
-    for figure, benchmark in BENCHMARK_OF_FIGURE.items():
-        settings = None if experiment.figures is None else getattr(experiment.figures, figure)
-        if isinstance(settings, ZoomedImage):
-            left, top, width, height = settings.zoom
-            centre = left + width // 2, top + height // 2
-            images.append(ImageOfFigure(figure, benchmark, settings.image, settings.sigma, centre))
-        elif settings is not None:
-            named = sorted((float(sigma), image_id) for sigma, image_id in settings.images.items())
-            images += [ImageOfFigure(figure, benchmark, image_id, sigma) for sigma, image_id in named]
-    return images
-
-
-def benchmarks_kept(experiment: "Experiment") -> list[str]:
-    """The benchmarks whose images are kept by rule."""
-    if experiment.keep_images is None:
-        return []
-    return [*(experiment.keep_images.benchmarks or experiment.benchmarks)]
-
-
-def keeps_at(experiment: "Experiment", denoiser: str, benchmark: str, sigma: float) -> bool:
-    """Whether a denoiser's picture of a benchmark's image at a sigma is kept: not where the experiment bars it."""
-    if denoiser == CLEAN:
-        return True
-    own = experiment.denoisers[denoiser]
-    return (own.benchmarks is None or benchmark in own.benchmarks) and (own.sigmas is None or sigma in own.sigmas)
-
-
-def window_side(experiment: "Experiment") -> int | None:
-    """Side in pixels of the windows that are kept; None: whole images."""
-    return (experiment.keep_images or KeepImages()).window
-
-
-def check_sight(experiment: "Experiment") -> None:
+def check_sight(
+    keep: KeepImages | None, figures: Figures | None, denoisers: Mapping[str, str], benchmarks: Iterable[str]
+) -> None:
     """See that what is to be seen is in the experiment.
+
+    Args:
+        keep: its ``keep_images``.
+        figures: its ``figures``.
+        denoisers: names of its denoisers -> their methods.
+        benchmarks: names of its benchmarks.
 
     Raises:
         PydanticCustomError: a benchmark or a denoiser that it has not, or a denoiser with the name of the clean images.
     """
-    keep, figures = experiment.keep_images, experiment.figures
     if keep is not None:
-        for index, name in enumerate(keep.benchmarks or ()):
-            if name not in experiment.benchmarks:
-                given = f'keep_images.benchmarks.{index} = "{name}"'
-                raise refuse(f"{given}: must be one of {', '.join(experiment.benchmarks)}")
-        for index, name in enumerate(keep.difference if keep.difference != PAPERS else ()):
-            if name not in experiment.denoisers:
-                given = f'keep_images.difference.{index} = "{name}"'
-                raise refuse(f"{given}: must be one of {', '.join(experiment.denoisers)}")
+        _check_names("benchmarks", keep.benchmarks or (), benchmarks)
+        _check_names("difference", keep.difference if keep.difference != PAPERS else (), denoisers)
     for figure, benchmark in BENCHMARK_OF_FIGURE.items():
-        if figures is not None and getattr(figures, figure) is not None and benchmark not in experiment.benchmarks:
+        if figures is not None and getattr(figures, figure) is not None and benchmark not in benchmarks:
             raise refuse(f"figures.{figure}: shows images of benchmark {benchmark}; add it, or write {figure}: null")
-    entry = experiment.denoisers.get(CLEAN)
-    if (keep or figures) and entry is not None and entry.method not in _GIVEN_CLEAN:
+    given_clean = [name for name, card in METHODS.items() if card.given_clean]
+    if (keep or figures) and denoisers.get(CLEAN, given_clean[0]) not in given_clean:
         raise refuse(f"denoisers.{CLEAN}: has the name of the images without noise, which are kept, too; rename it")
 
 
-_GIVEN_CLEAN = [name for name, card in METHODS.items() if card.given_clean]
+def _check_names(key: str, names: Iterable[str], known: Iterable[str]) -> None:
+    for index, name in enumerate(names):
+        if name not in known:
+            raise refuse(f"keep_images.{key}.{index} = {json.dumps(name)}: must be one of {', '.join(known)}")

@@ -15,6 +15,7 @@ from usaid.experiment.experiment import DenoiserEntry, Experiment
 from usaid.experiment.model import Settings
 from usaid.experiment.reading import checked_experiment
 from usaid.experiment.reference import json_schema, key_reference
+from usaid.experiment.sight import Figures, KeepImages
 from usaid.experiment.studies import Ablation, Convergence, Draws
 from usaid.registries import BENCHMARKS, DATASETS, METHODS, load_object
 
@@ -35,6 +36,10 @@ benchmarks:
   coco_detection: {sigmas: [25], detector: {network: yolov3u}}
 draws: {draws: 3, denoisers: [noisy, own]}
 convergence: {}
+keep_images: {}
+figures:
+  figure_4: {image: kodim10, zoom: [0, 0, 9, 9]}
+  figure_5: {images: {"15": kodim15}}
 """
 
 
@@ -73,6 +78,8 @@ def test_null_removes_entries(validator):
         "ablation": None,
         "draws": None,
         "convergence": None,
+        "keep_images": None,
+        "figures": {"figure_3": None},
     }
     validator.validate(nulls)
 
@@ -92,6 +99,17 @@ REFUSED = [
     ("", {"draws": {"denoisers": ["own", "own"]}}),
     ("", {"convergence": {"crop": 33}}),
     ("", {"convergence": {"encoder": "vgg"}}),
+    ("keep_images", {"window": 8}),
+    ("keep_images", {"rules": ["best"]}),
+    ("keep_images", {"rules": ["first", "first"]}),
+    ("keep_images", {"difference": ["noisy"]}),
+    ("keep_images", {"benchmarks": []}),
+    ("figures", {"figure_2": {}}),
+    ("figures/figure_4", {"sigma": 0}),
+    ("figures/figure_4", {"zoom": [0, 0, 9]}),
+    ("figures/figure_4", {"zoom": [0, 0, 0, 9]}),
+    ("figures/figure_5", {"images": {}}),
+    ("figures/figure_5", {"images": {"big": "kodim15"}}),
     ("denoisers", {"U-SAID": {"method": "noisy"}}),
     ("denoisers/noisy", {"wieghts": "x"}),
     ("denoisers/noisy", {"method": "bm4d"}),
@@ -147,6 +165,7 @@ def test_the_schema_refuses_what_the_models_refuse(place, change, validator):
 def kinds() -> set[type[Settings]]:
     """All settings that an experiment may hold."""
     pending: list[type[Settings]] = [Experiment, DenoiserEntry, BenchmarkSettings, Ablation, Draws, Convergence]
+    pending += [KeepImages, Figures]
     pending += [load_object(card.settings) for card in BENCHMARKS.values()]
     pending += [load_object(card.recipe) for card in METHODS.values() if card.recipe]
     reached: set[type[Settings]] = set()

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from usaid.scores.confusion import class_iou, resampled_iou
+from usaid.scores.confusion import class_iou, miou_per_image, resampled_iou
 
 
 def test_worked_by_hand():
@@ -70,3 +70,19 @@ def test_resamples_are_exactly_those_of_the_repeated_images(seed):
     found = resampled_iou(confusions)(weights)
     for iou, counts in zip(found, weights.astype(int), strict=True):
         np.testing.assert_array_equal(iou, class_iou(np.repeat(confusions, counts, axis=0)))
+
+
+class TestMeanOfAnImage:
+    def test_worked_by_hand(self):
+        # of class a 4 of 7 pixels, of b 1 of 4, of c all; the second image has only a, the third a that was taken for b
+        first, second, third = [4, 1, 0, 2, 1, 0, 0, 0, 2], [5, 0, 0, 0, 0, 0, 0, 0, 0], [3, 1, 0, 0, 0, 0, 0, 0, 0]
+        assert miou_per_image([first, second, third]).tolist() == pytest.approx(
+            [(4 / 7 + 1 / 4 + 1) / 3, 1, (3 / 4 + 0) / 2]
+        )
+
+    def test_classes_that_are_left_out(self):
+        assert miou_per_image([[4, 1, 2, 1], [0, 0, 0, 3]], left_out=[0]).tolist() == [1 / 4, 1]
+
+    def test_an_image_without_pixels_that_count_has_none(self):
+        assert math.isnan(miou_per_image([[0, 0, 0, 0]])[0])
+        assert math.isnan(miou_per_image([[4, 0, 0, 0]], left_out=[0])[0])

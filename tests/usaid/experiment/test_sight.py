@@ -1,0 +1,111 @@
+"""What an experiment may ask to be seen: keys, defaults, and one line for what is wrong."""
+
+from typing import Any
+
+import pytest
+
+from usaid.errors import UsaidError
+from usaid.experiment.experiment import Experiment
+from usaid.experiment.reading import checked_experiment
+from usaid.experiment.kept import ImageOfFigure, benchmarks_kept, images_of_figures, keeps_at, window_side
+
+
+def experiment(**keys: Any) -> Experiment:
+    base = {
+        "experiment": "small",
+        "data_root": "data",
+        "denoisers": {
+            "noisy": {"method": "noisy"},
+            "clean": {"method": "clean", "benchmarks": ["voc_quality"]},
+            "cbm3d": {"method": "cbm3d", "benchmarks": ["kodak_quality"], "sigmas": [25]},
+        },
+        "benchmarks": {"kodak_quality": {"sigmas": [15, 25]}, "voc_quality": {"sigmas": [25]}},
+    }
+    return checked_experiment(base | keys)
+
+
+def test_nothing_is_kept_unless_asked_for():
+    asked = experiment()
+    assert benchmarks_kept(asked) == [] == images_of_figures(asked)
+
+
+def test_all_benchmarks_by_all_rules_are_the_default():
+    asked = experiment(keep_images={})
+    assert asked.keep_images is not None
+    assert benchmarks_kept(asked) == ["kodak_quality", "voc_quality"]
+    assert asked.keep_images.rules == ("first", "median", "worst")
+    assert asked.keep_images.difference == ("u_said", "cdncnn_b")
+    assert window_side(asked) == 128
+    assert window_side(experiment(keep_images={"window": None})) is None
+
+
+def test_the_images_of_figures_by_sigma_with_the_middle_of_the_zoom():
+    figures = {
+        "figure_4": {"image": "kodim10", "sigma": 30, "zoom": [10, 20, 40, 60]},
+        "figure_5": {"images": {"25": "kodim24", "15": "kodim15"}},
+    }
+    assert images_of_figures(experiment(figures=figures)) == [
+        ImageOfFigure("figure_4", "kodak_quality", "kodim10", 30, (30, 50)),
+        ImageOfFigure("figure_5", "kodak_quality", "kodim15", 15),
+        ImageOfFigure("figure_5", "kodak_quality", "kodim24", 25),
+    ]
+
+
+def test_a_denoiser_is_seen_where_it_may_be_scored_and_the_clean_images_everywhere():
+    asked = experiment()
+    assert keeps_at(asked, "cbm3d", "kodak_quality", 25)
+    assert not keeps_at(asked, "cbm3d", "kodak_quality", 15)
+    assert not keeps_at(asked, "cbm3d", "voc_quality", 25)
+    assert keeps_at(asked, "noisy", "kodak_quality", 50)
+    assert keeps_at(asked, "clean", "kodak_quality", 15)
+
+
+def test_what_is_seen_changes_no_score():
+    assert experiment(keep_images={}).sha256 == experiment(figures={}).sha256 == experiment().sha256
+
+
+ZOOMED = {"image": "kodim10", "zoom": [0, 0, 9, 9]}
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"keep_images": {"benchmarks": ["nope"]}}, 'keep_images.benchmarks.0 = "nope": must be one of voc_quality'),
+        (
+            {"keep_images": {"benchmarks": ["kodak_quality", "coco_detection"]}},
+            'keep_images.benchmarks.1 = "coco_detection": must be one of kodak_quality, voc_quality',
+        ),
+        ({"keep_images": {"benchmarks": ["kodak_quality"] * 2}}, "must be without repeated values"),
+        ({"keep_images": {"rules": ["best"]}}, 'keep_images.rules.0 = "best": must be one of first, median, worst'),
+        ({"keep_images": {"rules": ["first", "first"]}}, "must be without repeated values"),
+        ({"keep_images": {"rules": []}}, "keep_images.rules = []: must be a list of at least 1"),
+        (
+            {"keep_images": {"difference": ["noisy", "absent"]}},
+            'keep_images.difference.1 = "absent": must be one of noisy, clean, cbm3d',
+        ),
+        ({"keep_images": {"difference": ["noisy", "noisy"]}}, "must be without repeated values"),
+        ({"keep_images": {"window": 15}}, "keep_images.window = 15: must be >= 16"),
+        (
+            {"figures": {"figure_3": {"images": {"15": "2007_000799"}}}},
+            "figures.figure_3: shows images of benchmark voc_segmentation; add it, or write figure_3: null",
+        ),
+        ({"figures": {"figure_5": {"images": {"0": "a"}}}}, "figures.figure_5.images: sigma 0: must be > 0 and <= 255"),
+        ({"figures": {"figure_5": {"images": {"25": "a", "25.0": "b"}}}}, "must be without repeated sigmas"),
+        ({"figures": {"figure_5": {"images": {}}}}, "figures.figure_5.images = {}: must be not empty"),
+        ({"figures": {"figure_4": ZOOMED | {"sigma": 0}}}, "figures.figure_4.sigma = 0: must be > 0"),
+        ({"figures": {"figure_4": ZOOMED | {"zoom": [0, 0, 9]}}}, "must be a list of at least 4"),
+        ({"figures": {"figure_6": {}}}, "unknown key 'figures.figure_6' (nearest: "),
+        (
+            {"keep_images": {}, "denoisers": {"clean": {"method": "noisy"}}},
+            "denoisers.clean: has the name of the images without noise, which are kept, too; rename it",
+        ),
+    ],
+)
+def test_refused_in_one_line(keys, message):
+    with pytest.raises(UsaidError) as raised:
+        experiment(**keys)
+    assert message in str(raised.value)
+
+
+def test_the_papers_difference_is_no_error_where_the_experiment_lacks_them():
+    experiment(keep_images={"difference": ["u_said", "cdncnn_b"]})
