@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from results_folders import DENOISERS, DEVIATION, NOTE, write_json, write_results
+from results_folders import DENOISERS, NOTE, write_json, write_results
 
 from usaid.report.page.write import write_report
 
@@ -90,14 +90,8 @@ def test_a_number_says_where_it_comes_from(open_page, report, how):
     number = at(page, NUMBER)
     number.click() if how == "click" else number.press("Enter")
     text = page.locator("dialog#number").inner_text()
-    for known in (
-        "Table VI, made again, σ = 25, PSNR (dB), U-SAID",
-        "c0ffee",
-        "abab",
-        "kodak_quality/u_said",
-        DEVIATION,
-    ):
-        assert (known in text) == (known != DEVIATION)
+    for known in ("Table VI, made again, σ = 25, PSNR (dB), U-SAID", "c0ffee", "abab", "kodak_quality/u_said"):
+        assert known in text
     assert page.url.endswith(f"#{NUMBER}")
     page.keyboard.press("Escape")
     assert not page.locator("dialog#number").is_visible()
@@ -186,10 +180,9 @@ def test_dark_as_the_system_has_it_or_as_chosen(open_page, report):
     assert page.evaluate("getComputedStyle(document.documentElement).colorScheme") == "light"
 
 
-@pytest.mark.parametrize(
-    "denoisers", [DENOISERS, {**DENOISERS, **{f"mine_{n}": f"My denoiser {n}" for n in range(197)}}]
-)
-def test_a_narrow_page_does_not_scroll_sideways(open_page, tmp_path, denoisers):
+@pytest.mark.parametrize("further", [0, 197])
+def test_a_narrow_page_does_not_scroll_sideways(open_page, tmp_path, further):
+    denoisers = {**DENOISERS, **{f"mine_{n}": f"My denoiser {n}" for n in range(further)}}
     folder = write_results(tmp_path / "mine", denoisers=denoisers, says="long" * 40)
     write_report([folder], tmp_path / "index.html")
     page = open_page(tmp_path / "index.html", viewport={"width": 360, "height": 740})

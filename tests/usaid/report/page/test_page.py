@@ -67,8 +67,8 @@ def test_the_verdict_in_three_sentences(results):
     verdict = text_of(by_id(parsed(page_of(results)), "verdict"))
     assert "Of the paper's 3 printed numbers, 1 holds here: 1 in Table VI." in verdict
     assert (
-        "1 does not hold: the PSNR of CDnCNN-B (Table VI, σ = 15), 34.25 here and 34.75 in print, 0.50 apart where 0.05 "
-        "is allowed."
+        "1 does not hold: the PSNR of CDnCNN-B (Table VI, σ = 15), 34.25 here and 34.75 in print, 0.50 apart where "
+        "0.05 is allowed."
     ) in verdict
     assert "Of the other 1 nothing can be told: 1 because other images" in verdict
 
@@ -273,7 +273,7 @@ def test_cells_that_are_not_there_are_found_while_the_file_is_known(results):
     content = json.loads(path.read_text(encoding="utf-8"))
     content["blocks"][0][0]["cells"][0] = 999
     write_json(path, content)
-    with pytest.raises(UsaidError, match="table_6.json: not a file of this version"):
+    with pytest.raises(UsaidError, match=r"table_6\.json: not a file of this version"):
         page_of(results)
 
 
