@@ -66,7 +66,10 @@ def judged(tables: Iterable[str | Path]) -> list[Judged]:
     found = []
     for number, entries in groupby(all_published(), key=lambda entry: entry.table):
         cells, reason = _cells(files.get(f"table_{number}"))
-        found += [_judged(entry, cells.get((entry.group, entry.metric, _column(entry))), reason) for entry in entries]
+        found += [
+            _judged(entry, cells.get((entry.group, entry.metric, column_of(entry.metric, entry.denoiser))), reason)
+            for entry in entries
+        ]
     return found
 
 
@@ -88,11 +91,11 @@ def _cells(file: Path | None) -> tuple[_Cells, str]:
     return cells, "not in our table"
 
 
-def _column(entry: Published) -> str:
-    """The column of a number in our table: a p-value stands in that of the denoiser that is compared."""
-    if not entry.metric.endswith(OF_TWO):
-        return entry.denoiser
-    return next(name for name in entry.denoiser.split("_vs_") if name != COMPARED)
+def column_of(metric: str, denoiser: str) -> str:
+    """The column of a printed number in our table: a p-value stands in that of the denoiser that is compared."""
+    if not metric.endswith(OF_TWO):
+        return denoiser
+    return next(name for name in denoiser.split("_vs_") if name != COMPARED)
 
 
 def _judged(entry: Published, cell: Mapping[str, str] | None, reason: str) -> Judged:
