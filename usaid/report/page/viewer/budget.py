@@ -33,17 +33,15 @@ def within_budget(
     """
     store = PixelStore()
     taken: list[list[Scene]] = [[] for _ in experiments]
-    for index, scene in _in_turn(
-        [(index, scene) for scene in _ordered(e.scenes)] for index, e in enumerate(experiments)
-    ):
+    orders = [[(index, scene) for scene in _ordered(one.scenes)] for index, one in enumerate(experiments)]
+    for index, scene in _in_turn(orders):
         if store.add_within(budget, *scene.pictures.values()):
             taken[index].append(scene)
-        elif not any(taken):
-            taken[index].append(_in_part(scene, store, budget))
-            break
-        else:
-            break
-    return tuple(tuple(scene for scene in scenes if scene.pictures) for scenes in taken), store
+            continue
+        if not any(taken) and (part := _in_part(scene, store, budget)).pictures:
+            taken[index].append(part)
+        break
+    return tuple(map(tuple, taken)), store
 
 
 def _in_part(scene: Scene, store: PixelStore, budget: int) -> Scene:

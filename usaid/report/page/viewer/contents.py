@@ -34,13 +34,13 @@ def contents_of(
 
 
 def _experiment(experiment: Experiment, scenes: Sequence[Scene], store: PixelStore) -> dict[str, Any]:
+    taken = {scene.benchmark for scene in scenes}
+    benchmarks = dict.fromkeys(scene.benchmark for scene in experiment.scenes if scene.benchmark in taken)
     return {
         "name": experiment.source.name,
         "title": experiment.source.title,
         "denoisers": [{"name": name, "title": title} for name, title in experiment.titles.items()],
-        "benchmarks": [
-            {"name": name, "title": _title(name)} for name in dict.fromkeys(one.benchmark for one in scenes)
-        ],
+        "benchmarks": [{"name": name, "title": _title(name)} for name in benchmarks],
         "scenes": [_scene(scene, store) for scene in sorted(scenes, key=lambda one: (one.image_id, one.sigma))],
     }
 
@@ -84,7 +84,7 @@ def _number(value: float | None) -> float | str | None:
 
 
 def _metric(convention: str) -> dict[str, Any]:
-    """How a score is printed: as the card of its metric says, which is that of this convention or of this first word."""
+    """How a score is printed: as the card of its metric says; if no card has the convention, that of its first word."""
     cards = [card for card in METRICS.values() if convention in {own.name for own in card.conventions}]
     card = next(iter(cards), METRICS.get(convention.partition("_")[0]))
     shown = {"title": convention, "unit": "", "digits": 4, "scale": 1.0, "better": ""}

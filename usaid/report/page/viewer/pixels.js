@@ -13,8 +13,13 @@ function pixelsOf(number) {
 
 async function decode(type, base64) {
   const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
-  const bitmap = await createImageBitmap(new Blob([bytes], { type }), { colorSpaceConversion: "none", premultiplyAlpha: "none" });
-  const context = contextOf(Object.assign(document.createElement("canvas"), { width: bitmap.width, height: bitmap.height }));
+  const bitmap = await createImageBitmap(new Blob([bytes], { type }), {
+    colorSpaceConversion: "none",
+    premultiplyAlpha: "none",
+  });
+  const context = contextOf(
+    Object.assign(document.createElement("canvas"), { width: bitmap.width, height: bitmap.height }),
+  );
   context.drawImage(bitmap, 0, 0);
   const pixels = context.getImageData(0, 0, bitmap.width, bitmap.height);
   bitmap.close();
@@ -40,11 +45,15 @@ function clear(canvas) {
 function difference(left, right, isSigned, scale) {
   const map = new ImageData(left.width, left.height);
   const [a, b, out] = [left.data, right.data, map.data];
-  const below = [0, 90, 181], middle = [247, 247, 247], above = [194, 88, 0];
+  const below = [0, 90, 181];
+  const middle = [247, 247, 247];
+  const above = [194, 88, 0];
   const found = { sum: 0, largest: 0, beyond: 0, pixels: a.length / 4 };
   for (let i = 0; i < a.length; i += 4) {
     const value = differenceAt(a, b, i, isSigned);
-    const size = Math.abs(value), share = Math.min(size / scale, 1), end = value < 0 ? below : above;
+    const size = Math.abs(value);
+    const share = Math.min(size / scale, 1);
+    const end = value < 0 ? below : above;
     for (let c = 0; c < 3; c++)
       out[i + c] = Math.round(isSigned ? middle[c] + share * (end[c] - middle[c]) : 255 * share);
     out[i + 3] = 255;
@@ -57,7 +66,9 @@ function difference(left, right, isSigned, scale) {
 
 function differenceAt(a, b, i, isSigned) {
   const [red, green, blue] = [b[i] - a[i], b[i + 1] - a[i + 1], b[i + 2] - a[i + 2]];
-  return isSigned ? (299 * red + 587 * green + 114 * blue) / 1000 : (Math.abs(red) + Math.abs(green) + Math.abs(blue)) / 3;
+  return isSigned
+    ? (299 * red + 587 * green + 114 * blue) / 1000
+    : (Math.abs(red) + Math.abs(green) + Math.abs(blue)) / 3;
 }
 
 /* ---- label maps */
@@ -92,7 +103,7 @@ function painted(labels, classes, [left, top, width, height]) {
 }
 
 function className(number, classes) {
-  return number === 255 ? "none (void)" : classes[number] ?? `class ${number}`;
+  return number === 255 ? "none (void)" : (classes[number] ?? `class ${number}`);
 }
 
 /* ---- boxes: left, top, width, height */

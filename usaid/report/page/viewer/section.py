@@ -38,7 +38,7 @@ def viewer_section(experiments: Sequence[ViewerSource], budget: int = BUDGET) ->
 
 def viewer_script() -> str:
     """The script that the section needs, for a ``<script>`` behind it; without the section's images it does nothing."""
-    parts = "\n".join(_text(name) for name in ("pixels.js", "viewer.js"))
+    parts = "\n".join(_text(name) for name in ("pixels.js", "drawing.js", "viewer.js"))
     return f'"use strict";\nif (document.getElementById("viewer-data")) (() => {{\n{parts}}})();\n'
 
 
