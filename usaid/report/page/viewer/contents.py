@@ -79,8 +79,10 @@ def _seen(seen: Seen | None, store: PixelStore) -> dict[str, Any] | None:
 
 
 def _number(value: float | None) -> float | str | None:
-    """A score in JSON, which has no infinity."""
-    return value if value is None or math.isfinite(value) else str(value)
+    """A score in JSON, which has no infinity: there it is the text that scripts read as one."""
+    if value is None or math.isnan(value):
+        return None
+    return value if math.isfinite(value) else "Infinity" if value > 0 else "-Infinity"
 
 
 def _metric(convention: str) -> dict[str, Any]:

@@ -75,7 +75,7 @@ def test_label_maps_boxes_and_scores_are_those_of_the_archives(released):
     assert coco["pictures"]["noisy"]["seen"]["boxes"] == [[*box] for box in detected("noisy").seen.boxes]
     assert coco["truth"]["boxes"][0][-1] is None
     assert voc["pictures"]["noisy"]["scores"] == {"miou_per_image": 1.25}
-    assert coco["pictures"]["clean"]["scores"]["psnr_rgb_float"] == "inf"
+    assert coco["pictures"]["clean"]["scores"]["psnr_rgb_float"] == "Infinity"
 
 
 def test_scores_are_printed_as_the_cards_of_their_metrics_say(released):
