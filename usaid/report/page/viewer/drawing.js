@@ -95,10 +95,6 @@ async function drawOverlay(stage, seen, window, isCurrent) {
   boxes.replaceChildren(...(seen?.boxes ?? []).flatMap((box) => boxElements(box, window)));
 }
 
-function boxCount(boxes) {
-  return `${boxes.filter((box) => touches(box, scene.window)).length} of ${boxes.length} boxes reach into the window`;
-}
-
 function boxElements(object, [x, y, w, h]) {
   if (!touches(object, [x, y, w, h])) return [];
   const [left, top, width, height, label, score] = object;
@@ -107,36 +103,52 @@ function boxElements(object, [x, y, w, h]) {
   for (const [name, share] of Object.entries(place)) box.style[name] = `${100 * share}%`;
   box.style.setProperty("--viewer-box", colourOfName(label));
   if (score === null) box.dataset.true = "";
-  const text = make("span", score === null ? `${label} (true)` : `${label} ${score.toFixed(2)}`, "viewer-box-label");
+  const text = make("span", boxText(object), "viewer-box-label");
   text.style.left = `${100 * Math.max(0, place.left)}%`;
   text.style.top = `${100 * Math.max(0, place.top)}%`;
   return [box, text];
 }
 
-async function drawClasses() {
+function boxText([, , , , label, score]) {
+  return score === null ? `${label} (true)` : `${label} ${score.toFixed(2)}`;
+}
+
+/* What the colours stand for: the classes that occur, and all boxes. */
+async function drawLegend() {
   const overlays = [0, 1].map(overlayOf);
-  const own = scene;
-  const both = shown;
+  const own = shown;
   const found = new Map();
   for (const seen of overlays.filter((one) => one && one.labels !== null)) {
     const labels = await pixelsOf(seen.labels);
     for (let i = 0; i < labels.data.length; i += 4) found.set(labels.data[i], seen.classes);
   }
-  if (scene !== own || shown !== both) return;
-  const boxes = overlays.map((seen, side) => seen?.boxes && `${overlayName(side)}: ${boxCount(seen.boxes)}`);
+  if (shown !== own) return;
+  const classes = [...found]
+    .sort(([a], [b]) => a - b)
+    .map(([number, names]) => legendItem(cssColourOfClass(number, names), className(number, names)));
+  const isTwice = overlays[0] === overlays[1];
   at("classes").replaceChildren(
-    ...[...new Set(boxes)].filter(Boolean).map((text) => make("li", text)),
-    ...[...found]
-      .sort(([a], [b]) => a - b)
-      .map(([number, classes]) => {
-        const item = make("li");
-        const [red, green, blue, opacity] = colourOfClass(number, classes);
-        const patch = make("i");
-        patch.style.background = opacity ? `rgb(${red} ${green} ${blue})` : "none";
-        item.append(patch, className(number, classes));
-        return item;
-      }),
+    ...classes,
+    ...overlays.slice(isTwice).flatMap((seen, i) => boxItems(seen, i + isTwice)),
   );
+}
+
+function boxItems(seen, side) {
+  if (!seen?.boxes) return [];
+  const inside = seen.boxes.filter((box) => touches(box, scene.window)).length;
+  const text = `Boxes in ${overlayName(side)} (${inside} of ${seen.boxes.length} reach into the window):`;
+  return [
+    make("li", text, "viewer-heading"),
+    ...seen.boxes.map((box) => legendItem(colourOfName(box[4]), boxText(box))),
+  ];
+}
+
+function legendItem(colour, text) {
+  const item = make("li");
+  const patch = make("i");
+  patch.style.background = colour;
+  item.append(patch, text);
+  return item;
 }
 
 /* ---- what is drawn */
@@ -184,7 +196,7 @@ function drawOverviews() {
       await drawOverlay(whole, overlays[side], [0, 0, width, height], isCurrent);
     });
   });
-  drawClasses();
+  drawLegend();
 }
 
 function overlayName(side) {
@@ -226,7 +238,7 @@ function drawStrip() {
 function drawScores() {
   const [left, right] = shown.map((name) => scene.pictures[name].scores);
   const head = ["Metric", ...titles(), "right \u2212 left"].map((text) =>
-    Object.assign(make("th", text), { scope: "col" }),
+    Object.assign(make("th", text), { scope: "col", title: text }),
   );
   at("scores").tHead.rows[0].replaceChildren(...head);
   const names = Object.keys(DATA.metrics).filter((name) => name in left || name in right);

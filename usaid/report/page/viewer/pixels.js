@@ -87,6 +87,11 @@ function colourOfClass(number, classes) {
   return [...colourOf(number + 1), 255];
 }
 
+function cssColourOfClass(number, classes) {
+  const [red, green, blue, opacity] = colourOfClass(number, classes);
+  return opacity ? `rgb(${red} ${green} ${blue})` : "none";
+}
+
 function colourOfName(name) {
   const number = [...name].reduce((sum, character) => (31 * sum + character.codePointAt(0)) % 997, 7);
   return `hsl(${(number * 137) % 360} 85% 62%)`;
