@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from kept_archives import SIDE, TITLES, WINDOW, archives, host_page, noise, picture, seen_by, segmented, whole
+from kept_archives import SIDE, SIZE, TITLES, WINDOW, archives, host_page, noise, picture, seen_by, segmented, whole
 from PIL import Image
 
 from usaid.report.page.viewer.sources import ViewerSource
@@ -355,8 +355,10 @@ def test_scores_are_those_of_both_and_their_difference(opened):
     assert page.locator("#viewer-scores thead th").all_inner_texts() == ["Metric", "CDnCNN-B", "U-SAID", "right − left"]
     assert page.locator("#viewer-scores tbody tr:first-child td").all_inner_texts() == ["28.00", "26.00", "−2.00"]
     assert "PSNR (dB), higher is better" in page.inner_text("#viewer-scores")
+    choose(page, "right", "cdncnn_b")
+    assert page.locator("#viewer-scores tbody tr:first-child td").all_inner_texts() == ["28.00", "28.00", "0.00"]
     choose(page, "left", "clean")
-    assert page.locator("#viewer-scores tbody tr:first-child td").all_inner_texts() == ["infinite", "26.00", "–"]
+    assert page.locator("#viewer-scores tbody tr:first-child td").all_inner_texts() == ["infinite", "28.00", "–"]
 
 
 @pytest.mark.parametrize("names", [("clean", "mine"), ("clean", "noisy", "u_said"), ("mine",), ("clean", "cdncnn_b")])
@@ -407,3 +409,13 @@ def test_both_sides_are_printed_beside_each_other(opened):
     assert left["width"] == pytest.approx(right["width"], abs=1)
     assert page.locator("#viewer-layer-right").evaluate("e => getComputedStyle(e).clipPath") == "none"
     assert page.locator("#viewer-left").is_hidden()
+
+
+def test_a_whole_image_may_be_kept(opened, tmp_path):
+    whole_window = {"window": Window(0, 0, *SIZE), "pixels": np.tile(noise(1), (2, 2, 1))[: SIZE[1], : SIZE[0]]}
+    kept = {name: [picture(name, **whole_window, seen=seen_by(name))] for name in TITLES}
+    page = opened(ViewerSource("whole", "Whole", archives(tmp_path, kept)))
+    np.testing.assert_array_equal(pixels(page, LEFT), whole_window["pixels"])
+    assert "at sigma 25: the whole image, of 96 × 72." in page.inner_text("#viewer-status")
+    choose(page, "over-right", "prediction")
+    assert pixels(page, "#viewer-layer-right .viewer-labels").shape == (SIZE[1], SIZE[0], 3)

@@ -53,7 +53,7 @@ function drawDifference() {
   const isSigned = select.mode.value === "signed";
   const scale = Number(select.scale.value);
   const [low, half, high] = isSigned
-    ? [`-${scale}: right darker`, "0", `+${scale}: right brighter`]
+    ? [`\u2212${scale}: right darker`, "0", `+${scale}: right brighter`]
     : ["0", `${scale / 2}`, `${scale} of 255`];
   [low, half, high].forEach((text, index) => {
     at("legend").querySelectorAll(".viewer-ends span")[index].textContent = text;
@@ -101,12 +101,19 @@ function boxElements(object, [x, y, w, h]) {
   const box = make("div", "", "viewer-box");
   const place = { left: (left - x) / w, top: (top - y) / h, width: width / w, height: height / h };
   for (const [name, share] of Object.entries(place)) box.style[name] = `${100 * share}%`;
-  box.style.setProperty("--viewer-box", colourOfName(label));
+  box.style.setProperty("--viewer-box", colourOfLabel(label));
   if (score === null) box.dataset.true = "";
   const text = make("span", boxText(object), "viewer-box-label");
   text.style.left = `${100 * Math.max(0, place.left)}%`;
   text.style.top = `${100 * Math.max(0, place.top)}%`;
   return [box, text];
+}
+
+/* Labels of an image are as far apart in hue as their number allows. */
+function colourOfLabel(label) {
+  const seen = [scene.truth, ...Object.values(scene.pictures).map((picture) => picture.seen)];
+  const labels = [...new Set(seen.flatMap((one) => one?.boxes ?? []).map((box) => box[4]))].sort();
+  return `hsl(${(360 * labels.indexOf(label)) / labels.length} 90% 62%)`;
 }
 
 function boxText([, , , , label, score]) {
@@ -139,7 +146,7 @@ function boxItems(seen, side) {
   const text = `Boxes in ${overlayName(side)} (${inside} of ${seen.boxes.length} reach into the window):`;
   return [
     make("li", text, "viewer-heading"),
-    ...seen.boxes.map((box) => legendItem(colourOfName(box[4]), boxText(box))),
+    ...seen.boxes.map((box) => legendItem(colourOfLabel(box[4]), boxText(box))),
   ];
 }
 

@@ -92,18 +92,12 @@ function cssColourOfClass(number, classes) {
   return opacity ? `rgb(${red} ${green} ${blue})` : "none";
 }
 
-function colourOfName(name) {
-  const number = [...name].reduce((sum, character) => (31 * sum + character.codePointAt(0)) % 997, 7);
-  return `hsl(${(number * 137) % 360} 85% 62%)`;
-}
-
 function painted(labels, classes, [left, top, width, height]) {
   const image = new ImageData(width, height);
+  const colours = Array.from({ length: 256 }, (_, number) => colourOfClass(number, classes));
   for (let y = 0; y < height; y++)
-    for (let x = 0; x < width; x++) {
-      const label = labels.data[4 * ((top + y) * labels.width + left + x)];
-      image.data.set(colourOfClass(label, classes), 4 * (y * width + x));
-    }
+    for (let x = 0; x < width; x++)
+      image.data.set(colours[labels.data[4 * ((top + y) * labels.width + left + x)]], 4 * (y * width + x));
   return image;
 }
 
@@ -123,5 +117,6 @@ function scoreText(value, metric, sign = "") {
   if (value === null || value === undefined || Number.isNaN(Number(value))) return "undefined";
   const number = Number(value) * metric.scale;
   const text = Number.isFinite(number) ? Math.abs(number).toFixed(metric.digits) : "infinite";
+  if (Number(text) === 0) return text;
   return (number < 0 ? "\u2212" : sign) + text;
 }
