@@ -5,6 +5,7 @@ only learns what other jobs would be told.
 """
 
 from functools import cached_property
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,10 @@ from usaid.paper.layouts import TABLES
 from usaid.registries import METRICS
 from usaid.report.figures import DENOISERS, FIGURES
 from usaid.segmentation.supervisions import SUPERVISIONS
+
+PAGE = "usaid.report.page"
+LOOKS = (".css", ".html", ".j2", ".js")
+"""What its templates, styles and scripts are."""
 
 READ_BESIDE = ("tables/verdicts.csv", "claims.csv")
 """Of another experiment in the report: what changes whenever any of its scores does."""
@@ -74,6 +79,7 @@ class Dag(Tables):
             "beside": [path for path in beside if Path(path).is_file()],
         }
         metrics = distinct(name for spec in TABLES.values() for name in spec.metrics if name in METRICS)
-        cards, looks = [METRICS[name] for name in metrics], PAGE_FILES
-        code = hash_of_code("usaid.report.page.write", cards=cards, package_data=looks)
+        cards, package = [METRICS[name] for name in metrics], Path(str(resources.files(PAGE)))
+        looks = [f"{PAGE}:{path.relative_to(package)}" for path in package.rglob("*.*") if path.suffix in LOOKS]
+        code = hash_of_code(f"{PAGE}.write", cards=cards, package_data=looks)
         return Job(files, {"beside": [*self.experiment.report_beside]}, code)

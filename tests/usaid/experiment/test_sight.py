@@ -6,8 +6,8 @@ import pytest
 
 from usaid.errors import UsaidError
 from usaid.experiment.experiment import Experiment
-from usaid.experiment.reading import checked_experiment
 from usaid.experiment.kept import ImageOfFigure, benchmarks_kept, images_of_figures, keeps_at, window_side
+from usaid.experiment.reading import checked_experiment
 
 
 def experiment(**keys: Any) -> Experiment:

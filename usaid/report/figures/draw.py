@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from usaid.report.figures import FIGURES
 from usaid.registries import load_object
+from usaid.report.figures import FIGURES
 
 
 def draw_figure(name: str, files: Mapping[str, Sequence[str]], settings: Mapping[str, Any], folder: str | Path) -> None:

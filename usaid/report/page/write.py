@@ -20,7 +20,8 @@ from usaid.report.page.provenance import as_script, numbers_of
 from usaid.report.page.reading import Missing
 from usaid.report.page.tables import Table
 from usaid.report.page.verdict import Verdict, verdict_of
-from usaid.report.page.viewing import PLACE, Viewing, images_section, viewing
+from usaid.report.page.viewer.section import viewer_script, viewer_style
+from usaid.report.page.viewing import PLACE, images_section
 from usaid.report.page.words import Words, words_of
 from usaid.report.text_files import write_texts
 
@@ -76,23 +77,22 @@ def write_report(folders: Sequence[Path], output: Path) -> None:
             page cannot be written.
     """
     experiments = experiments_of([Path(folder) for folder in folders], Path(output))
-    page = render_page(experiments, viewing())
-    images = images_section(experiments, LARGEST - len(page))
+    page = render_page(experiments)
+    images = images_section(experiments, LARGEST - len(page.encode()))
     write_texts({Path(output): _NO_TEXT.sub("\ufffd", page.replace(PLACE, images, 1))})
 
 
-def render_page(experiments: Sequence[Experiment], viewer: Viewing) -> str:
+def render_page(experiments: Sequence[Experiment]) -> str:
     """The page as HTML, with :data:`usaid.report.page.viewing.PLACE` where its images are to stand.
 
     Args:
         experiments: the first is the main one.
-        viewer: what its images need.
     """
     words = words_of(table for one in experiments for _, table in one.tables if isinstance(table, Table))
-    scripts = [*(_text(f"scripts/{name}.js") for name in SCRIPTS), *viewer.scripts]
+    scripts = [*(_text(f"scripts/{name}.js") for name in SCRIPTS), viewer_script()]
     content: Mapping[str, Any] = {
         "policy": _policy(scripts),
-        "css": _text("page.css") + viewer.css,
+        "css": _text("page.css") + viewer_style(),
         "scripts": scripts,
         "sections": SECTIONS,
         "experiments": [_shown(one, words) for one in experiments],

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from kept_archives import (
+from figure_archives import (
     DEVIATION,
     PERSON,
     TITLES,
