@@ -1,5 +1,7 @@
 """Texts of a figure that have to fit beside and below its pictures: measured as they will be drawn."""
 
+from collections.abc import Iterator
+
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
@@ -23,28 +25,37 @@ def lines_of(text: str, width: float, size: float, most: int = 1000) -> tuple[st
         most: lines; what does not fit is left out, which ``…`` says.
     """
     lines: list[str] = []
-    words = text.split()
-    for index, word in enumerate(words):
-        joined = f"{lines[-1]} {word}" if lines else word
+    pieces = [piece for word in text.split() for piece in _pieces(word, width, size)]
+    for index, piece in enumerate(pieces):
+        joined = f"{lines[-1]} {piece}" if lines else piece
         if lines and width_of(joined, size) <= width:
             lines[-1] = joined
         elif len(lines) < most:
-            lines.append(_shortened(word, width, size))
+            lines.append(piece)
         else:
-            lines[-1] = _shortened(" ".join([lines[-1], *words[index:]]), width, size)
+            rest = " ".join([lines[-1], *pieces[index:]])
+            lines[-1] = f"{rest[: _n_that_fit(rest, width, size, end='…')]}…"
             break
     return tuple(lines)
 
 
-def _shortened(text: str, width: float, size: float) -> str:
-    """The beginning of a text that fits."""
-    if width_of(text, size) <= width:
-        return text
-    fits, too_long = 0, len(text)
-    while too_long - fits > 1:
-        middle = (fits + too_long) // 2
-        if width_of(f"{text[:middle]}…", size) <= width:
-            fits = middle
+def _pieces(word: str, width: float, size: float) -> Iterator[str]:
+    """A word, in parts that fit a line."""
+    while word and width_of(word, size) > width:
+        n = max(1, _n_that_fit(word, width, size))
+        yield word[:n]
+        word = word[n:]
+    if word:
+        yield word
+
+
+def _n_that_fit(text: str, width: float, size: float, end: str = "") -> int:
+    """How many of the first letters fit a line with ``end`` behind them, of a text that is too long for it."""
+    fit, too_many = 0, len(text)
+    while too_many - fit > 1:
+        middle = (fit + too_many) // 2
+        if width_of(text[:middle] + end, size) <= width:
+            fit = middle
         else:
-            too_long = middle
-    return f"{text[:fits]}…"
+            too_many = middle
+    return fit
