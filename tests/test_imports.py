@@ -147,7 +147,7 @@ def test_reports_import_nothing_heavy_before_they_are_made(package, graph):
     assert imported("\n".join(f"import {module}" for module in modules)) == set()
 
 
-@pytest.mark.parametrize("figure", ["3", "4", "5"])
+@pytest.mark.parametrize("figure", ["3", "4", "5", "reproduction", "differences", "sigma"])
 def test_a_figure_needs_matplotlib(figure):
     assert imported(f"import {FIGURES}.figure_{figure}") == {"matplotlib"}
 

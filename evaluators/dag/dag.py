@@ -67,7 +67,7 @@ class Dag(Tables):
         return {} if settings is None else settings.model_dump(mode="json")
 
     def report(self) -> Job:
-        """Tables with what they are made from, claims, statistics, figures, images for the viewer, other experiments."""
+        """Tables, pages, figures, images for the viewer, and what other experiments stand beside."""
         tables = [str(Path(table).with_suffix(".json")) for table in self.table_files]
         beside = [f"{folder}/{file}" for folder in self.experiment.report_beside for file in READ_BESIDE]
         files = {

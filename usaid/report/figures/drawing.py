@@ -98,15 +98,15 @@ _METADATA: Mapping[str, dict[str, None]] = {"png": {"Software": None}, "pdf": {"
 """Without the time of writing: the same data give the same bytes."""
 
 
-def save(figure: Figure, stem: str | Path) -> None:
-    """Write a figure as ``<stem>.png`` (300 dots an inch) and ``<stem>.pdf``; called inside :func:`drawing`.
+def save(figure: Figure, stem: str | Path, dpi: float = 300) -> None:
+    """Write a figure as ``<stem>.png``, so many dots an inch, and ``<stem>.pdf``; called inside :func:`drawing`.
 
     Raises:
         UsaidError: they cannot be written.
     """
     for suffix, metadata in _METADATA.items():
         with written_atomically(Path(f"{stem}.{suffix}")) as temporary:
-            figure.savefig(temporary, format=suffix, metadata=metadata, dpi=300)
+            figure.savefig(temporary, format=suffix, metadata=metadata, dpi=dpi)
 
 
 def plain(text: str, longest: int | None = None) -> str:

@@ -7,10 +7,10 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from usaid.paper.figures import COLUMNS, figure_notes, how_told, printed_rows
-from usaid.report.figures.drawing import drawing
+from usaid.report.figures.drawing import drawing, save
 from usaid.report.figures.label_maps import legend_of, panel_of_labels
 from usaid.report.figures.panels import Grid, Panel, Row, fitted, panel_of
-from usaid.report.figures.sheet import save_sheet, sheet
+from usaid.report.figures.sheet import sheet
 from usaid.report.figures.shown import CLEAN, Number, Shown, as_text, csv_of, rows_of
 from usaid.report.tables.titles import sigma_name
 from usaid.report.text_files import write_texts
@@ -41,7 +41,8 @@ def write_figure_3(
     images = rows_of(settings)
     numbers = shown.numbers(images, {"miou": (CONVENTION,)})
     with drawing():
-        save_sheet(draw_figure_3(shown, images, numbers), Path(folder, "figure_3"))
+        figure = draw_figure_3(shown, images, numbers)
+        save(figure, Path(folder, "figure_3"), figure.dpi)
     write_texts({Path(folder, "figure_3.csv"): csv_of(numbers)})
 
 

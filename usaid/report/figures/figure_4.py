@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from usaid.errors import UsaidError
 from usaid.paper.figures import COLUMNS
 from usaid.report.figures import kodak
-from usaid.report.figures.drawing import drawing
+from usaid.report.figures.drawing import drawing, save
 from usaid.report.figures.panels import Grid, Panel, Row, fitted, magnified, panel_of
-from usaid.report.figures.sheet import save_sheet, sheet
+from usaid.report.figures.sheet import sheet
 from usaid.report.figures.shown import CLEAN, GROUND_TRUTH, Number, Shown, csv_of
 from usaid.report.tables.titles import sigma_name
 from usaid.report.text_files import write_texts
@@ -46,7 +46,8 @@ def write_figure_4(
     numbers = kodak.numbers_of(shown, {sigma: image_id})
     zoom = Window(*settings["zoom"])
     with drawing():
-        save_sheet(draw_figure_4(shown, numbers, (image_id, sigma), zoom), Path(folder, "figure_4"))
+        figure = draw_figure_4(shown, numbers, (image_id, sigma), zoom)
+        save(figure, Path(folder, "figure_4"), figure.dpi)
     write_texts({Path(folder, "figure_4.csv"): csv_of(numbers)})
 
 

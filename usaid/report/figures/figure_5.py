@@ -8,9 +8,9 @@ from matplotlib.figure import Figure
 
 from usaid.paper.figures import COLUMNS
 from usaid.report.figures import kodak
-from usaid.report.figures.drawing import drawing
+from usaid.report.figures.drawing import drawing, save
 from usaid.report.figures.panels import Grid, Panel, Row, fitted, panel_of
-from usaid.report.figures.sheet import save_sheet, sheet
+from usaid.report.figures.sheet import sheet
 from usaid.report.figures.shown import CLEAN, GROUND_TRUTH, Number, Shown, csv_of, rows_of
 from usaid.report.tables.titles import sigma_name
 from usaid.report.text_files import write_texts
@@ -40,7 +40,8 @@ def write_figure_5(
     images = rows_of(settings)
     numbers = kodak.numbers_of(shown, images)
     with drawing():
-        save_sheet(draw_figure_5(shown, images, numbers), Path(folder, "figure_5"))
+        figure = draw_figure_5(shown, images, numbers)
+        save(figure, Path(folder, "figure_5"), figure.dpi)
     write_texts({Path(folder, "figure_5.csv"): csv_of(numbers)})
 
 

@@ -46,7 +46,7 @@ MOST_ROWS = 8
 MOST_DOTS = 400
 """Images that are drawn as dots; of more the quantiles alone."""
 
-_LONGEST = 20
+_LONGEST = 18
 """Characters of a denoiser's title that are drawn."""
 
 _BETTER = "#DFECE3"
@@ -140,7 +140,15 @@ def _draw_head(figure: Figure, of: Iterable[str], sigma: float) -> None:
     }
     paper: dict[str, Any] = {"marker": "|", "markersize": 10, "markeredgewidth": 1.3, "linestyle": "", "label": "print"}
     key = [
-        Line2D([], [], color="#777777", marker=".", linewidth=3, alpha=0.5, label="images: dots, middle half, 90 %"),
+        Line2D(
+            [],
+            [],
+            color="#777777",
+            marker=".",
+            linewidth=3,
+            alpha=0.5,
+            label="images: dots (98 % in view), middle half, 90 %",
+        ),
         *(Line2D([], [], color="black", **own) for own in (mean, paper)),
         Patch(facecolor=_BETTER, edgecolor="#BBBBBB", linewidth=0.4, label=f"where {better} is better"),
     ]
@@ -173,10 +181,22 @@ def _set_up(axes: Axes, panel: Panel, other_sigma: str) -> None:
     axes.set_xlim(low, high)
     axes.axvspan(*((0, high) if panel.metric.better == "higher" else (low, 0)), color=_BETTER, zorder=0)
     axes.axvline(0, color="#888888", linewidth=0.8, zorder=0.5)
-    axes.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
+    axes.set_xticks(_ticks(low, high))
     axes.tick_params(labelsize=6.5, length=2, pad=2)
     axes.tick_params(axis="y", length=0, labelsize=7)
     axes.spines[["top", "right", "left"]].set_visible(False)
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Two or three round numbers, 0 among them, whose labels do not run into those of the next panel."""
+    room = 0.1 * (high - low)
+    ticks: list[float] = []
+    for bins in range(2, 9):
+        values = MaxNLocator(bins, steps=[1, 2, 5, 10]).tick_values(low, high)
+        ticks = [value for value in values if low + room < value < high - room or value == 0]
+        if len(ticks) > 1:
+            break
+    return ticks
 
 
 def _limits(differences: Sequence[Difference]) -> tuple[float, float]:

@@ -6,9 +6,9 @@ import numpy as np
 from matplotlib.patches import Patch
 
 from usaid.datasets.voc2012 import COLOURS, VOID
-from usaid.report.figures.drawing import plain
+from usaid.report.figures.drawing import GREY, plain
 from usaid.report.figures.panels import Grid, Panel, Word, fitted_labels
-from usaid.report.figures.sheet import GREY, SMALL
+from usaid.report.figures.sheet import SMALL
 from usaid.report.figures.texts import LINE, width_of
 from usaid.scores.kept_images import Seen
 

@@ -1,7 +1,6 @@
 """Draws panels, their captions and what stands below them on a page, placed in dots from its upper left corner."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from string import ascii_lowercase
 from typing import Any
 
@@ -9,24 +8,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
-from usaid.files import written_atomically
-from usaid.report.figures.drawing import PAGE, plain
+from usaid.report.figures.drawing import GREY, PAGE, plain
 from usaid.report.figures.panels import GAP, LABEL, MARGIN, Grid, Panel, Row
 from usaid.report.figures.texts import LINE, lines_of
 
 TEXT, SMALL = 7.0, 6.0
 """Font sizes in points: of captions and titles; of what stands below them and on pictures."""
 
-GREY = "#555555"
-"""Of words and lines beside the pictures."""
-
 _PAD = 2.4
 """Between a picture and its caption, in points."""
 
 _LEGEND_COLUMNS = 8
-
-_METADATA: dict[str, dict[str, None]] = {"png": {"Software": None}, "pdf": {"CreationDate": None}}
-"""Without the time of writing: the same pictures give the same bytes."""
 
 
 def sheet(
@@ -59,17 +51,6 @@ def sheet(
         canvas.legend(legend, under_titles)
     canvas.lines(foot, grid.dots(MARGIN), under_legend, SMALL, ha="left", color=GREY)
     return canvas.figure
-
-
-def save_sheet(figure: Figure, stem: str | Path) -> None:
-    """Write a figure as ``<stem>.png``, whose dots are those of its pictures, and ``<stem>.pdf``.
-
-    Raises:
-        UsaidError: they cannot be written.
-    """
-    for suffix, metadata in _METADATA.items():
-        with written_atomically(Path(f"{stem}.{suffix}")) as temporary:
-            figure.savefig(temporary, format=suffix, metadata=metadata, dpi=figure.dpi)
 
 
 def _height(row: Row, grid: Grid) -> int:
