@@ -355,6 +355,7 @@ def test_scores_are_those_of_both_and_their_difference(opened):
     assert page.locator("#viewer-scores thead th").all_inner_texts() == ["Metric", "CDnCNN-B", "U-SAID", "right − left"]
     assert page.locator("#viewer-scores tbody tr:first-child td").all_inner_texts() == ["28.00", "26.00", "−2.00"]
     assert "PSNR (dB), higher is better" in page.inner_text("#viewer-scores")
+    assert "PSNR: psnr_rgb_float, output clamped" in page.inner_text("#viewer-conventions")
     choose(page, "right", "cdncnn_b")
     assert page.locator("#viewer-scores tbody tr:first-child td").all_inner_texts() == ["28.00", "28.00", "0.00"]
     choose(page, "left", "clean")
@@ -391,8 +392,11 @@ def test_axe_finds_nothing(opened, scheme, width):
     assert [(one["id"], [node["html"][:100] for node in one["nodes"]]) for one in found] == []
 
 
-def test_at_360_pixels_nothing_is_wider_than_the_page(opened):
-    page = opened(viewport={"width": 360, "height": 700})
+@pytest.mark.parametrize("title", ["U-SAID", "long" * 40])
+def test_at_360_pixels_nothing_is_wider_than_the_page(opened, tmp_path, title):
+    kept = {name: [picture(name)] for name in TITLES}
+    source = ViewerSource("released", title, archives(tmp_path, kept, u_said=title))
+    page = opened(source, viewport={"width": 360, "height": 700})
     assert page.evaluate("document.documentElement.scrollWidth") == 360
 
 

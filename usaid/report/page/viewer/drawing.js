@@ -256,10 +256,7 @@ function drawScores() {
       const row = make("tr");
       const title = Object.assign(make("th"), { scope: "row" });
       const better = metric.better ? `, ${metric.better} is better` : "";
-      title.append(
-        metric.title + (metric.unit ? ` (${metric.unit})` : "") + better,
-        make("small", name + (metric.explained ? `: ${metric.explained}` : "")),
-      );
+      title.append(metric.title + (metric.unit ? ` (${metric.unit})` : "") + better);
       const change =
         Number.isFinite(left[name]) && Number.isFinite(right[name])
           ? scoreText(right[name] - left[name], metric, "+")
@@ -269,6 +266,12 @@ function drawScores() {
         ...[scoreText(left[name], metric), scoreText(right[name], metric), change].map((text) => make("td", text)),
       );
       return row;
+    }),
+  );
+  at("conventions").replaceChildren(
+    ...names.map((name) => {
+      const { title, explained } = DATA.metrics[name];
+      return make("li", `${title}: ${name}${explained && `, ${explained}`}`);
     }),
   );
   const words = [0, 1].map((side) => [titles()[side], scene.pictures[shown[side]].seen?.text]);
