@@ -7,10 +7,8 @@ from typing import Any
 
 from evaluators.dag.code import Job, code_on, distinct
 from evaluators.dag.scores import Scores
+from evaluators.keeping.asked import CLEAN, benchmarks_kept, entry_of, images_of_figures, window_side
 from usaid.code_hash import hash_of_code
-from usaid.experiment.experiment import DenoiserEntry
-from usaid.experiment.kept import benchmarks_kept, images_of_figures, window_side
-from usaid.experiment.sight import CLEAN
 from usaid.registries import BENCHMARKS
 
 ARCHIVES = ("images", "figures/images")
@@ -69,7 +67,7 @@ class Images(Scores):
         """The choice, images, judges' files, weights, and all of the experiment that pictures depend on."""
         experiment = self.experiment
         benchmarks = [n for n in self.benchmarks_with_images if denoiser in (CLEAN, *experiment.denoisers_of(n))]
-        entry = experiment.denoisers.get(denoiser) or DenoiserEntry(method=CLEAN)
+        entry = entry_of(experiment, denoiser)
         weights = self.weights_of(denoiser) if denoiser in experiment.denoisers else None
         judge_files = {n: experiment.benchmarks[n].judge_file(n, experiment.places) for n in benchmarks}
         judges = {name: None if file is None else os.path.normpath(file) for name, file in judge_files.items()}

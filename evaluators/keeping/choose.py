@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from evaluators.keeping.asked import benchmarks_kept, images_of_figures
 from usaid.datasets.loading import load_for
 from usaid.errors import UsaidError, reason_of
-from usaid.experiment.kept import benchmarks_kept, images_of_figures
 from usaid.failures import failure_in
 from usaid.files import written_atomically
 from usaid.registries import BENCHMARKS

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from evaluators.judge import Judge
+from evaluators.keeping.asked import CLEAN, entry_of, keeps_at, window_side
 from evaluators.keeping.choose import Choice, Chosen, left_out_numbers, read_choice
 from evaluators.keeping.windows import cut, overview_of, window_of
 from evaluators.scoring.job import is_given_clean
@@ -26,9 +27,6 @@ from usaid.denoisers.build import build_denoiser
 from usaid.denoisers.contract import denoised
 from usaid.devices import float32_products, pick_device
 from usaid.errors import UsaidError, is_signal, reason_of
-from usaid.experiment.experiment import DenoiserEntry
-from usaid.experiment.kept import keeps_at, window_side
-from usaid.experiment.sight import CLEAN
 from usaid.failures import failure_in
 from usaid.files import sha256_of_file
 from usaid.provenance import provenance_of_run
@@ -38,7 +36,7 @@ from usaid.scores.kept_images import KeptImages, Picture, Seen, Window, write_ke
 from usaid.tensors import to_uint8, to_unit_range
 
 if TYPE_CHECKING:
-    from usaid.experiment.experiment import Experiment
+    from usaid.experiment.experiment import DenoiserEntry, Experiment
 
 DRAW = 0
 """The noise realisation that is kept."""
@@ -133,7 +131,7 @@ def keep_images(
     Raises:
         UsaidError: weights are missing or wrong, or the denoiser fails.
     """
-    entry = experiment.denoisers.get(denoiser) or DenoiserEntry(method=CLEAN)
+    entry = entry_of(experiment, denoiser)
     if weights is not None:
         require_weights(weights, entry.sha256 if entry.card.importer is None else None)
     with _as_it_was():
@@ -152,7 +150,7 @@ def keep_images(
 
 def _record(
     experiment: "Experiment",
-    entry: DenoiserEntry,
+    entry: "DenoiserEntry",
     method: Denoiser,
     weights: Path | None,
     judges: Judges,

@@ -59,6 +59,8 @@ def all_jobs(jobs: Dag) -> dict[str, Any]:
             for b in benchmarks
             for d in jobs.experiment.draw_denoisers_of(b)
         },
+        **({"choose_images": jobs.choose_images()} if jobs.kept_images else {}),
+        **{f"keep_images {name}": jobs.keep_images(name) for name in jobs.denoisers_with_images},
         **{f"table {name}": jobs.table(name) for name in jobs.tables},
         **{f"statistics_page {benchmark}": jobs.statistics_page(benchmark) for benchmark in benchmarks},
         **{"fit_niqe": jobs.fit_niqe(), "index": jobs.index(), "classes": jobs.classes(), "claims": jobs.claims()},
@@ -506,3 +508,65 @@ def test_any_of():
     assert re.fullmatch(any_of(["noisy", "a.b"]), "a.b")
     assert not re.fullmatch(any_of(["noisy", "a.b"]), "axb")
     assert not re.search(any_of([]), "")
+
+
+KEPT = {
+    "denoisers": {
+        "noisy": {"method": "noisy"},
+        "mlp": {"method": "mlp", "train": {"sigmas": [25]}, "benchmarks": ["kodak_quality"]},
+        "u_said": {"method": "u_said", "weights": "USAID.pth", "benchmarks": ["voc_quality"]},
+    },
+    "benchmarks": {"kodak_quality": {"sigmas": [25]}, "voc_quality": {"sigmas": [25]}},
+    "keep_images": {"benchmarks": ["kodak_quality"], "difference": ["mlp", "noisy"]},
+}
+
+
+class TestImages:
+    def test_nothing_is_kept_unless_asked_for(self):
+        assert dag().kept_images == []
+
+    def test_two_archives_of_each_denoiser_on_a_kept_benchmark_and_of_the_clean_images(self):
+        assert dag(**KEPT).kept_images == [
+            f"results/small/{folder}/{name}.zip"
+            for name in ("clean", "noisy", "mlp")
+            for folder in ("images", "figures/images")
+        ]
+
+    def test_the_scores_of_the_two_decide(self):
+        job = dag(**KEPT).choose_images()
+        assert job.files["scores"] == [
+            f"results/small/scores/kodak_quality/{name}.parquet" for name in ("mlp", "noisy")
+        ]
+        assert job.files["data"] == ["results/small/data/kodak.json"]
+        without = KEPT | {"keep_images": {"benchmarks": ["kodak_quality"]}}
+        assert dag(**without).choose_images().files["scores"] == []
+
+    def test_figures_alone_need_no_scores(self):
+        figures = {"figure_5": {"images": {"15": "kodim15"}}}
+        jobs = dag(**KEPT | {"keep_images": None, "figures": figures})
+        assert jobs.choose_images().files["scores"] == []
+        assert jobs.denoisers_with_images == ["clean", "noisy", "mlp"]
+
+    def test_a_denoiser_waits_for_what_it_needs_and_for_no_scores(self):
+        job = dag(**KEPT).keep_images("mlp")
+        assert job.files["choice"] == ["results/small/images/choice.json"]
+        assert job.files["weights"] == ["results/small/weights/mlp.safetensors"]
+        assert job.files["data"] == ["results/small/data/kodak.json"]
+        assert job.settings["judges"].keys() == {"kodak_quality"}
+        assert dag(**KEPT).keep_images("clean").files["weights"] == []
+
+    def test_a_window_changes_pictures_and_no_choice_and_no_scores(self):
+        narrow = KEPT | {"keep_images": KEPT["keep_images"] | {"window": 64}}
+        one, other = all_jobs(dag(**KEPT)), all_jobs(dag(**narrow))
+        assert {name for name in one if one[name] != other[name]} == {
+            "keep_images clean",
+            "keep_images noisy",
+            "keep_images mlp",
+        }
+
+    def test_a_failed_judge_costs_its_benchmark_alone(self):
+        """It is no input by which the job fails."""
+        part = dag(**KEPT, niqe="niqe_fitted").part_of_images("noisy")
+        assert part["inputs"] == ["results/small/images/choice.json"]
+        assert part["settings"]["judges"] == {"kodak_quality": "results/small/weights/niqe_fitted.npz"}
+        assert "results/small/weights/niqe_fitted.npz" in dag(**KEPT, niqe="niqe_fitted").inputs_of_images()

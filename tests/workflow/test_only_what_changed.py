@@ -142,7 +142,13 @@ TABLE_X = (
 )
 """What follows from scores of a denoiser of Table X on one of its benchmarks: each has statistics over all three."""
 
-WITH_U_SAID = ("table [12456789]", "table 10", "classes", "statistics_page *", "claims", "index")
+ON_KODAK = ("statistics_page kodak_quality", "claims", "index")
+"""What else follows from scores of a baseline, which only Table IV has."""
+
+PICTURES = ("choose_images", "keep_images *")
+"""What follows from scores of U-SAID or CDnCNN-B on a benchmark whose images are kept: others may be chosen."""
+
+WITH_U_SAID = ("table [12456789]", "table 10", "classes", "statistics_page *", "claims", "index", *PICTURES)
 """What follows from scores of U-SAID: it is in all tables that are made from scores."""
 
 OF_THE_THREE = ("cdncnn_b", "cdncnn_b_1", "s_said", "u_said", "u_said_k10", "u_said_k40")
@@ -150,9 +156,12 @@ OF_THE_THREE = ("cdncnn_b", "cdncnn_b_1", "s_said", "u_said", "u_said_k10", "u_s
 
 DETECTOR = (
     *("train_judge coco_detection", "score coco_detection/*", "table 9", "classes"),
-    *("statistics_page coco_detection", "claims", "index"),
+    *("statistics_page coco_detection", "claims", "index", *PICTURES),
 )
 """What depends on the network that detects: its training, and all that follows from its scores."""
+
+OF_DETECTION = (*(f"keep_images {name}" for name in ("noisy", "clean", "cdncnn_b", "cdncnn_b_1", "s_said", "u_said")),)
+"""The pictures of the denoisers that are scored on COCO."""
 
 EDITS = [
     # ------------------------------------------------------------------------------------ trainings
@@ -194,7 +203,7 @@ EDITS = [
     Edit(
         "a baseline",
         {"repository/usaid/denoisers/mc_wnnm/denoiser.py": with_more},
-        ("score kodak_quality/mc_wnnm", "table 4", "statistics_page kodak_quality", "claims", "index"),
+        ("score kodak_quality/mc_wnnm", "keep_images mc_wnnm", "table 4", *ON_KODAK),
     ),
     Edit(
         "a method's citation",
@@ -204,7 +213,7 @@ EDITS = [
     Edit(
         "a method's title",
         {"repository/usaid/denoisers/cbm3d/__init__.py": replaced('title="CBM3D"', 'title="C-BM3D"')},
-        ("score kodak_quality/cbm3d", "table 3", "table 4", "statistics_page kodak_quality", "claims", "index"),
+        ("score kodak_quality/cbm3d", "keep_images cbm3d", "table 3", "table 4", *ON_KODAK),
     ),
     Edit(
         "a data set's title, which stands in its reader's file",
@@ -214,17 +223,20 @@ EDITS = [
     Edit(
         "a reader",
         {"repository/usaid/datasets/kodak.py": with_more},
-        ("score* kodak_quality/*", "table 4", "table 6", *TABLE_X),
+        ("score* kodak_quality/*", "table 4", "table 6", *TABLE_X, *PICTURES),
     ),
     Edit(
         "NIQE",
         {"repository/evaluators/metrics/niqe.py": with_more},
-        ("fit_niqe", "score* *_quality/*", "table [1246]", "statistics_page voc_quality", *TABLE_X),
+        ("fit_niqe", "score* *_quality/*", "table [1246]", "statistics_page voc_quality", *TABLE_X, *PICTURES),
     ),
     Edit(
         "a judge",
         {"repository/evaluators/segmentation/judge.py": with_more},
-        ("score* *_segmentation/*", "table 5", "table 7", "classes", "statistics_page *_segmentation", *TABLE_X),
+        (
+            *("score* *_segmentation/*", "table 5", "table 7", "classes", "statistics_page *_segmentation"),
+            *(*TABLE_X, *PICTURES),
+        ),
     ),
     Edit("the noise", {"repository/usaid/noise.py": with_more}, ("score*", *WITH_U_SAID)),
     # ------------------------------------------------------------------------------------ data that code reads
@@ -250,7 +262,7 @@ EDITS = [
     Edit(
         "a list of ids of the user's",
         {"data/kodak.txt": replaced("$", "kodim02\n")},
-        ("score* kodak_quality/*", "table 4", "table 6", *TABLE_X),
+        ("score* kodak_quality/*", "table 4", "table 6", *TABLE_X, *PICTURES),
     ),
     Edit("how data are fetched", {"repository/usaid/datasets/fetch.py": with_more}),
     Edit("where data are fetched from", {"repository/usaid/datasets/sources/kodak.yaml": with_a_remark}),
@@ -258,22 +270,25 @@ EDITS = [
     Edit(
         "a helper of an own denoiser",
         {"own_helper.py": with_more},
-        ("score* kodak_quality/own", "table 3", "table 4", "table 6", *TABLE_X),
+        ("score* kodak_quality/own", "keep_images own", "table 3", "table 4", "table 6", *TABLE_X),
     ),
     Edit(
         "a file that an own denoiser's options name",
         {"data/table.json": with_a_remark},
-        ("score* kodak_quality/own", "table 4", "table 6", *TABLE_X),
+        ("score* kodak_quality/own", "keep_images own", "table 4", "table 6", *TABLE_X),
     ),
     Edit(
         "a checkpoint",
         {"data/released.pth": with_a_remark},
-        ("import_weights released", "score* kodak_quality/released", "table 4", "table 6", *TABLE_X),
+        (
+            *("import_weights released", "score* kodak_quality/released", "keep_images released"),
+            *("table 4", "table 6", *TABLE_X),
+        ),
     ),
     Edit(
         "a title in the experiment",
         {"experiment.yaml": replaced("method: mc_wnnm", "method: mc_wnnm\n    title: Mine")},
-        ("score kodak_quality/mc_wnnm", "table 4", "statistics_page kodak_quality", "claims", "index"),
+        ("score kodak_quality/mc_wnnm", "keep_images mc_wnnm", "table 4", *ON_KODAK),
     ),
     Edit(
         "the number of noise draws",
@@ -301,7 +316,7 @@ EDITS = [
     Edit(
         "a score of a whole data set",
         {"repository/usaid/scores/confusion.py": with_more},
-        ("table *", "classes", "statistics_page *", "claims", "index"),
+        ("table *", "classes", "statistics_page *", "claims", "index", *PICTURES),
     ),
     Edit(
         "statistics",
@@ -309,6 +324,16 @@ EDITS = [
         ("statistics_page *", "claims", "index"),
     ),
     Edit("a figure", {"repository/usaid/report/figures/figure_2.py": with_more}, ("figure_2_files",)),
+    # ------------------------------------------------------------------------------------ images
+    Edit("the rules that images are chosen by", {"repository/evaluators/keeping/choose.py": with_more}, PICTURES),
+    Edit("how images are kept", {"repository/usaid/scores/kept_images.py": with_more}, ("keep_images *",)),
+    Edit("what a detector shows", {"repository/evaluators/detection/shown.py": with_more}, OF_DETECTION),
+    Edit(
+        "the window",
+        {"experiment.yaml": replaced("keep_images:", "keep_images:\n  window: 64")},
+        ("keep_images *",),
+    ),
+    Edit("the images of a figure", {"experiment.yaml": replaced("kodim04", "kodim06")}, PICTURES),
     # ------------------------------------------------------------------------------------ nothing
     Edit(
         "a new method in the registry",

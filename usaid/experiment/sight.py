@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import AfterValidator, Field
 
@@ -73,6 +73,24 @@ class ZoomedImage(Settings):
     """Left, top, width, height of the part that is shown larger, in pixels of the image."""
 
 
+class ImageOfFigure(NamedTuple):
+    """One image that a figure shows.
+
+    Attributes:
+        figure: ``"figure_4"``.
+        benchmark: whose image and judge.
+        image_id: in the words of its data set.
+        sigma: noise level, 0-255 scale.
+        centre: x and y of the middle of what it shows larger, in pixels; None: it shows the whole image.
+    """
+
+    figure: str
+    benchmark: str
+    image_id: str
+    sigma: float
+    centre: tuple[int, int] | None = None
+
+
 class Figures(Settings):
     """Whole images of the experiment's denoisers for Figures 3, 4 and 5, each left out if its key is."""
 
@@ -82,6 +100,20 @@ class Figures(Settings):
     """A Kodak image, full and zoomed."""
     figure_5: ImagesOfFigure | None = None
     """Three Kodak images at three noise levels."""
+
+    def shown(self) -> list[ImageOfFigure]:
+        """The images that the figures show, in the figures' order."""
+        images: list[ImageOfFigure] = []
+        for figure, benchmark in BENCHMARK_OF_FIGURE.items():
+            settings = getattr(self, figure)
+            if isinstance(settings, ZoomedImage):
+                left, top, width, height = settings.zoom
+                centre = left + width // 2, top + height // 2
+                images.append(ImageOfFigure(figure, benchmark, settings.image, settings.sigma, centre))
+            elif settings is not None:
+                named = sorted((float(sigma), image_id) for sigma, image_id in settings.images.items())
+                images += [ImageOfFigure(figure, benchmark, image_id, sigma) for sigma, image_id in named]
+        return images
 
 
 def check_sight(

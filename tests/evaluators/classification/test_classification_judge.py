@@ -1,6 +1,7 @@
 """The judge of classification: top-1 and top-5 by hand, and what it says of its network."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from torch import nn
 
 from evaluators.classification.judge import ClassificationJudge, make_judge
 from evaluators.classification.network import Classifier, cifar_resnet
+from evaluators.classification.shown import shown
 from evaluators.judge import Judge
 from usaid.checkpoints import write_weights
 from usaid.experiment.experiment import Experiment
@@ -80,3 +82,10 @@ def test_the_papers_network_trained_on_all_images_is_no_deviation(tmp_path):
     write_weights(cifar_resnet(110), path, {"n_images": 50_000})
     settings = {"network": "resnet110", "checkpoint": "net.safetensors", "mean": MEAN, "std": STD}
     assert make_judge("cifar100_classification", experiment(**settings), path, CPU).deviations == []
+
+
+def test_shown_are_the_class_with_its_probability_and_the_true_one():
+    names = SimpleNamespace(class_names=("cat", "dog", "fox"))
+    logits = torch.log(torch.tensor([[0.1, 0.7, 0.2]]))
+    seen, truth = shown(ClassificationJudge(lambda images: logits, {}, []), names, logits, 2)
+    assert (seen.text, truth.text) == ("dog (0.70)", "fox")

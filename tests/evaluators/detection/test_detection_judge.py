@@ -15,6 +15,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from evaluators.detection import judge as detection_judge
+from evaluators.detection import shown as detection_shown
 from evaluators.detection.darknet.cfg import read_cfg
 from evaluators.detection.darknet.network import Darknet, DarknetDetector
 from evaluators.detection.detector import Detections
@@ -33,6 +34,7 @@ from usaid.errors import UsaidError
 from usaid.experiment.reading import checked_experiment
 from usaid.files import sha256_of_file
 from usaid.scores.average_precision import average_precision
+from usaid.scores.kept_images import Box
 
 CATEGORY_IDS = (1, 3, 18, 44, 62, 90)
 ALL = (1 << 10) - 1
@@ -403,3 +405,13 @@ def test_yolov3u_is_loaded_as_itself(tmp_path, monkeypatch):
     judge = made_judge(tmp_path, "yolov3u", "weights/yolov3u.pt")
     assert isinstance(judge.detector, Scripted)
     assert judge.deviations[0] == "detector: yolov3u stands in for the paper's YOLOv3"
+
+
+def test_shown_are_boxes_that_are_likely_enough_and_the_true_ones_without_crowds():
+    names = {str(number): f"thing {number}" for number in CATEGORY_IDS}
+    findings = found((1, 1.234, 2, 3, 4, 0.9), (0, 5, 6, 7, 8, 0.31), (0, 5, 6, 7, 8, 0.3))
+    judge = DetectionJudge(Scripted([findings]), CATEGORY_IDS, {"category_names": names}, [])
+    objects = [Instance(18, (1, 2, 3, 4), False, 12), Instance(1, (0, 0, 9, 9), True, 81)]
+    seen, truth = detection_shown.shown(judge, None, judge.look(torch.zeros(1, 3, 8, 8)), objects)
+    assert seen.boxes == (Box(1.23, 2, 3, 4, "thing 3", 0.9), Box(5, 6, 7, 8, "thing 1", 0.31))
+    assert truth.boxes == (Box(1, 2, 3, 4, "thing 18", None),)

@@ -21,7 +21,7 @@ from usaid.checkpoints import write_weights
 from usaid.errors import UsaidError
 from usaid.experiment.experiment import benchmarks_model
 from usaid.experiment.reading import checked_experiment
-from usaid.registries import BENCHMARKS, DATASETS
+from usaid.registries import BENCHMARKS, DATASETS, load_object
 
 CPU = torch.device("cpu")
 
@@ -196,3 +196,15 @@ def test_another_data_set_needs_its_card_alone(tmp_path, monkeypatch):
     assert made.deviations == ["segmenter trained on 12 of the 30 images of cells/train"]
     with pytest.raises(UsaidError, match="segmenter: knows 7 classes, the data set has 3; give weights"):
         made_judge(tmp_path, monkeypatch, "cells_masks", 7)
+
+
+def test_shown_are_the_label_maps_with_the_names_of_classes():
+    images = torch.zeros(1, 3, 4, 6)
+    images[:, :, :, 3:] = 1
+    truth = np.array([[0, 1, 255]] * 4, np.uint8).repeat(2, axis=1)
+    own = judge()
+    seen, true = load_object(str(BENCHMARKS["voc_segmentation"].shown))(own, None, own.look(images), truth)
+    assert seen.labels.dtype == np.uint8
+    assert seen.labels.tolist() == [[0, 0, 0, 1, 1, 1]] * 4
+    assert np.array_equal(true.labels, truth)
+    assert seen.classes == true.classes == ("dark", "bright")
