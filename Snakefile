@@ -7,6 +7,10 @@ if "experiment" not in config:
     configfile: "config/paper.yaml"
 
 
+# What `snakemake --report report.html` says at its top, after a run; rules name what it shows with report(...).
+report: "workflow/report/workflow.rst"
+
+
 include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/denoisers.smk"

@@ -75,7 +75,7 @@ def test_committed_pages_come_out_of_the_committed_scores_byte_by_byte(run, tmp_
     monkeypatch.chdir(ROOT)
     rebuild(run, tmp_path)
     folder = ROOT / "results/reference" / run
-    made = {path.relative_to(tmp_path) for path in tmp_path.rglob("*.*")}
+    made = {path.relative_to(tmp_path) for path in tmp_path.rglob("*.*") if path.suffix != ".html"}
     parts = ("tables/*", "statistics/*", "claims.*")
     assert made == {path.relative_to(folder) for part in parts for path in folder.glob(part)}
     assert [path for path in made if (tmp_path / path).read_bytes() != (folder / path).read_bytes()] == []

@@ -145,6 +145,10 @@ FAILED = {
 """What is tried again by every run."""
 
 
+ENDS = ("csv", "html", "json", "md", "tex")
+"""Of a table's files."""
+
+
 def copy_of(value: Any) -> Any:
     """That may be changed."""
     return json.loads(json.dumps(value))
@@ -204,7 +208,7 @@ class TestFinished:
     def test_tables_in_all_formats_with_the_papers_numbers_and_how_many_images(self, finished):
         tables = finished / "results/tiny/tables"
         names = {path.name for path in tables.iterdir()}
-        assert {f"table_{n}.{end}" for n in (1, 2, 3, 4, 6, 7, 9) for end in ("csv", "tex", "md")} <= names
+        assert {f"table_{n}.{end}" for n in (1, 2, 3, 4, 6, 7, 9) for end in ENDS} <= names
         header = (tables / "table_6.csv").read_text().splitlines()[0]
         assert header == "table,group,denoiser,metric,ours,low,high,paper,delta,n,verdict,reason,note"
         noisy = table(finished, 6)["25", "noisy", "psnr"]
@@ -213,7 +217,7 @@ class TestFinished:
 
     def test_every_benchmark_has_statistics_which_say_who_failed(self, finished):
         names = {path.name for path in (finished / "results/tiny/statistics").iterdir()}
-        assert names == {f"{name}.{end}" for name in EXPERIMENT["benchmarks"] for end in ("csv", "md")}
+        assert names == {f"{name}.{end}" for name in EXPERIMENT["benchmarks"] for end in ("csv", "html", "md")}
         with open(finished / "results/tiny/statistics/kodak_quality.csv", encoding="utf-8", newline="") as file:
             rows = [
                 row

@@ -1,6 +1,8 @@
 """Nothing stops the whole: each kind of job is made to fail, the rest is made, and the same command makes it whole."""
 
+import base64
 import csv
+import json
 import os
 import shutil
 import subprocess
@@ -228,7 +230,7 @@ class TestEachKindOfJob:
 
     def test_a_failed_table_is_said_on_the_page_of_all(self, mended):
         second = mended / "second"
-        for name in ("csv", "tex", "md"):
+        for name in ("csv", "html", "json", "md", "tex"):
             assert failure_in(second / f"tables/table_6.{name}") is not None
         index = (second / "tables/index.md").read_text(encoding="utf-8")
         assert "**Table VI failed:** results/kinds/scores/kodak_quality/noisy.parquet: not a readable score" in index
@@ -378,7 +380,8 @@ def state(folder: Path) -> dict[str, tuple[int, bytes | str]]:
         ("--detailed-summary", "all"),
         ("--list",),
         ("--lint",),
-        ("--report", "REPORT", "all"),
+        ("--report", "report.zip", "all"),
+        ("--report", "report.html", "all"),
         ("--dag", "all"),
         ("--list-changes", "params", "all"),
         ("--config", "sigmas=25"),
@@ -388,9 +391,47 @@ def state(folder: Path) -> dict[str, tuple[int, bytes | str]]:
 )
 def test_looking_never_writes(folder, tmp_path, arguments):
     before = state(folder)
-    asked = [str(tmp_path / "report.zip") if argument == "REPORT" else argument for argument in arguments]
+    asked = [str(tmp_path / argument) if argument.startswith("report.") else argument for argument in arguments]
     look(folder, command(*asked))
     assert state(folder) == before
+    assert all(Path(path).exists() for path in asked if path.startswith(str(tmp_path)))
+
+
+def test_snakemakes_report_shows_tables_claims_statistics_and_figures_with_captions(mended, tmp_path):
+    """Offline: there is no network here. What it shows are the files as they are."""
+    before = state(mended)
+    look(mended, command("--report", str(tmp_path / "report.html"), "all"))
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    shown = json_in(text, "results")
+    results = "results/kinds"
+    assert {f"{results}/{name}" for name in PAGES} <= {*shown}
+    assert {shown[f"{results}/{name}"]["mime_type"] for name in PAGES} == {"text/html", "image/png"}
+    for name, caption in PAGES.items():
+        entry = shown[f"{results}/{name}"]
+        assert caption in " ".join(entry["caption"].split()), name
+        content = base64.b64decode(entry["data_uri"].partition(";base64,")[2])
+        assert content == (mended / results / name).read_bytes()
+        assert "system-message" not in entry["caption"], "what docutils complains of is shown"
+    assert {*json_in(text, "categories")} == {"Tables", "Claims", "Comparisons", "Figures"}
+    assert shown[f"{results}/tables/table_6.html"]["labels"] == {"No.": "06", "Table": "Table VI"}
+    assert "Experiment kinds of the reproducibility suite" in text
+    assert state(mended) == before
+
+
+PAGES = {
+    "tables/table_6.html": "Table 6 of the paper, made again in experiment kinds.",
+    "tables/table_10_print.html": "Table 10 in print of the paper",
+    "claims.html": "Which of the paper's sentences hold in experiment kinds",
+    "statistics/kodak_quality.html": "How sure the numbers of benchmark kodak_quality are",
+    "figures/figure_2.png": "Figure 2 of the paper, made again in experiment kinds",
+}
+"""What Snakemake's report shows, among others: file -> the beginning of its caption."""
+
+
+def json_in(report: str, name: str) -> Any:
+    """What Snakemake's report knows of its results, or of its categories."""
+    script = report.partition(f'<script id="{name}">')[2]
+    return json.JSONDecoder().raw_decode(script.partition(" = ")[2])[0]
 
 
 @pytest.mark.parametrize("arguments", [("data", "status", "--data-root", "data"), ("config", "keys")], ids=" ".join)

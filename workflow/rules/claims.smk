@@ -8,6 +8,12 @@ rule claims:
         csv=f"{RESULTS}/claims.csv",
         md=f"{RESULTS}/claims.md",
         tex=f"{RESULTS}/claims.tex",
+        html=report(
+            f"{RESULTS}/claims.html",
+            caption="../report/claims.rst",
+            category="Claims",
+            labels={"Page": "The paper's sentences"},
+        ),
     log:
         f"{RESULTS}/logs/claims.log",
     message:

@@ -75,6 +75,12 @@ def get_failures(rule):
     return lambda wildcards: JOBS.failures_of(rule, wildcards)
 
 
+def get_labels_of_table(wildcards):
+    """What Snakemake's report lists a table by, in the paper's order."""
+    spec = JOBS.specs[wildcards.table]
+    return {"No.": f"{spec.number:02}" if spec.number else "–", "Table": spec.title}
+
+
 def get_attempt(wildcards, attempt):
     """2 where a job's first process died without a word."""
     return attempt

@@ -35,7 +35,12 @@ if JOBS.figures:
             get_files(JOBS.figure_2_files),
         output:
             csv=f"{RESULTS}/figures/figure_2.csv",
-            png=f"{RESULTS}/figures/figure_2.png",
+            png=report(
+                f"{RESULTS}/figures/figure_2.png",
+                caption="../report/figure_2.rst",
+                category="Figures",
+                labels={"Figure": "Figure 2"},
+            ),
             pdf=f"{RESULTS}/figures/figure_2.pdf",
             json=f"{RESULTS}/figures/figure_2.json",
         log:

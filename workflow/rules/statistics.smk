@@ -1,4 +1,5 @@
-# How sure the tables are: one page for each benchmark, with all of its comparisons.
+# How sure the tables are: one page for each benchmark, with all of its comparisons. Snakemake's report has a page
+# "Statistics" of its own: hence their category.
 
 
 rule statistics_page:
@@ -7,6 +8,12 @@ rule statistics_page:
     output:
         csv=f"{RESULTS}/statistics/{{benchmark}}.csv",
         md=f"{RESULTS}/statistics/{{benchmark}}.md",
+        html=report(
+            f"{RESULTS}/statistics/{{benchmark}}.html",
+            caption="../report/statistics.rst",
+            category="Comparisons",
+            labels={"Benchmark": "{benchmark}"},
+        ),
     log:
         f"{RESULTS}/logs/statistics/{{benchmark}}.log",
     message:

@@ -9,6 +9,12 @@ rule table:
         tex=f"{RESULTS}/tables/table_{{table}}.tex",
         md=f"{RESULTS}/tables/table_{{table}}.md",
         json=f"{RESULTS}/tables/table_{{table}}.json",
+        html=report(
+            f"{RESULTS}/tables/table_{{table}}.html",
+            caption="../report/table.rst",
+            category="Tables",
+            labels=get_labels_of_table,
+        ),
     log:
         f"{RESULTS}/logs/tables/table_{{table}}.log",
     message:

@@ -10,6 +10,7 @@ from usaid.report.claims.render_csv import render_claims_csv
 from usaid.report.claims.render_markdown import render_claims_markdown
 from usaid.report.claims.render_tex import render_claims_tex
 from usaid.report.claims.verdicts import JudgedClaim, judge
+from usaid.report.html_pages import html_page
 from usaid.report.statistics.pages import read_files
 from usaid.report.statistics.sections import ScoreFiles
 from usaid.report.text_files import write_texts
@@ -18,11 +19,11 @@ Paths = Iterable[str | Path]
 
 
 def write_claims(score_files: Paths, folder: str | Path, ablation_files: Paths = ()) -> None:
-    """Write ``claims.csv``, ``claims.md`` and ``claims.tex`` to a folder.
+    """Write ``claims.csv``, ``claims.md``, the same as ``claims.html``, and ``claims.tex`` to a folder.
 
     Args:
         score_files: all of an experiment, those of further noise draws among them; none: only facts are judged.
-        folder: for the three files.
+        folder: for the files.
         ablation_files: those of Table II's columns, whether or not they are among the ``score_files``.
 
     Raises:
@@ -33,7 +34,8 @@ def write_claims(score_files: Paths, folder: str | Path, ablation_files: Paths =
     family = family_of(experiment)
     texts = {
         "claims.csv": render_claims_csv(claims, family),
-        "claims.md": render_claims_markdown(claims, experiment, family),
+        "claims.md": (page := render_claims_markdown(claims, experiment, family)),
+        "claims.html": html_page(page, "Claims"),
         "claims.tex": render_claims_tex(claims, experiment),
     }
     write_texts({Path(folder, name): text for name, text in texts.items()})

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from usaid.errors import UsaidError
 from usaid.registries import BENCHMARKS
+from usaid.report.html_pages import html_page
 from usaid.report.statistics.render_csv import render_statistics_csv
 from usaid.report.statistics.render_markdown import render_statistics_markdown
 from usaid.report.statistics.sections import ScoreFiles, sections_of, why_no_groups
@@ -66,7 +67,8 @@ def _write_page(benchmark: str, files: ScoreFiles, folder: str | Path) -> None:
         left_out += [f"{name}: evaluator failed: {one_line(text)}" for name, text in failures.items() if text]
     texts = {
         ".csv": render_statistics_csv(sections),
-        ".md": render_statistics_markdown(benchmark, sections, left_out),
+        ".md": (page := render_statistics_markdown(benchmark, sections, left_out)),
+        ".html": html_page(page, f"Statistics of {benchmark}"),
     }
     write_texts({Path(folder, f"{benchmark}{suffix}"): text for suffix, text in texts.items()})
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from usaid.errors import UsaidError
 from usaid.failures import failure_in
 from usaid.paper.layouts import TableSpec
+from usaid.report.html_pages import html_page
 from usaid.report.tables.build import build_table, spec_of
 from usaid.report.tables.categories import build_facts_table, facts_of_rows
 from usaid.report.tables.cells import Table
@@ -88,18 +89,20 @@ def write_table(
     folder: str | Path,
     own_methods: Mapping[str, str] | None = None,
 ) -> None:
-    r"""Write ``table_<its name>.csv``, ``.tex``, ``.md`` and ``.json`` to a folder; arguments as of :func:`make_table`.
+    r"""Write ``table_<its name>.csv``, ``.tex``, ``.md``, ``.html`` and ``.json``; arguments as of :func:`make_table`.
 
     The CSV file has one cell a line (:data:`usaid.report.tables.render_csv.COLUMNS`). The LaTeX file is to be read with
-    ``\input``; its first lines name the packages that it needs. The Markdown is GitHub's. The JSON file is for the
-    pages that are made from tables (:mod:`usaid.report.tables.render_json`).
+    ``\input``; its first lines name the packages that it needs. The Markdown is GitHub's, the HTML the same. The
+    JSON file is for pages that are made from tables (:mod:`usaid.report.tables.render_json`).
 
     Raises:
         UsaidError: as :func:`make_table`.
     """
     made = make_table(table, score_files, own_methods)
     stem = f"table_{made.spec.name}"
-    write_texts({Path(folder, f"{stem}{suffix}"): render(made) for suffix, render in _RENDERERS.items()})
+    texts = {suffix: render(made) for suffix, render in _RENDERERS.items()}
+    texts[".html"] = html_page(texts[".md"], made.spec.title)
+    write_texts({Path(folder, f"{stem}{suffix}"): text for suffix, text in texts.items()})
 
 
 def write_index(path: str | Path, tables: Sequence[str | Path], experiment: str, pages: Sequence[str] = ()) -> None:

@@ -671,7 +671,9 @@ def test_files_of_another_benchmark_that_do_not_belong_together_cost_theirs_only
     assert f"- Table X: cifar100_classification left out: {reason}" in page_of(tmp_path)
     with pytest.raises(UsaidError, match="noise_version is 1"):
         write_all_statistics([*bad, *good], tmp_path / "all")
-    assert {path.name for path in (tmp_path / "all").iterdir()} == {"kodak_quality.csv", "kodak_quality.md"}
+    assert {path.name for path in (tmp_path / "all").iterdir()} == {
+        f"kodak_quality.{suffix}" for suffix in ("csv", "html", "md")
+    }
 
 
 def test_the_page_is_the_same_each_time(tmp_path):
@@ -694,7 +696,7 @@ def test_the_command_writes_a_page_for_each_benchmark(tmp_path, capsys):
     ]
     usaid_cli.main(["statistics", *map(str, files), "--to", str(tmp_path / "statistics")])
     assert {path.name for path in (tmp_path / "statistics").iterdir()} == {
-        *(f"{name}_quality.{suffix}" for name in ("kodak", "voc") for suffix in ("csv", "md"))
+        *(f"{name}_quality.{suffix}" for name in ("kodak", "voc") for suffix in ("csv", "html", "md"))
     }
     assert capsys.readouterr().out.splitlines() == [
         f"{tmp_path}/statistics/{name}_quality.md written" for name in ("kodak", "voc")

@@ -165,7 +165,7 @@ def test_csv_and_tex(table):
 
 def test_it_is_written_without_score_files_and_listed_after_table_x(tmp_path):
     write_table("10_print", [], tmp_path)
-    ends = ("csv", "json", "md", "tex")
+    ends = ("csv", "html", "json", "md", "tex")
     assert sorted(path.name for path in tmp_path.iterdir()) == [f"table_10_print.{end}" for end in ends]
     write_table("3", [], tmp_path)
     for name, end in product(("9", "10"), ("csv", "md")):  # in place of real ones
