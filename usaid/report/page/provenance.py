@@ -93,24 +93,34 @@ def _by_turns(lines: Mapping[str, str], texts: _Texts) -> list[int]:
 
 def _lines(own: Mapping[str, Any]) -> dict[str, str]:
     """What a provenance says, as people read it: label -> text; empty: it does not say."""
-    entry = own.get("entry") or {}
+    entry = _mapping(own, "entry")
     return {
         "Denoiser": f"{own.get('title', '')} ({own.get('denoiser', '')})",
-        "Commit": _commit(own.get("git") or {}),
+        "Commit": _commit(_mapping(own, "git")),
         "Weights": str(entry.get("weights") or ("trained by this experiment" if entry.get("train") else "none")),
         "SHA-256 of weights": str(own.get("weights_sha256") or ""),
         "Entry": _flat(entry),
         "Device": ", ".join(filter(None, [str(own.get("device") or ""), str(own.get("precision") or "")])),
         "Platform": ", ".join(filter(None, [str(own.get("platform") or ""), f"Python {own.get('python', '?')}"])),
-        "Packages": " ".join(f"{name} {version}" for name, version in (own.get("packages") or {}).items()),
-        "Judge": _flat(own.get("judge") or {}),
-        "Metrics": ", ".join(own.get("metrics") or ()),
-        **_images(own.get("dataset") or {}),
-        "Seconds": _seconds(own.get("seconds") or {}),
-        "Deviations": "; ".join(own.get("deviations") or ()),
+        "Packages": " ".join(f"{name} {version}" for name, version in _mapping(own, "packages").items()),
+        "Judge": _flat(_mapping(own, "judge")),
+        "Metrics": _list(own, "metrics", ", "),
+        **_images(_mapping(own, "dataset")),
+        "Seconds": _seconds(_mapping(own, "seconds")),
+        "Deviations": _list(own, "deviations", "; "),
         "Hash of code": str(own.get("code_hash") or ""),
         "SHA-256 of configuration": str(own.get("config_sha256") or ""),
     }
+
+
+def _mapping(own: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = own.get(key)
+    return value if isinstance(value, Mapping) else {}
+
+
+def _list(own: Mapping[str, Any], key: str, between: str) -> str:
+    value = own.get(key)
+    return between.join(map(str, value)) if isinstance(value, list) else ""
 
 
 def _commit(git: Mapping[str, Any]) -> str:
@@ -121,9 +131,9 @@ def _commit(git: Mapping[str, Any]) -> str:
 
 
 def _images(dataset: Mapping[str, Any]) -> dict[str, str]:
-    n, of_all = dataset.get("n"), dataset.get("n_official")
+    counts = [f"{own:,}" for own in (dataset.get("n"), dataset.get("n_official")) if isinstance(own, int)]
     return {
-        "Images": f"{n:,} of {of_all:,} of {dataset.get('name')}, split {dataset.get('split')}" if n and of_all else "",
+        "Images": f"{' of '.join(counts)} of {dataset.get('name', '?')}, split {dataset.get('split', '?')}",
         "Subset": str(dataset.get("subset") or "none: all that are there"),
         "SHA-256 of their names": str(dataset.get("ids_sha256") or ""),
     }

@@ -13,6 +13,13 @@ _OF_ALL = "Ours (the paper's, ours minus the paper's)."
 """Of the Markdown; here ours stand above the paper's."""
 
 
+_KEYS = {
+    *("group", "denoiser", "metric", "value", "ours", "low", "high", "paper", "difference", "n", "apart"),
+    *("rank", "tied", "verdict", "reason", "note", "letters", "scores"),
+}
+"""Of every cell."""
+
+
 class Footnote(NamedTuple):
     """A note below a table; ``letter`` and ``id`` are empty for one that is about all of it."""
 
@@ -175,7 +182,10 @@ def read_table(path: Path, prefix: str) -> Table:
         KeyError, IndexError, TypeError, ValueError: it is not that of a table of this version.
     """
     table = Table(json_of(path), prefix)
-    _ = (table.betters, table.columns, table.footnotes)  # what is wrong with them is said while the file is known
+    for cell in table.cells:
+        if lacking := _KEYS - cell.content.keys():
+            raise KeyError(f"a cell without {min(lacking)}")
+    _ = (table.betters, table.columns, table.footnotes, table.legend)  # what is wrong is said while the file is known
     return table
 
 

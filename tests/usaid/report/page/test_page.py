@@ -11,7 +11,9 @@ from results_folders import DENOISERS, write_csv, write_json, write_results
 
 from usaid.errors import UsaidError
 from usaid.failures import Failure, write_marker
+from usaid.report.page.experiments import experiments_of
 from usaid.report.page.provenance import as_script
+from usaid.report.page.viewing import archives_of
 from usaid.report.page.write import LARGEST, write_report
 from usaid.report.tables.verdict_list import Judged
 
@@ -255,6 +257,7 @@ def test_what_is_no_results_folder_is_refused(results, tmp_path):
         ("tables/table_6.json", "{}"),
         ("tables/table_6.json", "["),
         ("tables/table_6.json", "[]"),
+        ("tables/table_6.json", '{"name": "6", "cells": [{"letters": "", "group": "", "denoiser": "", "metric": ""}]}'),
         ("tables/provenance.json", "no"),
         ("tables/verdicts.csv", "table,group\n6,15\n"),
         ("claims.csv", "claim\nx\n"),
@@ -275,6 +278,21 @@ def test_cells_that_are_not_there_are_found_while_the_file_is_known(results):
     write_json(path, content)
     with pytest.raises(UsaidError, match=r"table_6\.json: not a file of this version"):
         page_of(results)
+
+
+def test_a_provenance_of_any_kind_is_shown_as_far_as_it_goes(results):
+    odd = {"git": "x", "packages": [], "dataset": {"n": "many"}, "seconds": {"total": "long"}, "entry": None}
+    write_json(results / "tables/provenance.json", {"kodak_quality/noisy": odd, "kodak_quality/u_said": 7})
+    (script,) = (one for one in parsed(page_of(results)).iter(f"{HTML}script") if one.get("data-numbers"))
+    assert "not known: provenance.json does not name this file" in json.loads(script.text)["texts"]
+
+
+def test_archives_of_images_stand_in_the_order_of_the_tables(results, tmp_path):
+    (results / "images").mkdir()
+    for name in ("a", "clean", "u_said", "cdncnn_b", "noisy"):
+        (results / f"images/{name}.zip").touch()
+    (experiment,) = experiments_of([results], tmp_path / "index.html")
+    assert [path.stem for path in archives_of(experiment)] == ["noisy", "cdncnn_b", "u_said", "a", "clean"]
 
 
 def test_verdicts_with_an_unknown_word_are_shown_as_they_are(results):

@@ -72,10 +72,10 @@ function open(button) {
   dialog.scrollTop = 0;
 }
 
-// Scrolls there, and once more when what came into view on the way has its true height.
-function settle(target, how) {
+// Scrolls there, again and again while what came into view on the way gets its true height.
+function settle(target, how, frames = 6) {
   target.scrollIntoView(how);
-  requestAnimationFrame(() => requestAnimationFrame(() => target.scrollIntoView(how)));
+  if (frames) requestAnimationFrame(() => settle(target, how, frames - 1));
 }
 
 // What an address names, in whatever experiment it is.
