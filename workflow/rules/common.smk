@@ -9,6 +9,7 @@ from evaluators.dag.images import ARCHIVES
 from evaluators.run import RunJob, failures, lock, parts_of, problems, summary
 from usaid.errors import UsaidError
 from usaid.experiment.reading import checked_experiment, checked_files
+from usaid.report.figures import FIGURES
 
 # `--config allow_failures=true` comes as text; only True and False do not.
 if config.get("allow_failures") in ("true", "false"):
@@ -79,6 +80,11 @@ def get_labels_of_table(wildcards):
     """What Snakemake's report lists a table by, in the paper's order."""
     spec = JOBS.specs[wildcards.table]
     return {"No.": f"{spec.number:02}" if spec.number else "–", "Table": spec.title}
+
+
+def get_labels_of_figure(wildcards):
+    """What Snakemake's report lists a figure by."""
+    return {"Figure": f"Figure {wildcards.figure}", "Shows": FIGURES[wildcards.figure].caption}
 
 
 def get_attempt(wildcards, attempt):

@@ -1,9 +1,9 @@
-# The paper's figures, and three that it lacks. Figure 2 has one learning curve for each supervision, and the three in one picture.
+# The paper's figures, and three that it lacks. Figure 2 shows three learning curves, one for each supervision.
 
 from usaid.segmentation.supervisions import SUPERVISIONS
 
 
-if JOBS.figures:
+if JOBS.experiment.convergence is not None:
 
     rule train_convergence:
         input:
@@ -68,7 +68,12 @@ rule figure:
         get_files(JOBS.figure),
     output:
         csv=f"{RESULTS}/figures/figure_{{figure}}.csv",
-        png=f"{RESULTS}/figures/figure_{{figure}}.png",
+        png=report(
+            f"{RESULTS}/figures/figure_{{figure}}.png",
+            caption="../report/figure.rst",
+            category="Figures",
+            labels=get_labels_of_figure,
+        ),
         pdf=f"{RESULTS}/figures/figure_{{figure}}.pdf",
     wildcard_constraints:
         figure=any_of(JOBS.drawn),
