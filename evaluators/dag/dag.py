@@ -13,9 +13,11 @@ from evaluators.dag.code import Job, distinct, statistics_behind
 from evaluators.dag.tables import PUBLISHED, Tables
 from usaid.code_hash import hash_of_code
 from usaid.experiment.sight import CLEAN
+from usaid.paper.figures import COLUMNS
 from usaid.paper.layouts import TABLES
 from usaid.registries import METRICS
-from usaid.report.figures import DENOISERS, FIGURES
+from usaid.report.figures import FIGURES
+from usaid.report.figures.draw import CODE
 from usaid.segmentation.supervisions import SUPERVISIONS
 
 PAGE = "usaid.report.page"
@@ -32,8 +34,8 @@ class Dag(Tables):
     @property
     def figures(self) -> list[str]:
         """One file of each figure that the experiment can make."""
-        figure_2 = ["2"] if self.experiment.convergence is not None else []
-        return [f"{self.results}/figures/figure_{name}.csv" for name in (*figure_2, *self.drawn)]
+        names = [name for name in FIGURES if name in self.drawn or (name == "2" and self.experiment.convergence)]
+        return [f"{self.results}/figures/figure_{name}.csv" for name in names]
 
     def figure_2_files(self) -> Job:
         """Figure 2's three learning curves, and what was trained."""
@@ -43,23 +45,25 @@ class Dag(Tables):
 
     @cached_property
     def drawn(self) -> list[str]:
-        """The other figures by name: those of images that the experiment names, and those of all numbers."""
-        return [name for name, spec in FIGURES.items() if spec.reads != "archives" or self._images_of_figure(name)]
+        """The figures but Figure 2 by name: those of images that the experiment names, and those of all numbers."""
+        of_numbers = [name for name, spec in FIGURES.items() if spec.reads in ("tables", "scores")]
+        return [*of_numbers, *(name for name in FIGURES if self._images_of_figure(name))]
 
     def figure(self, figure: str) -> Job:
         """Whole images of the paper's denoisers, or tables, or score files."""
-        spec, settings = FIGURES[figure], dict[str, Any]()
-        if spec.reads == "archives":
-            settings = self._images_of_figure(figure)
-            names = [name for name in (CLEAN, *DENOISERS) if name in self.denoisers_with_images]
+        reads, settings = FIGURES[figure].reads, self._images_of_figure(figure)
+        if reads == "archives":
+            names = [name for name in (CLEAN, *COLUMNS) if name in self.denoisers_with_images]
             files = {"archives": [self.archives_of(name)[1] for name in names]}
-        elif spec.reads == "tables":
+        elif reads == "tables":
             files = {"tables": self.table_files}
         else:
             files = {"scores": self.scores(self.experiment.benchmarks)}
         cards = self._cards_of(self.experiment.benchmarks, [m for table in TABLES.values() for m in table.metrics])
         package_data = (PUBLISHED, "usaid.paper:figures.yaml")
-        code = hash_of_code(spec.draw, *statistics_behind(cards), cards=cards, package_data=package_data)
+        code = hash_of_code(
+            f"{CODE}.figure_{figure}", *statistics_behind(cards), cards=cards, package_data=package_data
+        )
         return Job(files, settings, code)
 
     def _images_of_figure(self, figure: str) -> dict[str, Any]:

@@ -84,7 +84,7 @@ def get_labels_of_table(wildcards):
 
 def get_labels_of_figure(wildcards):
     """What Snakemake's report lists a figure by."""
-    return {"Figure": f"Figure {wildcards.figure}", "Shows": FIGURES[wildcards.figure].caption}
+    return {"Figure": f"Figure {wildcards.figure}", "Shows": FIGURES[wildcards.figure].title}
 
 
 def get_attempt(wildcards, attempt):

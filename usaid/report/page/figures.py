@@ -11,6 +11,7 @@ from PIL import Image, UnidentifiedImageError
 
 from usaid.errors import UsaidError
 from usaid.failures import failure_in
+from usaid.report.figures import FIGURES
 from usaid.report.page.reading import Missing
 
 WIDEST = 1280
@@ -18,35 +19,6 @@ WIDEST = 1280
 
 QUALITY = 75
 """Of WebP, 0-100."""
-
-CAPTIONS = {
-    "figure_2": (
-        "Figure 2, made again",
-        "The segmentation loss while the network learns true label maps, maps whose quarters are permuted, and maps "
-        "whose pixels are permuted.",
-    ),
-    "figure_3": (
-        "Figure 3, made again",
-        "VOC images and their segmentations after each denoiser at three noise levels, with the IoU of each image.",
-    ),
-    "figure_4": (
-        "Figure 4, made again",
-        "A Kodak image after each denoiser, whole and enlarged, with PSNR and NIQE.",
-    ),
-    "figure_5": ("Figure 5, made again", "Three Kodak images after each denoiser, each at another noise level."),
-    "figure_reproduction": (
-        "Ours against print",
-        "Every printed number of the tables against ours, marked by its verdict.",
-    ),
-    "figure_sigma": ("Scores against the noise level", "The score of each denoiser at each noise level."),
-    "figure_differences": (
-        "Differences image by image",
-        "Paired differences between U-SAID and the others, image by image, with 95 % intervals of their means.",
-    ),
-}
-"""Title and sentence of the figures that the suite makes; others go by their file's name."""
-
-_ORDER = list(CAPTIONS)
 
 
 @dataclass(frozen=True)
@@ -85,11 +57,13 @@ def figures_of(folder: Path, link: str) -> list[Figure]:
 
 
 def _place(stem: str) -> int:
-    return _ORDER.index(stem) if stem in _ORDER else len(_ORDER)
+    stems = [f"figure_{name}" for name in FIGURES]
+    return stems.index(stem) if stem in stems else len(stems)
 
 
 def _figure(path: Path, link: str) -> Figure:
-    title, caption = CAPTIONS.get(path.stem, (path.stem.replace("_", " "), f"Figure {path.stem}."))
+    spec = FIGURES.get(path.stem.removeprefix("figure_"))
+    title, caption = (path.stem.replace("_", " "), f"Figure {path.stem}.") if spec is None else spec[1:]
     if failure := failure_in(path):
         return Figure(title, caption, Missing(f"the figure failed: {failure.reason}"))
     try:
