@@ -82,7 +82,9 @@ def test_committed_pages_come_out_of_the_committed_scores_byte_by_byte(run, tmp_
 
 
 @pytest.mark.parametrize(
-    "path", sorted(ROOT.glob("results/reference/*/tables/table_*.json")), ids=lambda p: str(p)[-24:]
+    "path",
+    sorted(ROOT.glob("results/reference/*/tables/table_*.json")),
+    ids=lambda path: f"{path.parts[-3]}/{path.stem}",
 )
 def test_committed_numbers_name_score_files_whose_provenance_is_committed(path):
     known = json.loads(path.with_name("provenance.json").read_text(encoding="utf-8"))

@@ -12,6 +12,7 @@ from usaid_cli.data import add_data
 from usaid_cli.denoise import add_denoise
 from usaid_cli.reports import add_claims, add_compare, add_row, add_statistics, add_table
 from usaid_cli.score import add_score
+from usaid_cli.sight import add_figure, add_keep_images, add_report
 from usaid_cli.train import add_train, add_train_judge
 
 _COMMANDS = (
@@ -25,6 +26,9 @@ _COMMANDS = (
     add_claims,
     add_compare,
     add_row,
+    add_keep_images,
+    add_figure,
+    add_report,
     add_config,
 )
 """In the order of the help."""
