@@ -142,7 +142,7 @@ def test_a_denoiser_that_fails_says_so_in_place_of_both(name, reason, failed):
 
 
 def test_what_failed_is_tried_again(failed, tmp_path):
-    """The detector's weights are still missing: its scores fail again, and the choice, which waits for them, is same."""
+    """The detector's weights are still missing: its scores fail again, and so the same images are chosen."""
     folder = shutil.copytree(failed, tmp_path / "seen")
     (folder / "broken").unlink()
     run(folder, "images", fails=True)
