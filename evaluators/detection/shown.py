@@ -25,7 +25,7 @@ def shown(judge: DetectionJudge, dataset: Dataset, look: Any, target: Sequence["
     boxes = [
         Box(round(x, 2), round(y, 2), round(w, 2), round(h, 2), names[str(judge.category_ids[index])], round(score, 5))
         for (x, y, w, h), score, index in found
-        if score > LEAST_SCORE
+        if round(score, 5) > LEAST_SCORE
     ]
     true = [Box(*each.bbox, names[str(each.category_id)]) for each in target if not each.iscrowd]
     return Seen(boxes=tuple(boxes)), Seen(boxes=tuple(true))
