@@ -35,8 +35,9 @@ def _figure(options: argparse.Namespace) -> None:
     from usaid.report.figures import FIGURES
     from usaid.report.figures.draw import draw_figure
 
-    if options.name not in FIGURES:
-        raise UsaidError(f"figure {options.name!r}: must be one of {', '.join(FIGURES)}")
+    known = [name for name, spec in FIGURES.items() if spec.reads in _PATTERNS]
+    if options.name not in known:
+        raise UsaidError(f"figure {options.name!r}: must be one of {', '.join(known)}")
     reads = FIGURES[options.name].reads
     files = sorted(map(str, options.results.glob(_PATTERNS[reads])))
     if not files:
