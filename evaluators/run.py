@@ -271,12 +271,13 @@ def summary(dag: Dag, jobs: Iterable[RunJob], failed: Mapping[str, Failure]) -> 
 
 
 def _made(dag: Dag, jobs: Iterable[RunJob], failed: Mapping[str, Failure]) -> Iterator[str]:
-    """The pages that there are, of those that were asked for; first the one that shows all."""
-    pages = ("index", "table", "claims", "statistics_page", "classes", "figure_2_files")
+    """The pages that there are, of those that were asked for; first those that show all."""
+    of_all = {"report_page": "Report", "index": "Tables"}
+    pages = (*of_all, "table", "claims", "statistics_page", "classes", "figure_2_files", "figure")
     wanted = [job for job in jobs if job.rule in pages]
-    for job in sorted(wanted, key=lambda job: (job.rule != "index", job.name)):
-        page = next((path for path in job.outputs if path.endswith((".md", ".png"))), "")
+    for job in sorted(wanted, key=lambda job: (min(pages.index(job.rule), len(of_all)), job.name)):
+        page = next((path for path in job.outputs if path.endswith((".md", ".png", "index.html"))), "")
         if job.name in failed:
             yield f"  {job.name}: failed"
         elif page and Path(page).exists():
-            yield f"Tables: {page}" if job.rule == "index" else f"  {job.name}: {page}"
+            yield f"{of_all[job.rule]}: {page}" if job.rule in of_all else f"  {job.name}: {page}"

@@ -101,14 +101,18 @@ def _unknown(figure: str, image_id: str, benchmark: str, ids: Sequence[str]) -> 
 
 
 def _merged(choices: Sequence[Choice]) -> list[Choice]:
-    """Choices of one benchmark, those of the same image under the same sigma made one."""
+    """Choices of one benchmark, those of the same image under the same sigma made one.
+
+    What a figure shows larger of an image is the middle of it under all sigmas, so that they can be compared.
+    """
+    centres = {choice.image_id: choice.centre for choice in choices if choice.centre is not None}
     merged: dict[tuple[str, float], Choice] = {}
     for choice in choices:
         key = choice.image_id, choice.sigma
         before = merged.get(key, choice)
         why = tuple(dict.fromkeys((*before.why, *choice.why)))
-        centre = before.centre or choice.centre
-        merged[key] = Choice(choice.benchmark, *key, why, before.whole or choice.whole, centre)
+        whole = before.whole or choice.whole
+        merged[key] = Choice(choice.benchmark, *key, why, whole, centres.get(choice.image_id))
     return [*merged.values()]
 
 
