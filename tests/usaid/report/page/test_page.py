@@ -11,8 +11,8 @@ from results_folders import DENOISERS, write_csv, write_json, write_results
 
 from usaid.errors import UsaidError
 from usaid.failures import Failure, write_marker
+from usaid.report.page.embedding import as_script
 from usaid.report.page.experiments import experiments_of
-from usaid.report.page.provenance import as_script
 from usaid.report.page.viewing import archives_of
 from usaid.report.page.write import LARGEST, write_report
 from usaid.report.tables.verdict_list import Judged
