@@ -75,9 +75,9 @@ def write_report(folders: Sequence[Path], output: Path) -> None:
             page cannot be written.
     """
     experiments = experiments_of([Path(folder) for folder in folders], Path(output))
-    page = render_page(experiments)
-    images = images_section(experiments, LARGEST - len(page.encode()))
-    write_texts({Path(output): _NO_TEXT.sub("\ufffd", page.replace(PLACE, images, 1))})
+    page = _as_html(render_page(experiments))
+    images = _as_html(images_section(experiments, LARGEST - len(page.encode())))
+    write_texts({Path(output): page.replace(PLACE, images, 1)})
 
 
 def render_page(experiments: Sequence[Experiment]) -> str:
@@ -117,7 +117,11 @@ def _shown(experiment: Experiment, words: Words) -> Shown:
 
 def _policy(scripts: Sequence[str]) -> str:
     """What the page may load: nothing but what is in it, and of scripts these only."""
-    hashes = (hashlib.sha256(_NO_TEXT.sub("\ufffd", script).encode()).digest() for script in scripts)
+    hashes = (hashlib.sha256(_as_html(script).encode()).digest() for script in scripts)
     sources = " ".join(f"'sha256-{base64.b64encode(digest).decode('ascii')}'" for digest in hashes)
     allowed = f"img-src data: blob:; style-src 'unsafe-inline'; script-src {sources}"
     return f"default-src 'none'; {allowed}; base-uri 'none'; form-action 'none'"
+
+
+def _as_html(text: str) -> str:
+    return _NO_TEXT.sub("\ufffd", text)
