@@ -13,7 +13,7 @@ from urllib.parse import quote
 from usaid.errors import UsaidError
 from usaid.report.page.figures import Figure, figures_of
 from usaid.report.page.reading import Missing, json_of, part, rows_of
-from usaid.report.page.tables import Table, read_table
+from usaid.report.page.tables import Table, table_of
 from usaid.report.tables.build import spec_of
 from usaid.report.tables.verdict_list import LIST, Judged
 
@@ -93,7 +93,7 @@ class Experiment:
 
     def _table(self, name: str) -> Table | Missing:
         path = self.folder / "tables" / f"table_{name}.json"
-        return part(path, f"table_{name}", lambda path: read_table(path, self.prefix))
+        return part(path, f"table_{name}", lambda path: table_of(path, self.prefix))
 
 
 _FILES = ("tables/index.md", f"tables/{LIST}", "tables/provenance.json", "claims.md", "claims.csv", "claims.tex")
