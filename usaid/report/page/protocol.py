@@ -1,6 +1,6 @@
 """What was not the paper's protocol, each deviation once, with what it is about."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from usaid.paper.layouts import TABLES
@@ -24,9 +24,8 @@ def deviations_of(experiment: Experiment) -> list[Deviation]:
         known = of_tables.setdefault(text, {}).setdefault(table, [])
         known += [one for one in about if one not in known]
     of_sentences: dict[str, set[str]] = {}
-    for text, where in _of_claims(experiment):
-        if text not in of_tables:
-            of_sentences.setdefault(text, set()).update(where)
+    for text, where in _of_claims(experiment, of_tables):
+        of_sentences.setdefault(text, set()).update(where)
     return [
         *(
             Deviation(text, [f"{table} ({', '.join(about)})" if about else table for table, about in where.items()])
@@ -47,10 +46,13 @@ def _of_tables(experiment: Experiment) -> Iterator[tuple[str, str, list[str]]]:
                     yield without_mark(note.text), title, table.about(note)
 
 
-def _of_claims(experiment: Experiment) -> Iterator[tuple[str, list[str]]]:
+def _of_claims(experiment: Experiment, of_tables: Iterable[str]) -> Iterator[tuple[str, list[str]]]:
+    """Without those of tables, which may have semicolons of their own."""
     for claim in [] if isinstance(experiment.claims, Missing) else experiment.claims:
-        where = table_titles(claim["tables"]) or [claim["where"]]
-        yield from ((text, where) for text in claim["differs"].split("; ") if text)
+        where, differs = table_titles(claim["tables"]) or [claim["where"]], f"; {claim['differs']}; "
+        for text in of_tables:
+            differs = differs.replace(f"; {text}; ", "; ")
+        yield from ((text, where) for text in differs.split("; ") if text)
 
 
 def _order(where: str) -> tuple[int, str]:

@@ -118,6 +118,14 @@ def test_each_deviation_is_named_once(results):
     assert len(list(protocol.iter(f"{HTML}dt"))) == 2
 
 
+def test_a_deviation_with_a_semicolon_is_one(results):
+    for path in (*(results / "tables").glob("table_*.json"), results / "claims.csv"):
+        text = path.read_text(encoding="utf-8").replace("trained on 3 images", "trained on 3 images; not on 5")
+        path.write_text(text.replace("other images", "trained on 3 images; not on 5; other images"), encoding="utf-8")
+    protocol = by_id(parsed(page_of(results)), "protocol")
+    assert [text_of(one) for one in protocol.iter(f"{HTML}dt")] == ["trained on 3 images; not on 5", "other images"]
+
+
 def test_experiments_side_by_side_are_told_where_they_disagree(results, tmp_path):
     numbers = [
         Judged(6, "15", "psnr", "u_said", "34.62", "34.1", "-0.5", "0.05", "", "", "4", "does not hold", ""),
