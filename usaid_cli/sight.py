@@ -115,10 +115,9 @@ def _keep_images(options: argparse.Namespace) -> None:
             raise UsaidError(f"--denoiser {name}: must be one of {', '.join(known)}")
     jobs = {name: dag.keep_images(name).settings for name in options.denoiser or known}
     files = {benchmark: file for settings in jobs.values() for benchmark, file in settings["judges"].items()}
-    judges = Judges(experiment, {name: None if file is None else Path(file) for name, file in files.items()})
+    judges = Judges(experiment, files)
     choose_images_to_file(experiment, f"{experiment.results}/scores", dag.choice)
     for name, settings in jobs.items():
-        weights = None if settings["weights"] is None else Path(settings["weights"])
         viewer, figures = dag.archives_of(name)
-        keep_images_to_files(experiment, name, dag.choice, weights, judges, viewer, figures)
+        keep_images_to_files(experiment, name, dag.choice, settings["weights"], judges, viewer, figures)
         print(f"{viewer} and {figures} written")

@@ -48,11 +48,11 @@ class Judges:
 
     Attributes:
         experiment: whose judges.
-        files: benchmark -> what its judge reads; None: nothing.
+        files: benchmark -> path of what its judge reads; None: nothing.
     """
 
     experiment: "Experiment"
-    files: Mapping[str, Path | None]
+    files: Mapping[str, str | Path | None]
     _made: dict[str, Judge | Exception] = field(default_factory=dict)
 
     @cached_property
@@ -77,7 +77,8 @@ class Judges:
         return made
 
     def _make(self, benchmark: str) -> Judge:
-        file = self.files[benchmark]
+        path = self.files[benchmark]
+        file = None if path is None else Path(path)
         if file is not None and (failure := failure_in(file)) is not None:
             raise UsaidError(failure)
         judge: Judge = load_object(BENCHMARKS[benchmark].judge)(benchmark, self.experiment, file, self.device)
@@ -88,8 +89,8 @@ def keep_images_to_files(
     experiment: "Experiment",
     denoiser: str,
     choice: str | Path,
-    weights: Path | None,
-    judges: Judges | Mapping[str, Path | None],
+    weights: str | Path | None,
+    judges: Judges,
     viewer: str | Path,
     figures: str | Path,
 ) -> None:
@@ -100,15 +101,14 @@ def keep_images_to_files(
         denoiser: one of its denoisers, or ``clean``.
         choice: file of :func:`evaluators.keeping.choose.choose_images_to_file`.
         weights: the denoiser's, if it has any.
-        judges: of the chosen benchmarks; or the file that each judge reads, None: nothing.
+        judges: of the chosen benchmarks.
         viewer: the archive of windows.
         figures: the archive of whole images.
 
     Raises:
         UsaidError: as :func:`keep_images`, or a file cannot be written.
     """
-    judges = judges if isinstance(judges, Judges) else Judges(experiment, judges)
-    kept = keep_images(experiment, denoiser, read_choice(choice), weights, judges)
+    kept = keep_images(experiment, denoiser, read_choice(choice), None if weights is None else Path(weights), judges)
     for path, of_readers in zip((viewer, figures), kept, strict=True):
         write_kept(path, of_readers)
 

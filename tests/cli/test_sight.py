@@ -77,7 +77,7 @@ def test_a_page_is_written(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["figure", "6", "--results", "x"], "figure '6': must be one of 3, 4, 5, reproduction"),
+        (["figure", "6", "--results", "x"], "figure '6': must be one of reproduction, differences, sigma, 3, 4, 5"),
         (["figure", "sigma", "--results", "x"], r"x: has no tables/table_\*\.csv, which figure sigma is drawn from"),
         (["figure", "3", "--results", "kept"], "figure 3: needs --experiment, whose key figures.figure_3 names its"),
         (["figure", "3", "--results", "kept", "--experiment", "tiny.yaml"], "tiny.yaml: has no key figures.figure_3;"),

@@ -1,7 +1,6 @@
 """Keep the chosen images as denoisers leave them: two archives of each, which fail by themselves."""
 
 import traceback
-from pathlib import Path
 
 from usaid.errors import reason_of
 from usaid.jobs import Part, job_of_parts, leave
@@ -22,12 +21,11 @@ with job_of_parts(snakemake, [*PARTS], uses_torch=True) as parts:
 
         experiment = checked_experiment(snakemake.config)
         files = {name: file for told in PARTS.values() for name, file in told["settings"]["judges"].items()}
-        judges = Judges(experiment, {name: None if file is None else Path(file) for name, file in files.items()})
+        judges = Judges(experiment, files)
     for part in [*parts.waiting]:
         parts.begin([part])
         (choice, *_), weights = part.inputs, PARTS[part]["settings"]["weights"]
         try:
-            weights = None if weights is None else Path(weights)
             keep_images_to_files(experiment, *part.wildcards, choice, weights, judges, *part.outputs)
             parts.end(part)
         except Exception as error:

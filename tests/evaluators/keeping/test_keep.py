@@ -140,17 +140,19 @@ def test_provenance(kept):
 def test_no_images_at_all(experiment, folder):
     (folder / "data/kodak/kodim01.png").unlink()
     choose_images_to_file(experiment(subsets={"kodak/all": "absent.txt"}), "scores", "choice.json")
-    keep_images_to_files(experiment(), "noisy", "choice.json", None, FILES, "images/a.zip", "figures/a.zip")
+    asked = experiment()
+    keep_images_to_files(asked, "noisy", "choice.json", None, Judges(asked, FILES), "images/a.zip", "figures/a.zip")
     viewer = read_kept("images/a.zip")
     assert viewer.pictures == ()
     assert "absent.txt: list of ids is missing" in viewer.provenance["left_out"]["kodak_quality"]
 
 
 def test_the_same_bytes_when_made_twice(experiment):
-    choose_images_to_file(experiment(), "scores", "choice.json")
+    asked = experiment()
+    choose_images_to_file(asked, "scores", "choice.json")
     archives = []
     for name in ("one", "two"):
-        keep_images_to_files(experiment(), "told", "choice.json", None, FILES, f"{name}/v.zip", f"{name}/f.zip")
+        keep_images_to_files(asked, "told", "choice.json", None, Judges(asked, FILES), f"{name}/v.zip", f"{name}/f.zip")
         archives.append([Path(name, file).read_bytes() for file in ("v.zip", "f.zip")])
     assert archives[0] == archives[1]
     assert len(read_kept("one/v.zip").pictures) == 3

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 
 from usaid.cards import Metric
 from usaid.files import written_atomically
+from usaid.registries import BENCHMARKS, DATASETS
 from usaid.report.tables.titles import heading
 from usaid.report.verdict_words import DOES_NOT_HOLD, HOLDS, NOT_COMPARABLE, NOT_TESTED
 
@@ -149,6 +150,11 @@ def name_panel(axes: Axes, of: str, shows: str) -> None:
     place: dict[str, Any] = {"xytext": (0, 11), "textcoords": "offset points", "xycoords": "axes fraction"}
     axes.annotate(of, (0, 1), fontsize=7, fontweight="bold", **place)
     axes.set_title(shows, loc="left", fontsize=7, pad=2)
+
+
+def name_of_dataset(benchmark: str) -> str:
+    """The title of a benchmark's data set, as short as figures have room for: ``"VOC 2012"``."""
+    return DATASETS[BENCHMARKS[benchmark].dataset].title.removeprefix("PASCAL ")
 
 
 def name_of_metric(metric: Metric) -> str:

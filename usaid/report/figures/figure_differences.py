@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from usaid.registries import BENCHMARKS, DATASETS
+from usaid.registries import BENCHMARKS
 from usaid.report.figures.differences import (
     QUANTILES,
     Difference,
@@ -30,6 +30,7 @@ from usaid.report.figures.drawing import (
     figure_with_notes,
     headline,
     looks,
+    name_of_dataset,
     name_of_metric,
     name_panel,
     plain,
@@ -175,8 +176,11 @@ def _draw_row(figure: Figure, row: Sequence[Panel], place: tuple[float, float], 
 def _set_up(axes: Axes, panel: Panel, other_sigma: str) -> None:
     """Title, scale, and the side where the denoiser is better."""
     n = {own.estimate.units.get("images", 0) for own in panel.differences}
-    dataset = DATASETS[BENCHMARKS[panel.benchmark].dataset].title.removeprefix("PASCAL ")
-    name_panel(axes, f"{plain(dataset, 20)}{other_sigma}, n = {max(n):,}", name_of_metric(panel.metric))
+    name_panel(
+        axes,
+        f"{plain(name_of_dataset(panel.benchmark), 20)}{other_sigma}, n = {max(n):,}",
+        name_of_metric(panel.metric),
+    )
     low, high = _limits(panel.differences)
     axes.set_xlim(low, high)
     axes.axvspan(*((0, high) if panel.metric.better == "higher" else (low, 0)), color=_BETTER, zorder=0)

@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from usaid.paper.layouts import ROMAN, TABLES
-from usaid.registries import BENCHMARKS, DATASETS, METRICS
-from usaid.report.figures.drawing import GREY, PAGE, VERDICTS, drawing, headline, plain, save
+from usaid.registries import METRICS
+from usaid.report.figures.drawing import GREY, PAGE, VERDICTS, drawing, headline, name_of_dataset, plain, save
 from usaid.report.tables.verdict_list import Judged, judged
 from usaid.report.text_files import write_texts
 from usaid.report.verdict_words import DOES_NOT_HOLD, HOLDS, NOT_COMPARABLE, NOT_TESTED
@@ -313,8 +313,7 @@ def _measured_on(table: int) -> str:
     if table in _MEASURED_ON:
         return _MEASURED_ON[table]
     (benchmark,) = TABLES[table].benchmarks
-    title = DATASETS[BENCHMARKS[benchmark].dataset].title
-    return title.removeprefix("PASCAL ") + (", K classes" if TABLES[table].ablated else "")
+    return name_of_dataset(benchmark) + (", K classes" if TABLES[table].ablated else "")
 
 
 def _head(figure: Figure, said: str, counts: Counter[str]) -> None:

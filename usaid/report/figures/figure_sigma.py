@@ -12,7 +12,6 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from usaid.paper.layouts import TITLES
-from usaid.registries import BENCHMARKS, DATASETS
 from usaid.report.figures.drawing import (
     GREY,
     PAGE,
@@ -21,6 +20,7 @@ from usaid.report.figures.drawing import (
     figure_with_notes,
     headline,
     looks,
+    name_of_dataset,
     name_of_metric,
     name_panel,
     plain,
@@ -156,10 +156,9 @@ def _draw_curve(axes: Axes, points: Sequence[Point], shift: float, look: Look) -
 def _name(axes: Axes, panel: Panel) -> None:
     """What a panel is of: data set, what was told, metric, number of images."""
     (benchmark,) = panel.spec.benchmarks
-    dataset = DATASETS[BENCHMARKS[benchmark].dataset].title.removeprefix("PASCAL ")
     n = sorted({point.n for points in panel.curves.values() for point in points if point.n is not None})
     images = f"n = {n[0]:,}" if len(n) == 1 else f"n = {n[0]:,} to {n[-1]:,}"
-    said = ", ".join(filter(None, [plain(dataset, 20), panel.setting, images]))
+    said = ", ".join(filter(None, [plain(name_of_dataset(benchmark), 20), panel.setting, images]))
     name_panel(axes, said, name_of_metric(panel.metric))
 
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from usaid.report.page.experiments import Experiment
 from usaid.report.page.reading import Missing
-from usaid.report.page.words import SIGNS, table_title
+from usaid.report.page.words import SIGNS, table_titles
 from usaid.report.verdict_words import WORDS
 
 
@@ -39,13 +39,12 @@ def claims_of(experiment: Experiment) -> Sequence[Claim] | Missing:
 
 
 def _claim(prefix: str, row: dict[str, str]) -> Claim:
-    tables = [table_title(int(number)) for number in row["tables"].split() if number.isdecimal()]
     verdict = row["verdict"]
     return Claim(
         f"{prefix}claim-{'_'.join(row['claim'].split())}",
         row["quote"],
         row["says"],
-        "; ".join([row["where"], *tables]),
+        "; ".join([row["where"], *table_titles(row["tables"])]),
         verdict,
         SIGNS.get(verdict, ""),
         row["reason"],

@@ -11,9 +11,10 @@ from typing import Any
 from urllib.parse import quote
 
 from usaid.errors import UsaidError
+from usaid.paper.layouts import TableSpec
 from usaid.report.page.figures import Figure, figures_of
 from usaid.report.page.reading import Missing, json_of, part, rows_of
-from usaid.report.page.tables import Table, read_table
+from usaid.report.page.tables import Table, table_of
 from usaid.report.tables.build import spec_of
 from usaid.report.tables.verdict_list import LIST, Judged
 
@@ -54,7 +55,7 @@ class Experiment:
     @cached_property
     def tables(self) -> list[tuple[str, Table | Missing]]:
         """Its tables, each with its title."""
-        return [(_title(name), self._table(name)) for name in self.table_names]
+        return [(_spec(name).title, self._table(name)) for name in self.table_names]
 
     @cached_property
     def verdicts(self) -> list[Judged] | Missing:
@@ -85,7 +86,7 @@ class Experiment:
         """Likewise, the files of a table by their kinds, and the statistics of the benchmarks that it is made from."""
         stem = f"tables/table_{table}"
         own = [("CSV", f"{stem}.csv"), ("LaTeX", f"{stem}.tex"), ("Markdown", f"{stem}.md")]
-        own += [(f"Statistics of {name}", f"statistics/{name}.md") for name in _benchmarks(table)]
+        own += [(f"Statistics of {name}", f"statistics/{name}.md") for name in _spec(table).benchmarks]
         return [(label, self._link(path)) for label, path in own if (self.folder / path).is_file()]
 
     def _link(self, path: str) -> str:
@@ -93,7 +94,7 @@ class Experiment:
 
     def _table(self, name: str) -> Table | Missing:
         path = self.folder / "tables" / f"table_{name}.json"
-        return part(path, f"table_{name}", lambda path: read_table(path, self.prefix))
+        return part(path, f"table_{name}", lambda path: table_of(path, self.prefix))
 
 
 _FILES = ("tables/index.md", f"tables/{LIST}", "tables/provenance.json", "claims.md", "claims.csv", "claims.tex")
@@ -153,18 +154,11 @@ def _unused(key: str, keys: Sequence[str]) -> str:
     return next(own for n in range(1, len(keys) + 2) if (own := f"{key}-{n}" if n > 1 else key) not in keys)
 
 
-def _title(name: str) -> str:
+def _spec(name: str) -> TableSpec:
     try:
-        return spec_of(name).title
+        return spec_of(name)
     except UsaidError:  # of a benchmark whose package is not installed here
-        return f"Benchmark {name}"
-
-
-def _benchmarks(name: str) -> list[str]:
-    try:
-        return [*spec_of(name).benchmarks]
-    except UsaidError:
-        return [name]
+        return TableSpec(None, {name: None}, ())
 
 
 def _order(name: str) -> tuple[bool, int, str]:

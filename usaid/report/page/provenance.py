@@ -41,12 +41,6 @@ def numbers_of(experiment: Experiment) -> Mapping[str, Any]:
     return {"fields": CELL, "tables": numbers, "scores": scores, "texts": [*texts.numbers]}
 
 
-def as_script(data: Mapping[str, Any]) -> str:
-    """JSON that can stand in a ``<script>``: no text in it can end the element, nor a line of a program."""
-    text = json.dumps(data, separators=(",", ":"), allow_nan=False)
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-
 # ------------------------------------------------------------------------------------------------ numbers
 
 

@@ -6,16 +6,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from usaid.report.page.reading import json_of
 from usaid.report.tables.footnotes import DEVIATION
-
-_OF_ALL = "Ours (the paper's, ours minus the paper's)."
-"""Of the Markdown; here ours stand above the paper's."""
-
+from usaid.report.tables.render_json import LEGEND, read_table
 
 _KEYS = {
     *("group", "denoiser", "metric", "value", "ours", "low", "high", "paper", "difference", "n", "apart"),
-    *("rank", "tied", "verdict", "reason", "note", "letters", "scores"),
+    *("rank", "tied", "verdict", "reason", "note", "convention", "letters", "scores"),
 }
 """Of every cell."""
 
@@ -132,8 +128,8 @@ class Table:
 
     @property
     def legend(self) -> str:
-        """How its numbers are to be read, but for what the page says of all tables."""
-        own = str(self.content["legend"]).removeprefix(_OF_ALL).strip()
+        """How its numbers are to be read, but for what the page says of all tables: there ours stand above print."""
+        own = str(self.content["legend"]).removeprefix(LEGEND).strip()
         return " ".join(filter(None, [own, self.content["ranks"]]))
 
     @property
@@ -175,13 +171,14 @@ class Table:
         return Row(self._heading(row["label"]), cells, n)
 
 
-def read_table(path: Path, prefix: str) -> Table:
+def table_of(path: Path, prefix: str) -> Table:
     """A table from its file.
 
     Raises:
-        KeyError, IndexError, TypeError, ValueError: it is not that of a table of this version.
+        UsaidError: it is no table of this version; names the file.
+        KeyError, IndexError, TypeError, ValueError: likewise, of what is inside.
     """
-    table = Table(json_of(path), prefix)
+    table = Table(read_table(path), prefix)
     for cell in table.cells:
         if lacking := _KEYS - cell.content.keys():
             raise KeyError(f"a cell without {min(lacking)}")

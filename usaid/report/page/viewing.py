@@ -5,14 +5,12 @@ from pathlib import Path
 
 from usaid.report.page.experiments import Experiment
 from usaid.report.page.tables import Table
+from usaid.report.page.viewer.budget import BUDGET
 from usaid.report.page.viewer.section import viewer_section
 from usaid.report.page.viewer.sources import ViewerSource
 
 PLACE = "<!-- images -->"
 """Where the section stands in the page until it is made; no title can say it, since its brackets are escaped."""
-
-_LARGEST = 3_400_000
-"""Bytes of base64 for all embedded images, in however small a page."""
 
 
 def images_section(experiments: Sequence[Experiment], room: int) -> str:
@@ -23,7 +21,7 @@ def images_section(experiments: Sequence[Experiment], room: int) -> str:
         room: bytes that the embedded images may take.
     """
     sources = [ViewerSource(one.name, one.label, archives_of(one)) for one in experiments]
-    return viewer_section(sources, max(0, min(room, _LARGEST)))
+    return viewer_section(sources, max(0, min(room, BUDGET)))
 
 
 def archives_of(experiment: Experiment) -> list[Path]:

@@ -66,6 +66,11 @@ def words_of(tables: Iterable[Table]) -> Words:
     return Words(**known)
 
 
+def table_titles(numbers: str) -> list[str]:
+    """Those of the tables that a sentence is about, whose numbers have blanks between them."""
+    return [table_title(int(number)) for number in numbers.split() if number.isdecimal()]
+
+
 def table_title(number: int) -> str:
     """``"Table IV"``."""
     return TABLES[number].title if number in TABLES else f"Table {number}"

@@ -5,18 +5,16 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from usaid.report.page.cite import BIBTEX, Rerun, reruns_of
 from usaid.report.page.claims import Claim, claims_of
 from usaid.report.page.comparison import address_of, addresses_of, comparison_of
+from usaid.report.page.embedding import as_script, template_of, text_of
 from usaid.report.page.experiments import Experiment, experiments_of
 from usaid.report.page.protocol import Deviation, deviations_of
-from usaid.report.page.provenance import as_script, numbers_of
+from usaid.report.page.provenance import numbers_of
 from usaid.report.page.reading import Missing
 from usaid.report.page.tables import Table
 from usaid.report.page.verdict import Verdict, verdict_of
@@ -77,9 +75,9 @@ def write_report(folders: Sequence[Path], output: Path) -> None:
             page cannot be written.
     """
     experiments = experiments_of([Path(folder) for folder in folders], Path(output))
-    page = render_page(experiments)
-    images = images_section(experiments, LARGEST - len(page.encode()))
-    write_texts({Path(output): _NO_TEXT.sub("\ufffd", page.replace(PLACE, images, 1))})
+    page = _as_html(render_page(experiments))
+    images = _as_html(images_section(experiments, LARGEST - len(page.encode())))
+    write_texts({Path(output): page.replace(PLACE, images, 1)})
 
 
 def render_page(experiments: Sequence[Experiment]) -> str:
@@ -89,10 +87,10 @@ def render_page(experiments: Sequence[Experiment]) -> str:
         experiments: the first is the main one.
     """
     words = words_of(table for one in experiments for _, table in one.tables if isinstance(table, Table))
-    scripts = [*(_text(f"scripts/{name}.js") for name in SCRIPTS), viewer_script()]
+    scripts = [*(text_of(f"scripts/{name}.js") for name in SCRIPTS), viewer_script()]
     content: Mapping[str, Any] = {
         "policy": _policy(scripts),
-        "css": _text("page.css") + viewer_style(),
+        "css": text_of("page.css") + viewer_style(),
         "scripts": scripts,
         "sections": SECTIONS,
         "experiments": [_shown(one, words) for one in experiments],
@@ -101,14 +99,7 @@ def render_page(experiments: Sequence[Experiment]) -> str:
         "images": PLACE,
         "bibtex": BIBTEX,
     }
-    templates = Environment(
-        loader=PackageLoader("usaid.report.page"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-    )
-    return templates.get_template("page.html.j2").render(content)
+    return template_of("page.html.j2").render(content)
 
 
 def _shown(experiment: Experiment, words: Words) -> Shown:
@@ -126,11 +117,11 @@ def _shown(experiment: Experiment, words: Words) -> Shown:
 
 def _policy(scripts: Sequence[str]) -> str:
     """What the page may load: nothing but what is in it, and of scripts these only."""
-    hashes = (hashlib.sha256(_NO_TEXT.sub("\ufffd", script).encode()).digest() for script in scripts)
+    hashes = (hashlib.sha256(_as_html(script).encode()).digest() for script in scripts)
     sources = " ".join(f"'sha256-{base64.b64encode(digest).decode('ascii')}'" for digest in hashes)
     allowed = f"img-src data: blob:; style-src 'unsafe-inline'; script-src {sources}"
     return f"default-src 'none'; {allowed}; base-uri 'none'; form-action 'none'"
 
 
-def _text(name: str) -> str:
-    return resources.files("usaid.report.page").joinpath(name).read_text(encoding="utf-8")
+def _as_html(text: str) -> str:
+    return _NO_TEXT.sub("\ufffd", text)

@@ -16,7 +16,8 @@ from usaid.report.tables.ranks import legend_of_ranks
 VERSION = 1
 """Of the format: a reader takes no other."""
 
-_LEGEND = "Ours (the paper's, ours minus the paper's)."
+LEGEND = "Ours (the paper's, ours minus the paper's)."
+"""How the Markdown is to be read, where a table says nothing else."""
 
 _KEYS = ("name", "title", "caption", "groups", "metrics", "denoisers", "columns", "blocks", "cells", "footnotes")
 """Some that every such file has."""
@@ -40,7 +41,7 @@ def render_json(table: Table) -> str:
         "title": table.spec.title,
         "is_made_again": table.spec.is_made_again,
         "caption": table.caption,
-        "legend": " ".join(filter(None, [layout.legend or _LEGEND, apart])),
+        "legend": " ".join(filter(None, [layout.legend or LEGEND, apart])),
         "ranks": legend_of_ranks(table, "Best", "second best", str),
         "rows": layout.rows,
         "groups": [_named(table, name, title, Mark(group=name)) for name, title in layout.groups.items()],

@@ -11,8 +11,8 @@ from results_folders import DENOISERS, write_csv, write_json, write_results
 
 from usaid.errors import UsaidError
 from usaid.failures import Failure, write_marker
+from usaid.report.page.embedding import as_script
 from usaid.report.page.experiments import experiments_of
-from usaid.report.page.provenance import as_script
 from usaid.report.page.viewing import archives_of
 from usaid.report.page.write import LARGEST, write_report
 from usaid.report.tables.verdict_list import Judged
@@ -116,6 +116,14 @@ def test_each_deviation_is_named_once(results):
     assert named["trained on 3 images"] == "Table IV (U-SAID); Table VI (U-SAID)"
     assert named["other images"] == "sentences about Table VI"
     assert len(list(protocol.iter(f"{HTML}dt"))) == 2
+
+
+def test_a_deviation_with_a_semicolon_is_one(results):
+    for path in (*(results / "tables").glob("table_*.json"), results / "claims.csv"):
+        text = path.read_text(encoding="utf-8").replace("trained on 3 images", "trained on 3 images; not on 5")
+        path.write_text(text.replace("other images", "trained on 3 images; not on 5; other images"), encoding="utf-8")
+    protocol = by_id(parsed(page_of(results)), "protocol")
+    assert [text_of(one) for one in protocol.iter(f"{HTML}dt")] == ["trained on 3 images; not on 5", "other images"]
 
 
 def test_experiments_side_by_side_are_told_where_they_disagree(results, tmp_path):

@@ -99,7 +99,7 @@ def _metric(convention: str) -> dict[str, Any]:
 
 
 def _title(benchmark: str) -> str:
-    """``"Kodak, quality"``; a benchmark that no card knows has its name only."""
+    """``"Kodak (kodak_quality)"``; a benchmark that no card knows has its name only."""
     card = BENCHMARKS.get(benchmark)
     data_set = None if card is None else DATASETS.get(card.dataset)
     return benchmark if card is None or data_set is None else f"{data_set.title} ({benchmark})"
