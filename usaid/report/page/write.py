@@ -77,9 +77,9 @@ def write_report(folders: Sequence[Path], output: Path) -> None:
             page cannot be written.
     """
     experiments = experiments_of([Path(folder) for folder in folders], Path(output))
-    page = render_page(experiments)
+    page = _as_text(render_page(experiments))
     images = images_section(experiments, LARGEST - len(page.encode()))
-    write_texts({Path(output): _NO_TEXT.sub("\ufffd", page.replace(PLACE, images, 1))})
+    write_texts({Path(output): page.replace(PLACE, _as_text(images), 1)})
 
 
 def render_page(experiments: Sequence[Experiment]) -> str:
@@ -126,10 +126,15 @@ def _shown(experiment: Experiment, words: Words) -> Shown:
 
 def _policy(scripts: Sequence[str]) -> str:
     """What the page may load: nothing but what is in it, and of scripts these only."""
-    hashes = (hashlib.sha256(_NO_TEXT.sub("\ufffd", script).encode()).digest() for script in scripts)
+    hashes = (hashlib.sha256(_as_text(script).encode()).digest() for script in scripts)
     sources = " ".join(f"'sha256-{base64.b64encode(digest).decode('ascii')}'" for digest in hashes)
     allowed = f"img-src data: blob:; style-src 'unsafe-inline'; script-src {sources}"
     return f"default-src 'none'; {allowed}; base-uri 'none'; form-action 'none'"
+
+
+def _as_text(html: str) -> str:
+    """Without characters that HTML, or UTF-8, does not allow."""
+    return _NO_TEXT.sub("\ufffd", html)
 
 
 def _text(name: str) -> str:
