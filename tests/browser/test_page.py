@@ -238,3 +238,11 @@ def test_hostile_texts_stay_texts(open_page, tmp_path):
     at(page, NUMBER).click()
     assert hostile in page.locator("#number-content").text_content()
     assert page.locator("img").count() == 1
+
+
+def test_what_is_no_address_is_passed_over(open_page, tmp_path):
+    write_report([write_results(tmp_path / "mine")], tmp_path / "index.html")
+    page = open_page(tmp_path / "index.html")
+    page.evaluate("location.hash = '#%'")
+    page.evaluate(f"location.hash = '#{NUMBER}'")
+    page.wait_for_selector("dialog[open]")

@@ -6,6 +6,7 @@ are those of the output, clamped to [0, 1] and rounded to 8 bits; none is resize
 
 import io
 import json
+import math
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,6 +21,9 @@ from usaid.files import written_atomically
 
 CONTENTS = "pictures.json"
 VERSION = 1
+LARGEST = 1 << 27
+"""Bytes of a file in an archive, unpacked."""
+
 _NOTHING_CHANGES = (1980, 1, 1, 0, 0, 0)
 """The time stamp of all files in an archive: the same pictures give the same bytes."""
 
@@ -129,7 +133,7 @@ def write_kept(path: str | Path, kept: KeptImages) -> None:
         entries = [_written(archive, index, picture) for index, picture in enumerate(kept.pictures)]
         contents = {"version": VERSION, "denoiser": kept.denoiser, "title": kept.title}
         contents |= {"provenance": dict(kept.provenance), "pictures": entries}
-        _add(archive, CONTENTS, json.dumps(contents, indent=1).encode())
+        _add(archive, CONTENTS, json.dumps(contents, indent=1, allow_nan=False).encode())
 
 
 def read_kept(path: str | Path) -> KeptImages:
@@ -140,11 +144,11 @@ def read_kept(path: str | Path) -> KeptImages:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            contents = json.loads(archive.read(CONTENTS))
+            contents = json.loads(_content(archive, CONTENTS), parse_constant=_refuse)
             if contents["version"] != VERSION:
                 raise UsaidError(f"version {contents['version']}, this one reads {VERSION}")
             pictures = tuple(_read(archive, entry) for entry in contents["pictures"])
-        return KeptImages(contents["denoiser"], contents["title"], contents["provenance"], pictures)
+        return KeptImages(str(contents["denoiser"]), str(contents["title"]), dict(contents["provenance"]), pictures)
     except Exception as error:  # whatever a damaged archive, or Pillow, raises
         raise UsaidError(f"{path}: no archive of kept images ({reason_of(error)}); delete it, and run again") from None
 
@@ -175,16 +179,25 @@ def _written(archive: zipfile.ZipFile, index: int, picture: Picture) -> dict[str
 
 def _read(archive: zipfile.ZipFile, entry: Mapping[str, Any]) -> Picture:
     scores = {name: None if value is None else float(value) for name, value in entry["scores"].items()}
+    width, height = map(int, entry["size"])
+    window = Window(*map(int, entry["window"]))
+    inside = 0 <= window.left <= width - window.width and 0 <= window.top <= height - window.height
+    if not inside or min(window.width, window.height) < 1:
+        raise ValueError(f"{[*window]} is no window of an image of {width} x {height}")
     return Picture(
-        **{name: entry[name] for name in ("benchmark", "image_id", "sigma", "draw", "told_sigma")},
-        why=tuple(entry["why"]),
-        size=(entry["size"][0], entry["size"][1]),
-        window=Window(*entry["window"]),
-        pixels=_decoded(archive, entry["pixels"], "RGB"),
+        str(entry["benchmark"]),
+        str(entry["image_id"]),
+        _finite(entry["sigma"]),
+        tuple(map(str, entry["why"])),
+        (width, height),
+        window,
+        _decoded(archive, entry["pixels"], "RGB", (window.width, window.height)),
+        draw=int(entry["draw"]),
+        told_sigma=None if entry["told_sigma"] is None else _finite(entry["told_sigma"]),
         scores=scores,
         overview=None if entry["overview"] is None else _decoded(archive, entry["overview"], "RGB"),
-        seen=_seen_read(archive, entry["seen"]),
-        truth=_seen_read(archive, entry["truth"]),
+        seen=_seen_read(archive, entry["seen"], (width, height)),
+        truth=_seen_read(archive, entry["truth"], (width, height)),
     )
 
 
@@ -198,12 +211,27 @@ def _seen_written(archive: zipfile.ZipFile, stem: str, seen: Seen | None) -> dic
     return {"labels": labels, "boxes": boxes, "classes": [*seen.classes], "text": seen.text}
 
 
-def _seen_read(archive: zipfile.ZipFile, entry: Mapping[str, Any] | None) -> Seen | None:
+def _seen_read(archive: zipfile.ZipFile, entry: Mapping[str, Any] | None, size: tuple[int, int]) -> Seen | None:
     if entry is None:
         return None
-    labels = None if entry["labels"] is None else _decoded(archive, entry["labels"], "L")
-    boxes = None if entry["boxes"] is None else tuple(Box(*box) for box in entry["boxes"])
-    return Seen(labels, boxes, tuple(entry["classes"]), entry["text"])
+    labels = None if entry["labels"] is None else _decoded(archive, entry["labels"], "L", size)
+    boxes = None if entry["boxes"] is None else tuple(_box(*box) for box in entry["boxes"])
+    return Seen(labels, boxes, tuple(map(str, entry["classes"])), str(entry["text"]))
+
+
+def _box(left: float, top: float, width: float, height: float, label: str, score: float | None) -> Box:
+    corner = map(_finite, (left, top, width, height))
+    return Box(*corner, str(label), None if score is None else _finite(score))
+
+
+def _finite(value: Any) -> float:
+    if not math.isfinite(number := float(value)):
+        raise ValueError(f"{value} is not finite")
+    return number
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not finite")
 
 
 def _as_text(value: float | None) -> float | str | None:
@@ -221,6 +249,17 @@ def _encoded(pixels: np.ndarray, **options: Any) -> bytes:
     return stream.getvalue()
 
 
-def _decoded(archive: zipfile.ZipFile, name: str, mode: str) -> np.ndarray:
-    with Image.open(io.BytesIO(archive.read(name)), formats=("WEBP", "PNG")) as image:
-        return np.asarray(image.convert(mode) if mode == "RGB" else image)
+def _decoded(archive: zipfile.ZipFile, name: str, mode: str, size: tuple[int, int] | None = None) -> np.ndarray:
+    """The pixels of an image; of one that says another size, none is decoded."""
+    with Image.open(io.BytesIO(_content(archive, name)), formats=("WEBP", "PNG")) as image:
+        if size is not None and image.size != size:
+            raise ValueError(f"{name} has {image.size} pixels, not {size}")
+        if image.mode != mode:
+            raise ValueError(f"{name} is {image.mode}, not {mode}")
+        return np.asarray(image)
+
+
+def _content(archive: zipfile.ZipFile, name: str) -> bytes:
+    if (size := archive.getinfo(name).file_size) > LARGEST:
+        raise ValueError(f"{name} has {size:,} bytes")
+    return archive.read(name)

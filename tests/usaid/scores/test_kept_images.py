@@ -1,18 +1,22 @@
 """Archives of kept images: what was written is read, the same bytes each time, and damage is one line."""
 
+import io
 import json
 import math
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from PIL import Image
 
 from usaid.errors import UsaidError
+from usaid.scores import kept_images
 from usaid.scores.kept_images import Box, KeptImages, Picture, Seen, Window, read_kept, write_kept
 
 MANY = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -25,8 +29,8 @@ BOXES = st.builds(Box, NUMBERS, NUMBERS, NUMBERS, NUMBERS, TEXT, st.none() | st.
 
 
 @st.composite
-def seens(draw: st.DrawFn) -> Seen:
-    labels = arrays(np.uint8, st.tuples(SIDES, SIDES))
+def seens(draw: st.DrawFn, size: tuple[int, int]) -> Seen:
+    labels = arrays(np.uint8, size[::-1])
     return draw(
         st.one_of(
             st.builds(Seen, labels, classes=st.lists(TEXT).map(tuple)),
@@ -41,19 +45,20 @@ def pictures(draw: st.DrawFn) -> Picture:
     pixels = draw(arrays(np.uint8, st.tuples(SIDES, SIDES, st.just(3))))
     height, width, _ = pixels.shape
     left, top = draw(st.integers(0, 9)), draw(st.integers(0, 9))
+    size = (left + width + 1, top + height)
     return Picture(
         draw(st.sampled_from(["kodak_quality", "coco_detection"])),
         draw(TEXT),
         draw(NUMBERS),
         tuple(draw(st.lists(TEXT, max_size=2))),
-        (left + width + 1, top + height),
+        size,
         Window(left, top, width, height),
         pixels,
         draw=draw(st.integers(0, 9)),
         told_sigma=draw(st.none() | NUMBERS),
         scores=draw(SCORES),
-        seen=draw(st.none() | seens()),
-        truth=draw(st.none() | seens()),
+        seen=draw(st.none() | seens(size)),
+        truth=draw(st.none() | seens(size)),
     )
 
 
@@ -159,6 +164,71 @@ def rewritten(path: Path, name: str, content: bytes) -> Path:
 def test_other_content_is_one_line(name, content, tmp_path):
     with pytest.raises(UsaidError, match="no archive of kept images"):
         read_kept(rewritten(write(tmp_path, picture()), name, content))
+
+
+def set_in(contents: dict[str, Any], value: Any, *keys: str) -> None:
+    """Set a value of the first picture; without keys, of the contents themselves."""
+    *before, last = keys
+    place = contents["pictures"][0]
+    for key in before:
+        place = place[key]
+    place[last] = value
+
+
+@pytest.mark.parametrize(
+    ("keys", "value"),
+    [
+        (("sigma",), math.nan),
+        (("sigma",), "25 dB"),
+        (("sigma",), None),
+        (("sigma",), [25]),
+        (("told_sigma",), math.inf),
+        (("draw",), None),
+        (("window",), [0, 0, 5, 5]),
+        (("window",), [-4, 5, 30, 20]),
+        (("window",), [80, 5, 30, 20]),
+        (("window",), [4, 5, 0, 0]),
+        (("size",), [20, 10]),
+        (("why",), None),
+        (("seen", "boxes"), [[1, 2, math.nan, 4, "cat", 0.5]]),
+        (("seen", "boxes"), [[1, 2, 3, 4, "cat", math.nan]]),
+        (("seen", "boxes"), [[1, 2, 3]]),
+        (("overview",), "pictures.json"),
+    ],
+)
+def test_pictures_that_fit_nothing_are_refused(keys, value, tmp_path):
+    path = write(tmp_path, picture(seen=Seen(boxes=())))
+    with zipfile.ZipFile(path) as archive:
+        contents = json.loads(archive.read("pictures.json"))
+    set_in(contents, value, *keys)
+    with pytest.raises(UsaidError, match="no archive of kept images"):
+        read_kept(rewritten(path, "pictures.json", json.dumps(contents).encode()))
+
+
+@pytest.mark.parametrize(
+    "changed", [{"pixels": np.zeros((1, 1, 3), np.uint8)}, {"seen": Seen(np.zeros((3, 3), np.uint8))}]
+)
+def test_images_of_another_size_are_refused(changed, tmp_path):
+    with pytest.raises(UsaidError, match="no archive of kept images"):
+        read_kept(write(tmp_path, picture(**changed)))
+
+
+def test_an_image_in_other_colours_is_refused(tmp_path):
+    grey = io.BytesIO()
+    Image.new("L", (30, 20)).save(grey, "PNG")
+    with pytest.raises(UsaidError, match="is L, not RGB"):
+        read_kept(rewritten(write(tmp_path, picture()), "kodak_quality/000.webp", grey.getvalue()))
+
+
+def test_an_archive_that_unpacks_to_very_much_is_not_unpacked(tmp_path, monkeypatch):
+    monkeypatch.setattr(kept_images, "LARGEST", 100)
+    with pytest.raises(UsaidError, match=r"pictures\.json has [\d,]+ bytes"):
+        read_kept(write(tmp_path, picture()))
+
+
+def test_boxes_without_finite_numbers_are_not_written(tmp_path):
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write(tmp_path, picture(seen=Seen(boxes=(Box(1, 2, 3, 4, "cat", math.nan),))))
 
 
 def test_another_version_says_which(tmp_path):

@@ -90,7 +90,7 @@ class Experiment:
         return [(label, self._link(path)) for label, path in own if (self.folder / path).is_file()]
 
     def _link(self, path: str) -> str:
-        return quote(f"{self.link}/{path}")
+        return quote(os.fsencode(f"{self.link}/{path}"))
 
     def _table(self, name: str) -> Table | Missing:
         path = self.folder / "tables" / f"table_{name}.json"

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,7 +76,7 @@ def _figure(path: Path, link: str) -> Figure:
     webp = io.BytesIO()
     small.save(webp, "WEBP", quality=QUALITY, method=4)
     files = [
-        (suffix.upper(), quote(f"{link}/{path.stem}.{suffix}"))
+        (suffix.upper(), quote(os.fsencode(f"{link}/{path.stem}.{suffix}")))
         for suffix in ("pdf", "png", "csv")
         if path.with_suffix(f".{suffix}").is_file()
     ]

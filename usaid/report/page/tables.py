@@ -182,7 +182,10 @@ def table_of(path: Path, prefix: str) -> Table:
     for cell in table.cells:
         if lacking := _KEYS - cell.content.keys():
             raise KeyError(f"a cell without {min(lacking)}")
-    _ = (table.betters, table.columns, table.footnotes, table.legend)  # what is wrong is said while the file is known
+        _ = (table.better(cell), cell.rank, [*cell.content["scores"]])
+    # what is wrong is said while the file is known
+    _ = (table.title, table.betters, table.columns, table.legend, table.sorts, table.has_n)
+    _ = [*map(table.titles, ("groups", "metrics", "denoisers")), *map(table.about, table.footnotes)]
     return table
 
 

@@ -2,6 +2,7 @@ import base64
 import hashlib
 import itertools
 import json
+import os
 import re
 from pathlib import Path
 
@@ -286,6 +287,45 @@ def test_cells_that_are_not_there_are_found_while_the_file_is_known(results):
     write_json(path, content)
     with pytest.raises(UsaidError, match=r"table_6\.json: not a file of this version"):
         page_of(results)
+
+
+@pytest.mark.parametrize(
+    ("keys", "value"),
+    [
+        (("rows",), None),
+        (("groups", 0, "title"), True),
+        (("denoisers", 0), {}),
+        (("denoisers", 0, "letters"), 3),
+        (("cells", 0, "metric"), "no such metric"),
+        (("cells", 0, "rank"), 7),
+        (("cells", 0, "scores"), None),
+    ],
+)
+def test_values_of_other_kinds_are_found_while_the_file_is_known(keys, value, results):
+    path = results / "tables/table_6.json"
+    content = place = json.loads(path.read_text(encoding="utf-8"))
+    *before, last = keys
+    for key in before:
+        place = place[key]
+    if value is None:
+        del place[last]
+    else:
+        place[last] = value
+    write_json(path, content)
+    with pytest.raises(UsaidError, match=r"table_6\.json: not a file of this version"):
+        page_of(results)
+
+
+def test_a_reason_that_is_no_text_is_shown_all_the_same(results):
+    write_marker(results / "claims.csv", Failure("claims", "half of a letter \ud800"))
+    assert "half of a letter \ufffd" in page_of(results)
+
+
+def test_a_folder_whose_name_is_not_utf_8(results, tmp_path):
+    folder = tmp_path / os.fsdecode(b"na\xefve")
+    results.rename(folder)
+    (folder / "tables/provenance.json").unlink()
+    assert "na%EFve/tables/table_6.csv" in page_of(folder, output=tmp_path / "index.html")
 
 
 def test_a_provenance_of_any_kind_is_shown_as_far_as_it_goes(results):

@@ -78,9 +78,18 @@ function settle(target, how, frames = 6) {
   if (frames) requestAnimationFrame(() => settle(target, how, frames - 1));
 }
 
+// The element of an address; null: it names none, or is no address at all ("#%").
+function addressed() {
+  try {
+    return document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  } catch {
+    return null;
+  }
+}
+
 // What an address names, in whatever experiment it is.
 function goTo() {
-  const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  const target = addressed();
   const part = target?.closest("[data-experiment][hidden]");
   if (part) {
     const list = document.getElementById("experiment");

@@ -82,7 +82,7 @@ def read_source(source: ViewerSource) -> Experiment:
             kept.append(read_kept(path))
         except UsaidError as error:
             missing.append(f"{Path(path).stem}: {error}")
-    left_out = (one.provenance.get("left_out", {}) for one in kept)
+    left_out = (own for one in kept if isinstance(own := one.provenance.get("left_out"), Mapping))
     missing += dict.fromkeys(f"{benchmark}: {reason}" for own in left_out for benchmark, reason in own.items())
     kept.sort(key=lambda one: FIRST.index(one.denoiser) if one.denoiser in FIRST else len(FIRST))
     return Experiment(source, distinct({one.denoiser: one.title for one in kept}), _scenes(kept), tuple(missing))
