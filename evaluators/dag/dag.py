@@ -11,8 +11,8 @@ from typing import Any
 
 from evaluators.dag.code import Job, distinct, statistics_behind
 from evaluators.dag.tables import PUBLISHED, Tables
+from evaluators.keeping.asked import CLEAN
 from usaid.code_hash import hash_of_code
-from usaid.experiment.sight import CLEAN
 from usaid.paper.figures import COLUMNS
 from usaid.paper.layouts import TABLES
 from usaid.registries import METRICS
@@ -59,12 +59,16 @@ class Dag(Tables):
             files = {"tables": self.table_files}
         else:
             files = {"scores": self.scores(self.experiment.benchmarks)}
-        cards = self._cards_of(self.experiment.benchmarks, [m for table in TABLES.values() for m in table.metrics])
-        package_data = (PUBLISHED, "usaid.paper:figures.yaml")
-        code = hash_of_code(
-            f"{CODE}.figure_{figure}", *statistics_behind(cards), cards=cards, package_data=package_data
-        )
-        return Job(files, settings, code)
+        return Job(files, settings, self._code_of_figure(figure))
+
+    def _code_of_figure(self, figure: str) -> str:
+        """Photographs have captions of their own; the others say what tables say."""
+        code, metrics = f"{CODE}.figure_{figure}", [name for table in TABLES.values() for name in table.metrics]
+        if FIGURES[figure].reads == "archives":
+            cards = [METRICS[name] for name in distinct(metrics) if name in METRICS]
+            return hash_of_code(code, cards=cards, package_data=("usaid.paper:figures.yaml",))
+        cards = self._cards_of(self.experiment.benchmarks, metrics)
+        return hash_of_code(code, *statistics_behind(cards), cards=cards, package_data=(PUBLISHED,))
 
     def _images_of_figure(self, figure: str) -> dict[str, Any]:
         settings = getattr(self.experiment.figures, f"figure_{figure}", None)

@@ -166,7 +166,9 @@ OF_DETECTION = (*(f"keep_images {name}" for name in ("noisy", "clean", "cdncnn_b
 FOLLOWS = {
     "table *": ("figure reproduction", "figure sigma"),
     "score */*": ("figure differences",),
-    "keep_images [csu]*": ("figure 3", "figure 4", "figure 5"),
+    **dict.fromkeys(
+        ("keep_images clean", "keep_images cdncnn_b", "keep_images [su]_said"), ("figure 3", "figure 4", "figure 5")
+    ),
     "keep_images *": ("report_page",),
     "statistics_page *": ("report_page",),
     "figure*": ("report_page",),
@@ -239,7 +241,7 @@ EDITS = [
     Edit(
         "a data set's title, which stands in its reader's file",
         {"repository/usaid/datasets/kodak.py": replaced('"Kodak"', '"Kodak PhotoCD"')},
-        ("table 4", "table 6", "table 10_print", *TABLE_X),
+        ("table 4", "table 6", "table 10_print", "figure differences", *TABLE_X),
     ),
     Edit(
         "a reader",
@@ -320,7 +322,7 @@ EDITS = [
     Edit(
         "a printed number",
         {"repository/usaid/paper/published.yaml": with_a_remark},
-        ("table *", "statistics_page *", "claims", "index"),
+        ("table *", "statistics_page *", "claims", "index", "figure differences"),
     ),
     Edit(
         "a metric's title",
@@ -329,22 +331,29 @@ EDITS = [
             "table [1689]",
             "classes",
             *(f"statistics_page {name}" for name in ("*_quality", "cifar100_classification", "coco_detection")),
-            "claims",
-            "index",
+            *("claims", "index", "figure [345]", "figure differences"),
         ),
     ),
     Edit("a renderer", {"repository/usaid/report/tables/render_tex.py": with_more}, ("table *", "claims", "index")),
     Edit(
         "a score of a whole data set",
         {"repository/usaid/scores/confusion.py": with_more},
-        ("table *", "classes", "statistics_page *", "claims", "index", *PICTURES),
+        ("table *", "classes", "statistics_page *", "claims", "index", "figure differences", *PICTURES),
     ),
     Edit(
         "statistics",
         {"repository/usaid/report/statistics/pages.py": with_more},
         ("statistics_page *", "claims", "index"),
     ),
-    Edit("a figure", {"repository/usaid/report/figures/figure_2.py": with_more}, ("figure_2_files",)),
+    Edit("Figure 2", {"repository/usaid/report/figures/figure_2.py": with_more}, ("figure_2_files",)),
+    Edit("a figure", {"repository/usaid/report/figures/figure_sigma.py": with_more}, ("figure sigma",)),
+    Edit("the captions of figures in print", {"repository/usaid/paper/figures.yaml": with_a_remark}, ("figure [345]",)),
+    Edit("a style of the page", {"repository/usaid/report/page/page.css": with_a_remark}, ("report_page",)),
+    Edit(
+        "an experiment that stands beside",
+        {"experiment.yaml": replaced("keep_images:", "report_beside: [results/other]\nkeep_images:")},
+        ("report_page",),
+    ),
     # ------------------------------------------------------------------------------------ images
     Edit("the rules that images are chosen by", {"repository/evaluators/keeping/choose.py": with_more}, PICTURES),
     Edit("how images are kept", {"repository/usaid/scores/kept_images.py": with_more}, ("keep_images *",)),

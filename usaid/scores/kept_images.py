@@ -19,6 +19,9 @@ from PIL import Image
 from usaid.errors import UsaidError, reason_of
 from usaid.files import written_atomically
 
+CLEAN = "clean"
+"""Whose archive has the images without noise, and what is true of them, whether or not it is scored."""
+
 CONTENTS = "pictures.json"
 VERSION = 1
 LARGEST = 1 << 27

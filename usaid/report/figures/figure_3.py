@@ -11,10 +11,10 @@ from usaid.report.figures.drawing import drawing, save
 from usaid.report.figures.label_maps import legend_of, panel_of_labels
 from usaid.report.figures.panels import Grid, Panel, Row, fitted, panel_of
 from usaid.report.figures.sheet import sheet
-from usaid.report.figures.shown import CLEAN, Number, Shown, as_text, csv_of, rows_of
+from usaid.report.figures.shown import Number, Shown, as_text, csv_of, rows_of
 from usaid.report.tables.titles import sigma_name
 from usaid.report.text_files import write_texts
-from usaid.scores.kept_images import Seen
+from usaid.scores.kept_images import CLEAN, Seen
 
 BENCHMARK = "voc_segmentation"
 

@@ -11,9 +11,10 @@ from usaid.report.figures import kodak
 from usaid.report.figures.drawing import drawing, save
 from usaid.report.figures.panels import Grid, Panel, Row, fitted, panel_of
 from usaid.report.figures.sheet import sheet
-from usaid.report.figures.shown import CLEAN, GROUND_TRUTH, Number, Shown, csv_of, rows_of
+from usaid.report.figures.shown import GROUND_TRUTH, Number, Shown, csv_of, rows_of
 from usaid.report.tables.titles import sigma_name
 from usaid.report.text_files import write_texts
+from usaid.scores.kept_images import CLEAN
 
 _DIGITS = {"psnr": 2, "niqe": 4}
 

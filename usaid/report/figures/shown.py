@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from usaid.errors import UsaidError
-from usaid.experiment.sight import CLEAN
 from usaid.failures import failure_in
 from usaid.paper.figures import printed_row
 from usaid.paper.layouts import TITLES
 from usaid.registries import METRICS
 from usaid.report.tables.titles import distinct, sigma_name
-from usaid.scores.kept_images import KeptImages, Picture, read_kept
+from usaid.scores.kept_images import CLEAN, KeptImages, Picture, read_kept
 
 GROUND_TRUTH = "Ground truth"
 """Title of the column of ``clean``."""

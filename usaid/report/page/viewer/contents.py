@@ -6,8 +6,8 @@ from typing import Any
 
 from usaid.registries import BENCHMARKS, DATASETS, METRICS
 from usaid.report.page.viewer.pixels import PixelStore
-from usaid.report.page.viewer.sources import CLEAN, Experiment, Scene
-from usaid.scores.kept_images import Picture, Seen
+from usaid.report.page.viewer.sources import Experiment, Scene
+from usaid.scores.kept_images import CLEAN, Picture, Seen
 
 _EXPLAINED = {
     "psnr_rgb_float": "output clamped to [0, 1], not rounded, over R, G and B together",

@@ -7,9 +7,8 @@ from pathlib import Path
 from usaid.errors import UsaidError
 from usaid.failures import failure_in
 from usaid.report.tables.titles import distinct
-from usaid.scores.kept_images import KeptImages, Picture, Window, read_kept
+from usaid.scores.kept_images import CLEAN, KeptImages, Picture, Window, read_kept
 
-CLEAN = "clean"
 FIRST = (CLEAN, "noisy")
 """Denoisers that choices begin with."""
 
