@@ -55,11 +55,11 @@ def _images_of_figure(options: argparse.Namespace) -> dict[str, object]:
     key = f"figures.figure_{options.name}"
     if options.experiment is None:
         raise UsaidError(f"figure {options.name}: needs --experiment, whose key {key} names its images")
-    settings = getattr(read_experiment(*options.experiment).figures, f"figure_{options.name}", None)
-    if settings is None:
+    figures = read_experiment(*options.experiment).figures
+    settings = {} if figures is None else figures.of(options.name)
+    if not settings:
         raise UsaidError(f"{options.experiment[-1]}: has no key {key}; it names the images that are shown")
-    found: dict[str, object] = settings.model_dump(mode="json")
-    return found
+    return settings
 
 
 def add_report(commands: Commands) -> None:

@@ -13,7 +13,6 @@ from evaluators.dag.code import Job, distinct, statistics_behind
 from evaluators.dag.tables import PUBLISHED, Tables
 from evaluators.keeping.asked import CLEAN
 from usaid.code_hash import hash_of_code
-from usaid.paper.figures import COLUMNS
 from usaid.paper.layouts import TABLES
 from usaid.registries import METRICS
 from usaid.report.figures import FIGURES
@@ -53,7 +52,7 @@ class Dag(Tables):
         """Whole images of the paper's denoisers, or tables, or score files."""
         reads, settings = FIGURES[figure].reads, self._images_of_figure(figure)
         if reads == "archives":
-            names = [name for name in (CLEAN, *COLUMNS) if name in self.denoisers_with_images]
+            names = [name for name in (CLEAN, *settings["denoisers"]) if name in self.denoisers_with_images]
             files = {"archives": [self.archives_of(name)[1] for name in names]}
         elif reads == "tables":
             files = {"tables": self.table_files}
@@ -65,14 +64,13 @@ class Dag(Tables):
         """Photographs have captions of their own; the others say what tables say."""
         code, metrics = f"{CODE}.figure_{figure}", [name for table in TABLES.values() for name in table.metrics]
         if FIGURES[figure].reads == "archives":
-            cards = [METRICS[name] for name in distinct(metrics) if name in METRICS]
-            return hash_of_code(code, cards=cards, package_data=("usaid.paper:figures.yaml",))
+            of_captions = [METRICS[name] for name in distinct(metrics) if name in METRICS]
+            return hash_of_code(code, cards=of_captions, package_data=("usaid.paper:figures.yaml",))
         cards = self._cards_of(self.experiment.benchmarks, metrics)
         return hash_of_code(code, *statistics_behind(cards), cards=cards, package_data=(PUBLISHED,))
 
     def _images_of_figure(self, figure: str) -> dict[str, Any]:
-        settings = getattr(self.experiment.figures, f"figure_{figure}", None)
-        return {} if settings is None else settings.model_dump(mode="json")
+        return {} if self.experiment.figures is None else self.experiment.figures.of(figure)
 
     def report(self) -> Job:
         """Tables, pages, figures, images for the viewer, and what other experiments stand beside."""

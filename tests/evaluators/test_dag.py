@@ -64,7 +64,9 @@ def all_jobs(jobs: Dag) -> dict[str, Any]:
         **{f"table {name}": jobs.table(name) for name in jobs.tables},
         **{f"statistics_page {benchmark}": jobs.statistics_page(benchmark) for benchmark in benchmarks},
         **{"fit_niqe": jobs.fit_niqe(), "index": jobs.index(), "classes": jobs.classes(), "claims": jobs.claims()},
-        **({f"train_convergence {s}": jobs.train_convergence(s) for s in ("pixels",)} if jobs.figures else {}),
+        **({"train_convergence pixels": jobs.train_convergence("pixels")} if jobs.experiment.convergence else {}),
+        **{f"figure {name}": jobs.figure(name) for name in jobs.drawn},
+        "report": jobs.report(),
     }
 
 
@@ -570,3 +572,37 @@ class TestImages:
         assert part["inputs"] == ["results/small/images/choice.json"]
         assert part["settings"]["judges"] == {"kodak_quality": "results/small/weights/niqe_fitted.npz"}
         assert "results/small/weights/niqe_fitted.npz" in dag(**KEPT, niqe="niqe_fitted").inputs_of_images()
+
+
+class TestFigures:
+    IMAGES = {"figure_4": {"image": "kodim10", "zoom": [0, 0, 9, 9]}, "denoisers": ["mlp"]}
+
+    def test_those_of_all_numbers_are_always_there(self):
+        assert dag().drawn == ["reproduction", "differences", "sigma"]
+
+    def test_of_images_reads_whole_ones_of_its_denoisers(self):
+        job = dag(figures=self.IMAGES).figure("4")
+        assert job.files == {"archives": [f"results/small/figures/images/{name}.zip" for name in ("clean", "mlp")]}
+        assert job.settings == {**self.IMAGES["figure_4"], "sigma": 25.0, "denoisers": ["mlp"]}
+
+    def test_others_read_tables_or_scores(self):
+        assert set(dag().figure("sigma").files["tables"]) == set(dag().table_files)
+        names = ("noisy", "mlp")
+        assert dag().figure("differences").files["scores"] == [
+            f"results/small/scores/kodak_quality/{name}.parquet" for name in names
+        ]
+
+
+class TestReport:
+    def test_reads_windows_figures_and_tables(self):
+        files = dag(figures=TestFigures.IMAGES).report().files
+        assert files["images"] == [f"results/small/images/{name}.zip" for name in ("clean", "noisy", "mlp")]
+        assert "results/small/figures/figure_4.png" in files["figures"]
+        assert "results/small/tables/table_6.json" in files["tables"]
+
+    def test_of_others_beside_it_reads_what_is_there(self, folder):
+        jobs = dag(report_beside=["results/other", "results/lost"])
+        (folder / "results/other").mkdir(parents=True)
+        (folder / "results/other/claims.csv").write_text("claim\n")
+        assert jobs.report().files["beside"] == ["results/other/claims.csv"]
+        assert jobs.report().settings == {"beside": ["results/other", "results/lost"]}

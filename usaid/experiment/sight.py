@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import AfterValidator, Field
 
 from usaid.experiment.model import Count, Integer, OneOf, Settings, Text, ToldSigma, Unique, must_be, refuse
+from usaid.paper.figures import COLUMNS
 from usaid.registries import BENCHMARKS, METHODS
 
 PAPERS = ("u_said", "cdncnn_b")
@@ -100,6 +101,13 @@ class Figures(Settings):
     """A Kodak image, full and zoomed."""
     figure_5: ImagesOfFigure | None = None
     """Three Kodak images at three noise levels."""
+    denoisers: Annotated[tuple[Text, ...], Field(min_length=1, max_length=8), Unique()] = COLUMNS
+    """Their columns, by name; clean images stand beside them."""
+
+    def of(self, figure: str) -> dict[str, Any]:
+        """What one of them shows, JSON-able, with the `denoisers`; empty: it is left out."""
+        own: Settings | None = getattr(self, f"figure_{figure}", None)
+        return {} if own is None else {**own.model_dump(mode="json"), "denoisers": [*self.denoisers]}
 
     def shown(self) -> list[ImageOfFigure]:
         """The images that the figures show, in the figures' order."""
@@ -131,8 +139,10 @@ def check_sight(
         PydanticCustomError: a benchmark or a denoiser that it has not, or a denoiser with the name of the clean images.
     """
     if keep is not None:
-        _check_names("benchmarks", keep.benchmarks or (), benchmarks)
-        _check_names("difference", keep.difference if keep.difference != PAPERS else (), denoisers)
+        _check_names("keep_images.benchmarks", keep.benchmarks or (), benchmarks)
+        _check_names("keep_images.difference", keep.difference if keep.difference != PAPERS else (), denoisers)
+    if figures is not None:
+        _check_names("figures.denoisers", figures.denoisers if figures.denoisers != COLUMNS else (), denoisers)
     for figure, benchmark in BENCHMARK_OF_FIGURE.items():
         if figures is not None and getattr(figures, figure) is not None and benchmark not in benchmarks:
             raise refuse(f"figures.{figure}: shows images of benchmark {benchmark}; add it, or write {figure}: null")
@@ -144,4 +154,4 @@ def check_sight(
 def _check_names(key: str, names: Iterable[str], known: Iterable[str]) -> None:
     for index, name in enumerate(names):
         if name not in known:
-            raise refuse(f"keep_images.{key}.{index} = {json.dumps(name)}: must be one of {', '.join(known)}")
+            raise refuse(f"{key}.{index} = {json.dumps(name)}: must be one of {', '.join(known)}")

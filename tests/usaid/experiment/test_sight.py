@@ -35,6 +35,10 @@ ZOOMED = {"image": "kodim10", "zoom": [0, 0, 9, 9]}
     [
         ({"keep_images": {"benchmarks": ["nope"]}}, 'keep_images.benchmarks.0 = "nope": must be one of voc_quality'),
         (
+            {"figures": {"figure_4": ZOOMED, "denoisers": ["cbm3d", "mine"]}},
+            'figures.denoisers.1 = "mine": must be one of noisy, clean, cbm3d',
+        ),
+        (
             {"keep_images": {"benchmarks": ["kodak_quality", "coco_detection"]}},
             'keep_images.benchmarks.1 = "coco_detection": must be one of kodak_quality, voc_quality',
         ),
@@ -72,3 +76,10 @@ def test_refused_in_one_line(keys, message):
 
 def test_the_papers_difference_is_no_error_where_the_experiment_lacks_them():
     experiment(keep_images={"difference": ["u_said", "cdncnn_b"]})
+
+
+def test_ones_own_denoiser_stands_in_the_papers_figures():
+    figures = experiment(figures={"figure_4": ZOOMED, "denoisers": ["cbm3d"]}).figures
+    assert figures is not None
+    assert figures.of("4") == {**ZOOMED, "sigma": 25.0, "denoisers": ["cbm3d"]}
+    assert figures.of("5") == {}

@@ -18,7 +18,7 @@ def draw_figure(name: str, files: Mapping[str, Sequence[str]], settings: Mapping
         name: one of :data:`usaid.report.figures.FIGURES`, but not Figure 2, which is drawn from trainings.
         files: what it reads, by the name of its kind: ``archives`` (named after their denoisers), ``tables`` or
             ``scores``.
-        settings: of Figures 3 to 5: the experiment's ``figures.figure_<name>``.
+        settings: of Figures 3 to 5: what :meth:`usaid.experiment.sight.Figures.of` says of it.
         folder: made if it is not there.
 
     Raises:
@@ -27,6 +27,6 @@ def draw_figure(name: str, files: Mapping[str, Sequence[str]], settings: Mapping
     reads = FIGURES[name].reads
     draw, read = load_object(f"{CODE}.figure_{name}:write_figure_{name}"), files[reads]
     if reads == "archives":
-        draw({Path(path).stem: Path(path) for path in read}, settings, folder)
+        draw({Path(path).stem: Path(path) for path in read}, settings, folder, settings["denoisers"])
     else:
         draw(read, folder)
