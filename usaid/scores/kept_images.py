@@ -220,8 +220,8 @@ def _seen_read(archive: zipfile.ZipFile, entry: Mapping[str, Any] | None, size: 
 
 
 def _box(left: float, top: float, width: float, height: float, label: str, score: float | None) -> Box:
-    corner = map(_finite, (left, top, width, height))
-    return Box(*corner, str(label), None if score is None else _finite(score))
+    left, top, width, height = map(_finite, (left, top, width, height))
+    return Box(left, top, width, height, str(label), None if score is None else _finite(score))
 
 
 def _finite(value: Any) -> float:
