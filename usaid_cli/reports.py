@@ -15,7 +15,7 @@ def add_table(commands: Commands) -> None:
     parser.add_argument("table", help="the paper's number, 10_print, or a benchmark that the paper does not have")
     parser.add_argument("scores", type=Path, nargs="*", help="score files, one for each denoiser and benchmark")
     parser.add_argument(
-        "--output", type=Path, required=True, metavar="DIR", help="folder for the .csv, .tex, .md and .json"
+        "--output", type=Path, required=True, metavar="DIR", help="folder for the .csv, .tex, .md, .json and .html"
     )
     parser.set_defaults(run=_table)
 
@@ -37,7 +37,7 @@ def add_statistics(commands: Commands) -> None:
         "scores", type=Path, nargs="+", help="score files, of further noise draws too; those of a table belong together"
     )
     _add_ablation(parser)
-    parser.add_argument("--to", type=Path, required=True, metavar="FOLDER", help="folder for the .csv and .md")
+    parser.add_argument("--to", type=Path, required=True, metavar="FOLDER", help="folder for the .csv, .md and .html")
     parser.set_defaults(run=_statistics)
 
 
@@ -57,7 +57,7 @@ def add_claims(commands: Commands) -> None:
     )
     parser.add_argument("scores", type=Path, nargs="*", help="score files of an experiment, of further noise draws too")
     _add_ablation(parser)
-    parser.add_argument("--to", type=Path, required=True, metavar="FOLDER", help="folder for the .csv, .md and .tex")
+    parser.add_argument("--to", type=Path, required=True, metavar="FOLDER", help="folder for the .csv, .md, .tex and .html")
     parser.set_defaults(run=_claims)
 
 

@@ -4,6 +4,7 @@ Nothing heavy is imported, so that a workflow is parsed in a moment. No result d
 only learns what other jobs would be told.
 """
 
+import os
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
@@ -82,7 +83,7 @@ class Dag(Tables):
             "pages": self.pages,
             "figures": [str(Path(figure).with_suffix(".png")) for figure in self.figures],
             "images": [self.archives_of(name)[0] for name in self.denoisers_with_images],
-            "beside": [path for path in beside if Path(path).is_file()],
+            "beside": [path for path in beside if os.path.isfile(path)],
         }
         metrics = distinct(name for spec in TABLES.values() for name in spec.metrics if name in METRICS)
         cards, package = [METRICS[name] for name in metrics], Path(str(resources.files(PAGE)))

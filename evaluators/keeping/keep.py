@@ -269,7 +269,8 @@ class _Keeper:
                 dataset.name, [noise.NoiseField(sample.id, float(sigma), DRAW)], height, width, device
             )
         try:
-            output = denoised(self.name, self.denoiser, shown, told)
+            with chdir("."):  # a stranger's denoiser may leave for elsewhere
+                output = denoised(self.name, self.denoiser, shown, told)
         except UsaidError as error:
             raise UsaidError(f"image {sample.id}: {error}") from error
         return _Denoised(dataset, sample, clean.to(self.judges.device), output.to(self.judges.device), told)

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -575,7 +575,7 @@ class TestImages:
 
 
 class TestFigures:
-    IMAGES = {"figure_4": {"image": "kodim10", "zoom": [0, 0, 9, 9]}, "denoisers": ["mlp"]}
+    IMAGES: ClassVar = {"figure_4": {"image": "kodim10", "zoom": [0, 0, 9, 9]}, "denoisers": ["mlp"]}
 
     def test_those_of_all_numbers_are_always_there(self):
         assert dag().drawn == ["reproduction", "differences", "sigma"]

@@ -113,7 +113,7 @@ def experiments_of(folders: Sequence[Path], page: Path) -> list[Experiment]:
     if not folders:
         raise UsaidError("no results folder for the report; name one, such as results/released")
     for folder in folders:
-        if not (folder / "tables").is_dir():
+        if not os.path.isdir(folder / "tables"):  # of whatever name: pathlib raises for one that is too long
             raise UsaidError(
                 f"{folder}: no results of an experiment, since it has no tables/; name results/<experiment>"
             )

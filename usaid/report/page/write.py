@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from usaid.errors import UsaidError
 from usaid.report.page.cite import BIBTEX, Rerun, reruns_of
 from usaid.report.page.claims import Claim, claims_of
 from usaid.report.page.comparison import address_of, addresses_of, comparison_of
@@ -74,6 +75,8 @@ def write_report(folders: Sequence[Path], output: Path) -> None:
         UsaidError: no folder, one twice or one that holds no results, a file that is not what it should be, or the
             page cannot be written.
     """
+    if Path(output).suffix.lower() not in (".html", ".htm"):
+        raise UsaidError(f"{output}: the report is HTML; name a file that ends in .html")
     experiments = experiments_of([Path(folder) for folder in folders], Path(output))
     page = _as_html(render_page(experiments))
     images = _as_html(images_section(experiments, LARGEST - len(page.encode())))

@@ -35,3 +35,9 @@ def test_nothing():
 
 def test_a_line_narrower_than_a_letter_still_ends():
     assert len(lines_of("WWW", 1, 7)) == 3
+
+
+def test_of_a_text_without_end_the_beginning_is_broken():
+    lines = lines_of("x" * 100_000, 100, 7)
+    assert sum(map(len, lines)) == 3001
+    assert lines[-1].endswith("…")
