@@ -82,7 +82,7 @@ def test_a_page_is_written(tmp_path, capsys):
         (["figure", "3", "--results", "kept"], "figure 3: needs --experiment, whose key figures.figure_3 names its"),
         (["figure", "3", "--results", "kept", "--experiment", "tiny.yaml"], "tiny.yaml: has no key figures.figure_3;"),
         (["report", "absent", "--to", "page.html"], "absent"),
-        (["report", "x" * 300, "--to", "page.html"], "no results of an experiment"),
+        (["report", "x" * 300, "--to", "page.html"], "x{300}: no results of an experiment"),
         (["report", str(TABLE_4), "--to", "claims.csv"], "claims.csv: the report is HTML; name a file that ends in"),
         (["keep-images", "none.yaml"], "none.yaml: asks for no images; add the key keep_images or figures"),
         (["keep-images", "tiny.yaml", "--denoiser", "u_said"], "--denoiser u_said: must be one of clean, noisy"),
