@@ -182,6 +182,14 @@ def test_dark_as_the_system_has_it_or_as_chosen(open_page, report):
     assert page.evaluate("getComputedStyle(document.documentElement).colorScheme") == "light"
 
 
+def test_on_a_narrow_page_navigation_commands_and_citation_wrap(open_page, report):
+    page = open_page(report, viewport={"width": 360, "height": 740})
+    widest = "parts => Math.max(...parts.map(part => part.getBoundingClientRect().right))"
+    assert page.locator(".top nav a, #cite :is(pre, code):visible").evaluate_all(widest) <= 360
+    scrolls = "parts => parts.filter(part => part.scrollWidth > part.clientWidth).length"
+    assert page.locator(".top nav, #cite pre, #cite .commands").evaluate_all(scrolls) == 0
+
+
 @pytest.mark.parametrize("further", [0, 197])
 def test_a_narrow_page_does_not_scroll_sideways(open_page, tmp_path, further):
     denoisers = {**DENOISERS, **{f"mine_{n}": f"My denoiser {n}" for n in range(further)}}
