@@ -12,11 +12,13 @@ from results_folders import DENOISERS, write_csv, write_json, write_results
 
 from usaid.errors import UsaidError
 from usaid.failures import Failure, write_marker
+from usaid.report.figures.drawing import VERDICTS
 from usaid.report.page.embedding import as_script
 from usaid.report.page.experiments import experiments_of
 from usaid.report.page.viewing import archives_of
 from usaid.report.page.write import LARGEST, write_report
 from usaid.report.tables.verdict_list import Judged
+from usaid.report.verdict_words import DOES_NOT_HOLD, HOLDS
 
 ROOT = Path(__file__).parents[4]
 REFERENCE = ROOT / "results/reference"
@@ -93,6 +95,12 @@ def test_headings_go_down_one_step_at_a_time_and_tables_have_captions(results):
     for table in tree.iter(f"{HTML}table"):
         assert table.find(f"{HTML}caption") is not None
         assert all(one.get("scope") for one in table.iter(f"{HTML}th"))
+
+
+def test_verdicts_have_the_colours_of_the_figures(results):
+    page = page_of(results)
+    for name, verdict in (("holds", HOLDS), ("miss-fill", DOES_NOT_HOLD)):
+        assert f"--{name}: light-dark({VERDICTS[verdict].colour.lower()}," in page
 
 
 def test_a_number_s_provenance_is_in_the_page(results):
