@@ -15,6 +15,10 @@ window.decodings = 0;
 const original = window.createImageBitmap;
 window.createImageBitmap = (...given) => { window.decodings += 1; return original(...given); };
 """
+NOTICED = """new Promise((done) => {
+    new IntersectionObserver(() => done()).observe(document.querySelector("#viewer-compare"));
+})"""
+"""Observers are told in the order of their making: after this one, the viewer's knows what is on the screen."""
 TALL = '<div style="height: 4000px">Above</div>'
 LEFT, RIGHT = "#viewer-layer-left .viewer-pixels", "#viewer-layer-right .viewer-pixels"
 PANES = ("#viewer-layer-left", "#viewer-layer-right", "#viewer-difference", "#viewer-strip li:nth-child(3)")
@@ -125,7 +129,7 @@ def test_a_picture_is_not_decoded_before_it_is_needed(open_page, tmp_path):
     kept = {name: [picture(name, pixels=noise(index)[:16, :16], **small)] for index, name in enumerate(names)}
     source = ViewerSource("many", "Many", archives(tmp_path, kept))
     page = open_page(host_page(tmp_path / "index.html", source, before=TALL, first=COUNTING))
-    page.wait_for_timeout(300)
+    page.evaluate(NOTICED)
     assert page.evaluate("decodings") == 0
     drawn(page)
     assert 2 <= page.evaluate("decodings") < 50
