@@ -172,6 +172,16 @@ def test_a_denoiser_differs_nowhere_from_itself(opened):
     assert not pixels(page, "#viewer-difference canvas").any()
 
 
+@pytest.mark.parametrize(("beyond", "said"), [(0, "0.0 %"), (1, "< 0.1 %"), (2, "0.1 %")])
+def test_few_pixels_beyond_the_scale_are_not_said_to_be_none(opened, tmp_path, beyond, said):
+    some = np.zeros((SIDE, SIDE, 3), np.uint8)
+    other = some.copy()
+    other[0, :beyond] = 9
+    kept = {"clean": [picture("clean", pixels=some)], "u_said": [picture("u_said", pixels=other)]}
+    page = opened(ViewerSource("a", "A", archives(tmp_path, kept)))
+    assert f"; {said} of the pixels are beyond the scale." in page.inner_text("#viewer-sum")
+
+
 # ------------------------------------------------------------------------------------------------ slider, zoom, pan
 
 
