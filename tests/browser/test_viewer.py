@@ -429,6 +429,20 @@ def test_both_sides_are_printed_beside_each_other(opened):
     assert page.locator("#viewer-left").is_hidden()
 
 
+def test_panes_that_were_never_on_the_screen_are_not_printed_empty(open_page, tmp_path):
+    page = open_page(host_page(tmp_path / "index.html", whole(tmp_path), before=TALL))
+    page.evaluate(NOTICED)
+    note = page.get_by_text("open the page to see them")
+    assert note.is_hidden()
+    page.emulate_media(media="print")
+    assert note.is_visible()
+    assert page.locator(".viewer-pane:visible, .viewer-whole:visible").count() == 0
+    page.emulate_media(media="screen")
+    drawn(page).emulate_media(media="print")
+    assert note.is_hidden()
+    assert page.locator("#viewer-compare, #viewer-difference").evaluate_all("panes => panes.every((p) => p.clientHeight)")
+
+
 def test_a_whole_image_may_be_kept(opened, tmp_path):
     whole_window = {"window": Window(0, 0, *SIZE), "pixels": np.tile(noise(1), (2, 2, 1))[: SIZE[1], : SIZE[0]]}
     kept = {name: [picture(name, **whole_window, seen=seen_by(name))] for name in TITLES}
