@@ -28,9 +28,9 @@ PANES = ("#viewer-layer-left", "#viewer-layer-right", "#viewer-difference", "#vi
 def opened(tmp_path: Path, open_page):
     """A page with an experiment of three benchmarks, scrolled to the viewer."""
 
-    def open_viewer(*sources: ViewerSource, **options):
+    def open_viewer(*sources: ViewerSource, before: str = "", **options):
         shown = sources or (whole(tmp_path),)
-        page = open_page(host_page(tmp_path / "index.html", *shown), **options)
+        page = open_page(host_page(tmp_path / "index.html", *shown, before=before), **options)
         return drawn(page)
 
     return open_viewer
@@ -362,6 +362,23 @@ def test_choices_go_down_from_experiment_to_denoiser(opened, tmp_path):
     assert "Kept as: Figure 4; worst by the difference" in status
     choose(page, "experiment", "1")
     assert "kodim10" in page.inner_text("#viewer-status")
+
+
+def test_the_viewer_follows_the_experiment_of_the_page(opened, tmp_path):
+    kept = {name: [picture(name, "other", window=Window(0, 0, SIDE, SIDE))] for name in TITLES}
+    sources = (
+        ViewerSource("none", "None", [], "none"),
+        ViewerSource("mine", "Mine", archives(tmp_path / "mine", {name: [picture(name)] for name in TITLES}), "mine"),
+        ViewerSource("other", "Other", archives(tmp_path / "other", kept), "other"),
+    )
+    options = "".join(f"<option>{source.key}</option>" for source in sources)
+    page = opened(*sources, before=f'<label>Experiment <select id="experiment">{options}</select></label>')
+    for chosen, shown in (("other", "Other"), ("none", "Other"), ("mine", "Mine"), ("other", "Other")):
+        page.select_option("#experiment", chosen)
+        assert page.locator("#viewer-experiment option:checked").inner_text() == shown
+        image = "other" if shown == "Other" else "kodim01"
+        assert f"U-SAID of {image} at" in page.inner_text("#viewer-status")
+    np.testing.assert_array_equal(pixels(drawn(page), RIGHT), picture("u_said", "other").pixels)
 
 
 def test_scores_are_those_of_both_and_their_difference(opened):

@@ -259,6 +259,14 @@ function pressed(event) {
   event.preventDefault();
 }
 
+/* The experiment of the page, if it has images here. */
+function follow(list) {
+  const index = DATA.experiments.findIndex(({ key }) => key === list.value);
+  if (index < 0 || String(index) === select.experiment.value) return;
+  select.experiment.value = String(index);
+  show();
+}
+
 body.hidden = false;
 listen();
 divide(50);
@@ -266,3 +274,8 @@ choose();
 fit();
 scene = undefined;
 show();
+const ofPage = document.getElementById("experiment");
+if (ofPage) {
+  ofPage.addEventListener("change", () => follow(ofPage));
+  follow(ofPage);
+}
