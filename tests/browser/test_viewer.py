@@ -26,11 +26,13 @@ PANES = ("#viewer-layer-left", "#viewer-layer-right", "#viewer-difference", "#vi
 
 @pytest.fixture
 def opened(tmp_path: Path, open_page):
-    """A page with an experiment of three benchmarks, scrolled to the viewer."""
+    """A page with some experiments, scrolled to the viewer; by default one of three benchmarks, at its image kodim01."""
 
     def open_viewer(*sources: ViewerSource, before: str = "", **options):
         shown = sources or (whole(tmp_path),)
         page = open_page(host_page(tmp_path / "index.html", *shown, before=before), **options)
+        if not sources:
+            page.select_option("#viewer-image", label="kodim01 (first)")
         return drawn(page)
 
     return open_viewer
@@ -344,11 +346,32 @@ def test_what_a_classifier_says_is_there_in_words(opened, tmp_path):
     assert page.locator("#viewer-over-left").is_hidden()
 
 
+def test_what_a_judge_sees_is_laid_over_until_it_is_switched_off(opened):
+    page = opened()
+    for benchmark in ("voc_segmentation", "coco_detection"):
+        choose(page, "benchmark", benchmark)
+        assert [page.input_value(f"#viewer-over-{side}") for side in ("left", "right")] == ["prediction"] * 2
+    choose(page, "over-left", "off")
+    choose(page, "benchmark", "kodak_quality")
+    choose(page, "benchmark", "voc_segmentation")
+    assert [page.input_value(f"#viewer-over-{side}") for side in ("left", "right")] == ["off", "prediction"]
+
+
 # ------------------------------------------------------------------------------------------------ choices
+
+
+@pytest.mark.parametrize(("figures", "shown"), [({1: "figure_4", 2: "figure_3"}, 1), ({3: "figure_5"}, 3), ({}, 0)])
+def test_an_image_of_a_figure_is_shown_first(opened, tmp_path, figures, shown):
+    why = {index: (figures.get(index, "first"),) for index in range(4)}
+    kept = {name: [picture(name, f"kodim0{index}", why=why[index], sigma=15.0) for index in why] for name in TITLES}
+    page = opened(ViewerSource("a", "A", archives(tmp_path, kept)))
+    assert f"U-SAID of kodim0{shown} at sigma 15" in page.inner_text("#viewer-status")
+
 
 
 def test_choices_go_down_from_experiment_to_denoiser(opened, tmp_path):
     page = opened(whole(tmp_path), whole(tmp_path, "subset"))
+    page.select_option("#viewer-image", label="kodim01 (first)")
     texts = page.locator("#viewer-experiment option").all_inner_texts()
     assert texts == ["Released", "Subset"]
     assert page.locator("#viewer-image option").all_inner_texts() == ["kodim01 (first)", "kodim10 (Figure 4, worst)"]
