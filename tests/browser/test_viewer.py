@@ -26,7 +26,7 @@ PANES = ("#viewer-layer-left", "#viewer-layer-right", "#viewer-difference", "#vi
 
 @pytest.fixture
 def opened(tmp_path: Path, open_page):
-    """A page with some experiments, scrolled to the viewer; by default one of three benchmarks, at its image kodim01."""
+    """A page with some experiments, scrolled to the viewer; by default one of three benchmarks, at kodim01."""
 
     def open_viewer(*sources: ViewerSource, before: str = "", **options):
         shown = sources or (whole(tmp_path),)
@@ -368,7 +368,6 @@ def test_an_image_of_a_figure_is_shown_first(opened, tmp_path, figures, shown):
     assert f"U-SAID of kodim0{shown} at sigma 15" in page.inner_text("#viewer-status")
 
 
-
 def test_choices_go_down_from_experiment_to_denoiser(opened, tmp_path):
     page = opened(whole(tmp_path), whole(tmp_path, "subset"))
     page.select_option("#viewer-image", label="kodim01 (first)")
@@ -480,7 +479,9 @@ def test_panes_that_were_never_on_the_screen_are_not_printed_empty(open_page, tm
     page.emulate_media(media="screen")
     drawn(page).emulate_media(media="print")
     assert note.is_hidden()
-    assert page.locator("#viewer-compare, #viewer-difference").evaluate_all("panes => panes.every((p) => p.clientHeight)")
+    assert page.locator("#viewer-compare, #viewer-difference").evaluate_all(
+        "panes => panes.every((p) => p.clientHeight)"
+    )
 
 
 def test_a_whole_image_may_be_kept(opened, tmp_path):

@@ -165,6 +165,23 @@ def test_a_deviation_with_a_semicolon_is_one(results):
     assert [text_of(one) for one in protocol.iter(f"{HTML}dt")] == ["trained on 3 images; not on 5", "other images"]
 
 
+def test_check_marks_are_yes_or_no_so_that_signs_are_verdicts_only(results, tmp_path):
+    path = results / "tables/table_6.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    for cell, paper, verdict in zip(content["cells"], ("✓", "✗"), (HOLDS, DOES_NOT_HOLD), strict=False):
+        cell.update(ours="✓", paper=paper, verdict=verdict, difference=None, low=None, rank=None, letters="")
+    write_json(path, content)
+    page = page_of(results)
+    tree = parsed(page)
+    cells = [one for one in tree.iter(f"{HTML}td") if "fact" in one.get("class", "").split()]
+    assert sorted(map(text_of, cells)) == ["yes no, does not hold", "yes yes, holds"]
+    (script,) = (one for one in tree.iter(f"{HTML}script") if one.get("data-numbers"))
+    assert {"yes", "no"} < {*json.loads(script.text)["texts"]}
+    page = page_of(REFERENCE / "released", output=tmp_path / "index.html")
+    lines = text_of(by_id(parsed(page), "comparison"))
+    assert "segmentation annotation, U-SAID no no ✓ holds" in lines.lower().replace("u-said", "U-SAID")
+
+
 def test_experiments_side_by_side_are_told_where_they_disagree(results, tmp_path):
     numbers = [
         Judged(6, "15", "psnr", "u_said", "34.62", "34.1", "-0.5", "0.05", "", "", "4", "does not hold", ""),
