@@ -6,6 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kept_archives import host_page, whole
+from viewer_pages import drawn
+
+from usaid.report.page.viewer.sources import ViewerSource
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -41,6 +45,20 @@ def open_page(chromium: Any) -> Iterator[Callable[..., Any]]:
     for context in contexts:
         context.close()
     assert not complaints
+
+
+@pytest.fixture
+def opened(tmp_path: Path, open_page):
+    """A page with some experiments, scrolled to the viewer; by default one of three benchmarks, at kodim01."""
+
+    def open_viewer(*sources: ViewerSource, before: str = "", **options):
+        shown = sources or (whole(tmp_path),)
+        page = open_page(host_page(tmp_path / "index.html", *shown, before=before), **options)
+        if not sources:
+            page.select_option("#viewer-image", label="kodim01 (first)")
+        return drawn(page)
+
+    return open_viewer
 
 
 def _note(complaints: list[str], asked: str, page: str) -> None:

@@ -143,10 +143,31 @@ def test_sentences_by_verdict_and_in_another_order(open_page, report):
     page = open_page(report)
     section = page.locator("#claims [data-experiment=mine]")
     section.locator("[data-order]").select_option("verdict")
-    assert [text[:6] for text in section.locator("blockquote").all_inner_texts()] == ["first ", "third ", "second"]
+    assert [text[:6] for text in section.locator("blockquote p").all_text_contents()] == ["first ", "third ", "second"]
     section.locator("[data-filter]").select_option("not tested")
     assert section.locator("blockquote:visible").count() == 1
     assert section.get_by_role("status").inner_text() == "1 of 3 sentences"
+
+
+def test_sentences_of_which_nothing_is_told_are_folded(open_page, report):
+    page = open_page(report)
+    section = page.locator("#claims [data-experiment=mine]")
+    fold = section.locator("details")
+    assert fold.locator("summary").all_inner_texts() == ["1 sentence not tested"]
+    assert section.locator("blockquote:visible").count() == 2
+    filtered = section.locator("[data-filter]")
+    for verdict, shown, folds in (("not tested", 1, 1), ("holds", 2, 0), ("", 2, 1)):
+        filtered.select_option(verdict)
+        assert section.locator("blockquote:visible").count() == shown
+        assert section.locator("details:visible").count() == folds
+
+
+def test_an_address_opens_the_fold_of_its_sentence(open_page, report):
+    page = open_page(report)
+    sentence = page.locator("#claims [data-experiment=other] details li").first
+    page.evaluate("id => { location.hash = `#${id}`; }", sentence.get_attribute("id"))
+    page.wait_for_selector("#claims [data-experiment=other] details[open]")
+    assert sentence.is_visible()
 
 
 def test_printed_numbers_by_table_and_disagreement(open_page, tmp_path):
@@ -180,6 +201,14 @@ def test_dark_as_the_system_has_it_or_as_chosen(open_page, report):
     assert page.locator("#theme").get_attribute("aria-pressed") == "false"
     page.emulate_media(media="print", color_scheme="dark")
     assert page.evaluate("getComputedStyle(document.documentElement).colorScheme") == "light"
+
+
+def test_on_a_narrow_page_navigation_commands_and_citation_wrap(open_page, report):
+    page = open_page(report, viewport={"width": 360, "height": 740})
+    widest = "parts => Math.max(...parts.map(part => part.getBoundingClientRect().right))"
+    assert page.locator(".top nav a, #cite :is(pre, code):visible").evaluate_all(widest) <= 360
+    scrolls = "parts => parts.filter(part => part.scrollWidth > part.clientWidth).length"
+    assert page.locator(".top nav, #cite pre, #cite .commands").evaluate_all(scrolls) == 0
 
 
 @pytest.mark.parametrize("further", [0, 197])

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from usaid.report.page.experiments import Experiment
 from usaid.report.page.reading import Missing
 from usaid.report.page.tables import Table, address
-from usaid.report.page.words import SIGNS, Words, table_title
+from usaid.report.page.words import SIGNS, Words, in_print, table_title
 from usaid.report.tables.verdict_list import Judged, column_of
 from usaid.report.verdict_words import NOT_TESTED
 
@@ -100,8 +100,8 @@ def _line(number: Judged, judged: Sequence[tuple[Judged, str] | None], words: Wo
     entries = [
         Entry("", NOT_TESTED, SIGNS[NOT_TESTED], "")
         if one is None
-        else Entry(one[0].ours, one[0].verdict, SIGNS.get(one[0].verdict, ""), one[1])
+        else Entry(in_print(one[0], one[0].ours), one[0].verdict, SIGNS.get(one[0].verdict, ""), one[1])
         for one in judged
     ]
     said = {entry.verdict for entry in entries} - {NOT_TESTED}
-    return Line(words.place(number), number.paper, entries, len(said) > 1)
+    return Line(words.place(number), in_print(number, number.paper), entries, len(said) > 1)

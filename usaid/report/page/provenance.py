@@ -49,6 +49,8 @@ def _cell(table: Table, cell: Cell, texts: _Texts) -> list[int | list[int]]:
     known = {
         **content,
         "id": cell.id,
+        "ours": cell.ours,
+        "paper": cell.paper,
         "place": ", ".join(filter(None, [table.title, *_place(table, content)])),
         "rank": cell.rank,
         "notes": [f"{note.letter}: {note.text}" for note in cell.notes],

@@ -16,6 +16,10 @@ _KEYS = {
 """Of every cell."""
 
 
+_FACTS = {"✓": "yes", "✗": "no"}
+"""In words, since the signs are those of verdicts."""
+
+
 class Footnote(NamedTuple):
     """A note below a table; ``letter`` and ``id`` are empty for one that is about all of it."""
 
@@ -50,6 +54,19 @@ class Cell(NamedTuple):
         """``"1st"``, ``"=2nd"``, ...; empty: not among the best."""
         rank = {None: "", 1: "1st", 2: "2nd"}[self.content["rank"]]
         return f"={rank}" if rank and self.content["tied"] else rank
+
+    @property
+    def ours(self) -> str | None:
+        return in_words(self.content["ours"])
+
+    @property
+    def paper(self) -> str | None:
+        return in_words(self.content["paper"])
+
+    @property
+    def is_fact(self) -> bool:
+        """Whether ours or the paper's is a check mark, not a number."""
+        return bool({self.content["ours"], self.content["paper"]} & _FACTS.keys())
 
 
 class Row(NamedTuple):
@@ -192,6 +209,11 @@ def table_of(path: Path, prefix: str) -> Table:
 def address(prefix: str, table: str | int, group: str, denoiser: str, metric: str) -> str:
     """Where a number stands in the page; without blanks, as every address."""
     return prefix + "-".join([f"table_{table}", *("_".join(name.split()) for name in (group, denoiser, metric))])
+
+
+def in_words(text: str | None) -> str | None:
+    """A number as it is; a check mark as ``"yes"`` or ``"no"``."""
+    return text if text is None else _FACTS.get(text, text)
 
 
 def without_mark(text: str) -> str:

@@ -20,7 +20,7 @@ def images_section(experiments: Sequence[Experiment], room: int) -> str:
         experiments: the first is the main one.
         room: bytes that the embedded images may take.
     """
-    sources = [ViewerSource(one.name, one.label, archives_of(one)) for one in experiments]
+    sources = [ViewerSource(one.name, one.label, archives_of(one), one.key) for one in experiments]
     return viewer_section(sources, max(0, min(room, BUDGET)))
 
 

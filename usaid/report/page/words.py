@@ -1,5 +1,6 @@
 """What the page calls groups, metrics and denoisers, whatever files are there."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -14,7 +15,13 @@ from usaid.report.verdict_words import DOES_NOT_HOLD, HOLDS, NOT_CERTAIN, NOT_CO
 SIGNS: Mapping[str, str] = {HOLDS: "✓", DOES_NOT_HOLD: "✗", NOT_CERTAIN: "?", NOT_COMPARABLE: "≠", NOT_TESTED: "·"}
 """A sign beside each word, since colour alone tells nothing."""
 
+OF_CHECK_MARKS = 3
+"""The table that has facts about methods in place of measured numbers."""
+
+_FACTS = {"1": "yes", "0": "no"}
 _TWO = "_vs_"
+_TOLD = re.compile(r"^Told (?:σ = )?(.+); (σ = .+)$")
+"""Titles of groups of Table IV: ``"Told σ = 25; σ = 15"``."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +38,9 @@ class Words:
         return ", ".join(filter(None, names))
 
     def phrase(self, number: Judged) -> str:
-        """The same inside a sentence: ``"PSNR of U-SAID (Table VI, σ = 25)"``."""
-        where = ", ".join(filter(None, [table_title(number.table), self.group(number)]))
+        """The same inside a sentence: ``"PSNR of U-SAID (Table IV, σ = 15, told 25)"``."""
+        group = _TOLD.sub(r"\2, told \1", self.group(number))
+        where = ", ".join(filter(None, [table_title(number.table), group]))
         title = METRICS[number.metric].title if number.metric in METRICS else self.metric(number.metric)
         return f"{title} of {self.denoiser(number.denoiser)} ({where})"
 
@@ -64,6 +72,11 @@ def words_of(tables: Iterable[Table]) -> Words:
             for name, title in table.titles(kind).items():
                 titles.setdefault(name, title)
     return Words(**known)
+
+
+def in_print(number: Judged, text: str) -> str:
+    """Ours or the paper's of a printed number as people read it: a check mark as ``"yes"`` or ``"no"``."""
+    return _FACTS.get(text, text) if number.table == OF_CHECK_MARKS else text
 
 
 def table_titles(numbers: str) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from usaid.errors import UsaidError
 from usaid.report.page.cite import BIBTEX, Rerun, reruns_of
-from usaid.report.page.claims import Claim, claims_of
+from usaid.report.page.claims import Claim, claims_of, folds_of
 from usaid.report.page.comparison import address_of, addresses_of, comparison_of
 from usaid.report.page.embedding import as_script, template_of, text_of
 from usaid.report.page.experiments import Experiment, experiments_of
@@ -52,7 +52,7 @@ class Shown:
 
     experiment: Experiment
     verdict: Verdict
-    claims: Sequence[Claim] | Missing
+    claims: Sequence[tuple[str, Sequence[Claim]]] | Missing
     deviations: Sequence[Deviation]
     reruns: Sequence[Rerun]
     numbers: str
@@ -107,10 +107,11 @@ def render_page(experiments: Sequence[Experiment]) -> str:
 
 def _shown(experiment: Experiment, words: Words) -> Shown:
     verdict = verdict_of(experiment, words)
+    claims = claims_of(experiment)
     return Shown(
         experiment,
         verdict,
-        claims_of(experiment),
+        claims if isinstance(claims, Missing) else folds_of(claims),
         deviations_of(experiment),
         reruns_of(experiment),
         as_script(numbers_of(experiment)),

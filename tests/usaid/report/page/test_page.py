@@ -12,11 +12,13 @@ from results_folders import DENOISERS, write_csv, write_json, write_results
 
 from usaid.errors import UsaidError
 from usaid.failures import Failure, write_marker
+from usaid.report.figures.drawing import VERDICTS
 from usaid.report.page.embedding import as_script
 from usaid.report.page.experiments import experiments_of
 from usaid.report.page.viewing import archives_of
 from usaid.report.page.write import LARGEST, write_report
 from usaid.report.tables.verdict_list import Judged
+from usaid.report.verdict_words import DOES_NOT_HOLD, HOLDS
 
 ROOT = Path(__file__).parents[4]
 REFERENCE = ROOT / "results/reference"
@@ -68,7 +70,7 @@ def test_everything_is_in_its_place(results):
 
 def test_the_verdict_in_three_sentences(results):
     verdict = text_of(by_id(parsed(page_of(results)), "verdict"))
-    assert "Of the paper's 3 printed numbers, 1 holds here: 1 in Table VI." in verdict
+    assert "1 of the 2 numbers that could be compared holds (1 in Table VI)." in verdict
     assert (
         "1 does not hold: the PSNR of CDnCNN-B (Table VI, σ = 15), 34.25 here and 34.75 in print, 0.50 apart where "
         "0.05 is allowed."
@@ -93,6 +95,12 @@ def test_headings_go_down_one_step_at_a_time_and_tables_have_captions(results):
     for table in tree.iter(f"{HTML}table"):
         assert table.find(f"{HTML}caption") is not None
         assert all(one.get("scope") for one in table.iter(f"{HTML}th"))
+
+
+def test_verdicts_have_the_colours_of_the_figures(results):
+    page = page_of(results)
+    for name, verdict in (("holds", HOLDS), ("miss-fill", DOES_NOT_HOLD)):
+        assert f"--{name}: light-dark({VERDICTS[verdict].colour.lower()}," in page
 
 
 def test_a_number_s_provenance_is_in_the_page(results):
@@ -125,6 +133,23 @@ def test_a_deviation_with_a_semicolon_is_one(results):
         path.write_text(text.replace("other images", "trained on 3 images; not on 5; other images"), encoding="utf-8")
     protocol = by_id(parsed(page_of(results)), "protocol")
     assert [text_of(one) for one in protocol.iter(f"{HTML}dt")] == ["trained on 3 images; not on 5", "other images"]
+
+
+def test_check_marks_are_yes_or_no_so_that_signs_are_verdicts_only(results, tmp_path):
+    path = results / "tables/table_6.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    for cell, paper, verdict in zip(content["cells"], ("✓", "✗"), (HOLDS, DOES_NOT_HOLD), strict=False):
+        cell.update(ours="✓", paper=paper, verdict=verdict, difference=None, low=None, rank=None, letters="")
+    write_json(path, content)
+    page = page_of(results)
+    tree = parsed(page)
+    cells = [one for one in tree.iter(f"{HTML}td") if "fact" in one.get("class", "").split()]
+    assert sorted(map(text_of, cells)) == ["yes no, does not hold", "yes yes, holds"]
+    (script,) = (one for one in tree.iter(f"{HTML}script") if one.get("data-numbers"))
+    assert {"yes", "no"} < {*json.loads(script.text)["texts"]}
+    page = page_of(REFERENCE / "released", output=tmp_path / "index.html")
+    lines = text_of(by_id(parsed(page), "comparison"))
+    assert "segmentation annotation, U-SAID no no ✓ holds" in lines.lower().replace("u-said", "U-SAID")
 
 
 def test_experiments_side_by_side_are_told_where_they_disagree(results, tmp_path):

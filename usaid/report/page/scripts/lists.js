@@ -1,9 +1,9 @@
-// Sentences by verdict and in another order; printed numbers by table and by whether experiments disagree.
-for (const list of document.querySelectorAll("ol.claims")) {
-  const controls = list.parentElement.querySelector(".controls");
+// Sentences by verdict and in another order, those that are folded among themselves; printed numbers by table and by whether experiments disagree.
+for (const controls of document.querySelectorAll("#claims .controls")) {
+  const lists = [...controls.parentElement.querySelectorAll("ol.claims")];
   const filter = controls.querySelector("[data-filter]");
   const order = controls.querySelector("[data-order]");
-  const sentences = [...list.children];
+  const sentences = lists.flatMap((list) => [...list.children]);
   const by = {
     place: (one) => Number(one.dataset.place),
     verdict: (one) => Number(one.dataset.orderVerdict),
@@ -11,13 +11,32 @@ for (const list of document.querySelectorAll("ol.claims")) {
   };
   filter.addEventListener("change", () => {
     for (const one of sentences) one.hidden = filter.value !== "" && one.dataset.verdict !== filter.value;
+    for (const fold of controls.parentElement.querySelectorAll("details")) {
+      fold.open = fold.querySelector("li:not([hidden])") !== null && filter.value !== "";
+      fold.hidden = fold.querySelector("li:not([hidden])") === null;
+    }
     say(controls, sentences, "sentences");
   });
   order.addEventListener("change", () => {
     const key = by[order.value];
-    list.append(...sentences.toSorted((a, b) => key(a) - key(b) || by.place(a) - by.place(b)));
+    for (const list of lists) {
+      list.append(...[...list.children].sort((a, b) => key(a) - key(b) || by.place(a) - by.place(b)));
+    }
   });
 }
+
+// All is open in print.
+const folded = new Set();
+addEventListener("beforeprint", () => {
+  for (const fold of document.querySelectorAll("details:not([open])")) {
+    folded.add(fold);
+    fold.open = true;
+  }
+});
+addEventListener("afterprint", () => {
+  for (const fold of folded) fold.open = false;
+  folded.clear();
+});
 
 const ofTable = document.getElementById("of-table");
 if (ofTable) {

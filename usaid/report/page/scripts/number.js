@@ -96,6 +96,8 @@ function goTo() {
     list.value = part.dataset.experiment;
     list.dispatchEvent(new Event("change"));
   }
+  const fold = target?.closest("details");
+  if (fold) fold.open = true;
   if (!target?.matches("button.number")) {
     if (target) settle(target, {});
     return;

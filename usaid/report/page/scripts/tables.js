@@ -17,7 +17,7 @@ function place(element) {
 
 function value(cell) {
   const text = (cell.querySelector(".ours") ?? cell).textContent.trim();
-  const known = { "∞": Infinity, "✓": 1, "✗": 0 }[text];
+  const known = { "∞": Infinity, yes: 1, no: 0 }[text];
   return known ?? (text === "" ? NaN : Number(text.replaceAll(",", "")));
 }
 

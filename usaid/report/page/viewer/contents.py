@@ -41,6 +41,7 @@ def _experiment(experiment: Experiment, scenes: Sequence[Scene], store: PixelSto
     benchmarks = dict.fromkeys(scene.benchmark for scene in experiment.scenes if scene.benchmark in taken)
     return {
         "name": experiment.source.name,
+        "key": experiment.source.key,
         "title": experiment.source.title,
         "denoisers": [{"name": name, "title": title} for name, title in experiment.titles.items()],
         "benchmarks": [{"name": name, "title": _title(name)} for name in benchmarks],

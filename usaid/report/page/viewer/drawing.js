@@ -66,7 +66,8 @@ function drawDifference() {
     if (!isCurrent()) return;
     const { map, found } = difference(left, right, isSigned, scale);
     paint(panes.difference.querySelector("canvas"), map);
-    const beyond = ((100 * found.beyond) / found.pixels).toFixed(1);
+    const percent = (100 * found.beyond) / found.pixels;
+    const beyond = percent > 0 && percent < 0.1 ? "< 0.1" : percent.toFixed(1);
     at("sum").textContent =
       `In this window: mean ${(found.sum / found.pixels).toFixed(2)}, largest ${found.largest.toFixed(1)} of 255; ` +
       `${beyond} % of the pixels are beyond the scale.`;

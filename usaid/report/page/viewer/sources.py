@@ -21,11 +21,13 @@ class ViewerSource:
         name: of the experiment.
         title: for people.
         archives: its ``images/*.zip``, in the order of its denoisers; empty: it kept none.
+        key: its value in the page's own list of experiments, which the viewer follows; empty: it is not in it.
     """
 
     name: str
     title: str
     archives: Sequence[Path]
+    key: str = ""
 
 
 @dataclass(frozen=True)

@@ -96,19 +96,22 @@ function choose() {
   fill(
     "benchmark",
     experiment.benchmarks.map(({ name, title }) => [name, title]),
+    ofFigure(experiment.scenes)?.benchmark,
   );
   const ofBenchmark = experiment.scenes.filter((one) => one.benchmark === select.benchmark.value);
+  const first = ofFigure(ofBenchmark);
   const images = new Map();
   for (const one of ofBenchmark) images.set(keyOf(one), [...(images.get(keyOf(one)) ?? []), one]);
   fill(
     "image",
     [...images].map(([key, scenes]) => [key, imageTitle(scenes)]),
+    first && keyOf(first),
   );
   const ofImage = images.get(select.image.value);
   fill(
     "sigma",
     ofImage.map(({ sigma }) => [String(sigma), String(sigma)]),
-    "25",
+    [first && String(first.sigma), "25"],
   );
   scene = ofImage.find(({ sigma }) => String(sigma) === select.sigma.value);
   const names = experiment.denoisers.filter(({ name }) => scene.pictures[name]).map(({ name, title }) => [name, title]);
@@ -118,12 +121,24 @@ function choose() {
     names,
     ["cdncnn_b", "noisy", "clean"].filter((name) => name !== select.right.value),
   );
-  for (const side of sides) fill(`over-${side}`, overlays(), "off");
+  for (const side of sides) {
+    select[`over-${side}`].replaceChildren();
+    fill(`over-${side}`, overlays(), overlaid[side]);
+  }
   body.querySelectorAll(".viewer-judged").forEach((label) => {
     label.hidden = overlays().length < 2;
   });
   shown = sides.map((side) => select[side].value);
 }
+
+/* The scene that a figure of the paper shows: Figure 4 before others. */
+function ofFigure(scenes) {
+  const shows = (figure) => scenes.find(({ why }) => why.some((word) => word.startsWith(figure)));
+  return shows("figure_4") ?? shows("figure_");
+}
+
+/* What is wanted over each side, also while an image has nothing to lay over it. */
+const overlaid = { left: "prediction", right: "prediction" };
 
 function overlays() {
   const has = (seen) => seen && (seen.labels !== null || seen.boxes !== null);
@@ -179,6 +194,10 @@ function pixelAt(event, pane) {
 }
 
 function listen() {
+  for (const side of sides)
+    select[`over-${side}`].addEventListener("change", ({ target }) => {
+      overlaid[side] = target.value;
+    });
   for (const element of Object.values(select)) element.addEventListener("change", show);
   at("slider").addEventListener("input", () => divide(at("slider").value));
   at("out").addEventListener("click", () => zoomBy(-1));
@@ -259,6 +278,14 @@ function pressed(event) {
   event.preventDefault();
 }
 
+/* The experiment of the page, if it has images here. */
+function follow(list) {
+  const index = DATA.experiments.findIndex(({ key }) => key === list.value);
+  if (index < 0 || String(index) === select.experiment.value) return;
+  select.experiment.value = String(index);
+  show();
+}
+
 body.hidden = false;
 listen();
 divide(50);
@@ -266,3 +293,8 @@ choose();
 fit();
 scene = undefined;
 show();
+const ofPage = document.getElementById("experiment");
+if (ofPage) {
+  ofPage.addEventListener("change", () => follow(ofPage));
+  follow(ofPage);
+}
