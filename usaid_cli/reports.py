@@ -57,7 +57,9 @@ def add_claims(commands: Commands) -> None:
     )
     parser.add_argument("scores", type=Path, nargs="*", help="score files of an experiment, of further noise draws too")
     _add_ablation(parser)
-    parser.add_argument("--to", type=Path, required=True, metavar="FOLDER", help="folder for the .csv, .md, .tex and .html")
+    parser.add_argument(
+        "--to", type=Path, required=True, metavar="FOLDER", help="folder for the .csv, .md, .tex and .html"
+    )
     parser.set_defaults(run=_claims)
 
 
