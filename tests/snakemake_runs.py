@@ -19,6 +19,9 @@ REPOSITORY = Path(__file__).parents[1]
 
 ENCODER = "efficientnet_lite0"
 
+LOOKS = {"figure reproduction", "figure differences", "figure sigma", "report_page"}
+"""The jobs that follow from all tables and scores."""
+
 NO_PROXY_HERE = "http://127.0.0.1:9"
 """Nobody listens there: what wants the network fails at once."""
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from evaluators.dag.code import Job, distinct, statistics_behind
 from evaluators.dag.tables import PUBLISHED, Tables
-from evaluators.keeping.asked import CLEAN
+from evaluators.keeping.asked import CLEAN, images_of_figures
 from usaid.code_hash import hash_of_code
 from usaid.paper.layouts import TABLES
 from usaid.registries import METRICS
@@ -71,7 +71,8 @@ class Dag(Tables):
         return hash_of_code(code, *statistics_behind(cards), cards=cards, package_data=(PUBLISHED,))
 
     def _images_of_figure(self, figure: str) -> dict[str, Any]:
-        return {} if self.experiment.figures is None else self.experiment.figures.of(figure)
+        shown = {image.figure for image in images_of_figures(self.experiment)}
+        return self.experiment.figures.of(figure) if self.experiment.figures and f"figure_{figure}" in shown else {}
 
     def report(self) -> Job:
         """Tables, pages, figures, images for the viewer, and what other experiments stand beside."""

@@ -16,14 +16,16 @@ WINDOW = 128
 
 
 def benchmarks_kept(experiment: "Experiment") -> list[str]:
-    """The benchmarks whose images are kept by rule."""
+    """The benchmarks whose images are kept by rule: those of the list that the experiment has."""
     keep = experiment.keep_images
-    return [] if keep is None else [*(keep.benchmarks or experiment.benchmarks)]
+    wanted = () if keep is None else keep.benchmarks or experiment.benchmarks
+    return [name for name in wanted if name in experiment.benchmarks]
 
 
 def images_of_figures(experiment: "Experiment") -> "list[ImageOfFigure]":
     """The images that the experiment's figures show, in the figures' order."""
-    return [] if experiment.figures is None else experiment.figures.shown()
+    images = [] if experiment.figures is None else experiment.figures.shown()
+    return [image for image in images if image.benchmark in experiment.benchmarks]
 
 
 def window_side(experiment: "Experiment") -> int | None:

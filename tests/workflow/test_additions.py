@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from snakemake_runs import REPOSITORY, environment, made_once, planned, run, write_experiment
+from snakemake_runs import LOOKS, REPOSITORY, environment, made_once, planned, run, write_experiment
 
 from usaid.datasets.miniature.writer import write_miniature
 from usaid.scores.files import read_scores
@@ -80,7 +80,7 @@ def test_the_dag_has_their_jobs(finished):
         *(f"score {name}/{denoiser}" for name in EXPERIMENT["benchmarks"] for denoiser in EXPERIMENT["denoisers"]),
         *("table 3", "table 4", "table 6", "table 10_print", "table dots_brightness", "index"),
         *(f"statistics_page {name}" for name in EXPERIMENT["benchmarks"]),
-        "claims",
+        *("claims", *LOOKS),
     }
 
 
@@ -140,5 +140,5 @@ def test_an_edit_reruns_their_own_jobs(finished, tmp_path):
     metric.write_text(metric.read_text().replace(".abs()", ".abs().abs()"))
     scores = {f"score kodak_quality/{name}" for name in ("noisy", "tiny")}
     assert planned(folder, "all") == scores | {
-        *("table 4", "table 6", "statistics_page kodak_quality", "claims", "index")
+        *("table 4", "table 6", "statistics_page kodak_quality", "claims", "index", *LOOKS)
     }

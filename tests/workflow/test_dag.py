@@ -11,6 +11,7 @@ import pytest
 import yaml
 from snakemake_runs import (
     ENCODER,
+    LOOKS,
     REPOSITORY,
     command,
     environment,
@@ -311,7 +312,7 @@ class TestReruns:
     def test_only_failures_are_tried_again(self, folder):
         jobs = planned(folder, "all")
         statistics = {"statistics_page kodak_quality", "statistics_page coco_detection"}
-        assert jobs == FAILED | statistics | {"table 4", "table 6", "table 9", "classes", "claims", "index"}
+        assert jobs == FAILED | statistics | LOOKS | {"table 4", "table 6", "table 9", "classes", "claims", "index"}
         for file in ("scores/kodak_quality/noisy.parquet", "tables/table_1.csv"):
             assert (folder / "results/tiny" / file).exists()
 
@@ -328,7 +329,7 @@ class TestReruns:
             *("train_denoiser s_said", "score voc_quality/s_said"),
             *("train_judge isic_segmentation", "score isic_segmentation/noisy", "score isic_segmentation/clean"),
             *(f"statistics_page {name}" for name in EXPERIMENT["benchmarks"]),
-            *("classes", "claims", "index"),
+            *("classes", "claims", "index", *LOOKS),
         }
         assert {job for job in jobs if job.startswith("table ")} == {f"table {number}" for number in (1, 4, 6, 7, 9)}
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from snakemake_runs import kill_after_rows, made_once, planned, run, write_experiment
+from snakemake_runs import LOOKS, kill_after_rows, made_once, planned, run, write_experiment
 
 from usaid.datasets.miniature.writer import write_miniature
 from usaid.failures import Ledger
@@ -65,7 +65,7 @@ MADE = ("score kodak_quality/noisy", "score_draws kodak_quality/noisy")
 
 JOB = "score_kodak_all: 6 score files"
 
-PAGES = {"table 4", "table 6", "table 10", "statistics_page kodak_quality", "claims", "index"}
+PAGES = {"table 4", "table 6", "table 10", "statistics_page kodak_quality", "claims", "index", *LOOKS}
 
 
 def set_up(folder: Path, experiment: dict[str, Any]) -> None:

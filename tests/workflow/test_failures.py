@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 from snakemake_runs import (
     ENCODER,
+    LOOKS,
     REPOSITORY,
     command,
     environment,
@@ -352,7 +353,7 @@ class TestDeathWithoutAWord:
         assert "Segmentation fault" in (crashed / log).read_text()
 
     def test_is_tried_again_by_the_same_command(self, folder):
-        pages = {"table 8", "statistics_page cifar100_classification", "claims", "index"}
+        pages = {"table 8", "statistics_page cifar100_classification", "claims", "index", *LOOKS}
         assert planned(folder, "all") == {"score cifar100_classification/dying", *pages}
         (folder / "broken").write_text("exit")
         run(folder, "all", fails=True)

@@ -238,7 +238,7 @@ class Experiment(Settings):
         if self.draws is not None:
             self._check_draws(self.draws)
         methods = {name: entry.method for name, entry in self.denoisers.items()}
-        check_sight(self.keep_images, self.figures, methods, self.benchmarks)
+        check_sight(self.keep_images, self.figures, methods)
         return self
 
     def _check_scored(self, name: str, entry: DenoiserEntry) -> None:

@@ -46,7 +46,7 @@ class KeepImages(Settings):
     """
 
     benchmarks: Annotated[tuple[BenchmarkName, ...], Field(min_length=1), Unique()] | None = None
-    """Of these benchmarks; default: all."""
+    """Of these benchmarks, as far as the experiment has them; default: all."""
     rules: Annotated[tuple[Rule, ...], Field(min_length=1), Unique()] = ("first", "median", "worst")
     """`first` in the order of ids; `median` and `worst` of the differences in PSNR, or in the mean IoU of an image
     where no PSNR is computed."""
@@ -93,7 +93,7 @@ class ImageOfFigure(NamedTuple):
 
 
 class Figures(Settings):
-    """Whole images of the experiment's denoisers for Figures 3, 4 and 5, each left out if its key is."""
+    """Whole images of the experiment's denoisers for Figures 3, 4 and 5, each left out if its key is, or if the experiment lacks its benchmark."""
 
     figure_3: ImagesOfFigure | None = None
     """Segmentations of three images of VOC 2012 at three noise levels."""
@@ -124,28 +124,21 @@ class Figures(Settings):
         return images
 
 
-def check_sight(
-    keep: KeepImages | None, figures: Figures | None, denoisers: Mapping[str, str], benchmarks: Iterable[str]
-) -> None:
+def check_sight(keep: KeepImages | None, figures: Figures | None, denoisers: Mapping[str, str]) -> None:
     """See that what is to be seen is in the experiment.
 
     Args:
         keep: its ``keep_images``.
         figures: its ``figures``.
         denoisers: names of its denoisers -> their methods.
-        benchmarks: names of its benchmarks.
 
     Raises:
-        PydanticCustomError: a benchmark or a denoiser that it has not, or a denoiser with the name of the clean images.
+        PydanticCustomError: a denoiser that it has not, or one with the name of the clean images.
     """
     if keep is not None:
-        _check_names("keep_images.benchmarks", keep.benchmarks or (), benchmarks)
         _check_names("keep_images.difference", keep.difference if keep.difference != PAPERS else (), denoisers)
     if figures is not None:
         _check_names("figures.denoisers", figures.denoisers if figures.denoisers != COLUMNS else (), denoisers)
-    for figure, benchmark in BENCHMARK_OF_FIGURE.items():
-        if figures is not None and getattr(figures, figure) is not None and benchmark not in benchmarks:
-            raise refuse(f"figures.{figure}: shows images of benchmark {benchmark}; add it, or write {figure}: null")
     given_clean = [name for name, card in METHODS.items() if card.given_clean]
     if (keep or figures) and denoisers.get(CLEAN, given_clean[0]) not in given_clean:
         raise refuse(f"denoisers.{CLEAN}: has the name of the images without noise, which are kept, too; rename it")

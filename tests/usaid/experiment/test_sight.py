@@ -38,10 +38,6 @@ ZOOMED = {"image": "kodim10", "zoom": [0, 0, 9, 9]}
             {"figures": {"figure_4": ZOOMED, "denoisers": ["cbm3d", "mine"]}},
             'figures.denoisers.1 = "mine": must be one of noisy, clean, cbm3d',
         ),
-        (
-            {"keep_images": {"benchmarks": ["kodak_quality", "coco_detection"]}},
-            'keep_images.benchmarks.1 = "coco_detection": must be one of kodak_quality, voc_quality',
-        ),
         ({"keep_images": {"benchmarks": ["kodak_quality"] * 2}}, "must be without repeated values"),
         ({"keep_images": {"rules": ["best"]}}, 'keep_images.rules.0 = "best": must be one of first, median, worst'),
         ({"keep_images": {"rules": ["first", "first"]}}, "must be without repeated values"),
@@ -52,10 +48,6 @@ ZOOMED = {"image": "kodim10", "zoom": [0, 0, 9, 9]}
         ),
         ({"keep_images": {"difference": ["noisy", "noisy"]}}, "must be without repeated values"),
         ({"keep_images": {"window": 15}}, "keep_images.window = 15: must be >= 16"),
-        (
-            {"figures": {"figure_3": {"images": {"15": "2007_000799"}}}},
-            "figures.figure_3: shows images of benchmark voc_segmentation; add it, or write figure_3: null",
-        ),
         ({"figures": {"figure_5": {"images": {"0": "a"}}}}, "figures.figure_5.images: sigma 0: must be > 0 and <= 255"),
         ({"figures": {"figure_5": {"images": {"25": "a", "25.0": "b"}}}}, "must be without repeated sigmas"),
         ({"figures": {"figure_5": {"images": {}}}}, "figures.figure_5.images = {}: must be not empty"),

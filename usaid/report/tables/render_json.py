@@ -103,10 +103,10 @@ def _heading(heading: Heading) -> dict[str, str]:
 def _cell(table: Table, cell: Cell) -> Mapping[str, Any]:
     number, delta = table.number_format(cell.place), table.delta(cell)
     values = {"ours": cell.ours, "low": cell.low, "high": cell.high, "paper": cell.paper}
-    finite = cell.ours is None or math.isfinite(cell.ours)
+    value = None if cell.ours is None else number.rounded(cell.ours)
     return {
         **cell.place._asdict(),
-        "value": cell.ours if finite else str(cell.ours),
+        "value": value if value is None or math.isfinite(value) else str(value),
         **{key: None if value is None else number.text(value) for key, value in values.items()},
         "difference": None if delta is None or number.style == "check" else number.difference(delta),
         "n": cell.n,

@@ -33,7 +33,7 @@ def test_numbers_are_counted_apart_from_check_marks(tmp_path):
     )
     assert misses.startswith("7 do not hold; the largest miss is the PSNR of CBM3D (Table IV, σ = 15, told 25), ")
     assert "(most often: NIQE by other parameters than the paper's)" in untold
-    assert "(most often: noise level not run here)" in untold
+    assert "(most often: not part of this experiment)" in untold
 
 
 def test_where_nothing_could_be_compared_no_sentence_is_about_misses(tmp_path):
