@@ -93,7 +93,10 @@ class ImageOfFigure(NamedTuple):
 
 
 class Figures(Settings):
-    """Whole images of the experiment's denoisers for Figures 3, 4 and 5, each left out if its key is, or if the experiment lacks its benchmark."""
+    """Whole images of the experiment's denoisers for Figures 3, 4 and 5.
+
+    Each is left out if its key is, or if the experiment lacks its benchmark.
+    """
 
     figure_3: ImagesOfFigure | None = None
     """Segmentations of three images of VOC 2012 at three noise levels."""
