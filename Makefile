@@ -30,7 +30,7 @@ lock:
 # The reference run on real images: make reference DATA=/folder/with/the/data. Its committed results would count as done,
 # hence --forceall; a killed run still goes on where it was, since scored images are kept in journals.
 reference: .venv/installed
-	$(BIN)/snakemake --cores $(CORES) all_tables --forceall --configfile config/released.yaml config/reference_released.yaml --config data_root=$(DATA)
+	$(BIN)/snakemake --cores $(CORES) all --forceall --configfile config/released.yaml config/reference_released.yaml --config data_root=$(DATA)
 
 # The reference training on real images: both recipes, three seeds each; over an hour on two cores.
 subset: .venv/installed
