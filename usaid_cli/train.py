@@ -9,7 +9,7 @@ from usaid.errors import UsaidError
 from usaid_cli.arguments import Commands, add_device, add_experiment
 
 if TYPE_CHECKING:
-    from usaid.experiment.experiment import DenoiserEntry
+    from usaid.experiment.denoiser_entry import DenoiserEntry
 
 
 def add_train(commands: Commands) -> None:
@@ -84,7 +84,7 @@ def _trained_entry(options: argparse.Namespace) -> "DenoiserEntry":
     """The entry that an experiment would have for the denoiser to train."""
     import re
 
-    from usaid.experiment.experiment import OWN_CLASS, DenoiserEntry
+    from usaid.experiment.denoiser_entry import OWN_CLASS, DenoiserEntry
     from usaid.experiment.reading import checked_settings
     from usaid.registries import METHODS, load_object, method_of
 

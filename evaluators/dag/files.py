@@ -8,7 +8,8 @@ from typing import Any
 
 from evaluators.dag.code import list_of_ids, user_file
 from usaid.datasets.sources import WEIGHTS, files_of
-from usaid.experiment.experiment import DenoiserEntry, Experiment
+from usaid.experiment.denoiser_entry import DenoiserEntry
+from usaid.experiment.experiment import Experiment
 from usaid.experiment.model import EncoderSettings
 from usaid.failures import Ledger
 from usaid.registries import DATASETS

@@ -12,7 +12,7 @@ from evaluators.dag.trainings import Trainings
 from evaluators.judge_code import computed, conventions_of_images
 from usaid.errors import UsaidError
 from usaid.experiment.benchmark import BenchmarkSettings
-from usaid.experiment.experiment import DenoiserEntry
+from usaid.experiment.denoiser_entry import DenoiserEntry
 from usaid.failures import Ledger, first_failure
 from usaid.paper.layouts import TABLES
 from usaid.registries import BENCHMARKS

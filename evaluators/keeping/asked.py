@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 from usaid.registries import load_object
 
 if TYPE_CHECKING:
-    from usaid.experiment.experiment import DenoiserEntry, Experiment
+    from usaid.experiment.denoiser_entry import DenoiserEntry
+    from usaid.experiment.experiment import Experiment
     from usaid.experiment.sight import ImageOfFigure
 
 CLEAN = "clean"
@@ -37,7 +38,7 @@ def entry_of(experiment: "Experiment", denoiser: str) -> "DenoiserEntry":
     """The entry of one of its denoisers, or of the clean images."""
     if denoiser != CLEAN or CLEAN in experiment.denoisers:
         return experiment.denoisers[denoiser]
-    entry: DenoiserEntry = load_object("usaid.experiment.experiment:DenoiserEntry")(method=CLEAN)
+    entry: DenoiserEntry = load_object("usaid.experiment.denoiser_entry:DenoiserEntry")(method=CLEAN)
     return entry
 
 

@@ -36,7 +36,8 @@ from usaid.scores.kept_images import KeptImages, Picture, Seen, Window, write_ke
 from usaid.tensors import to_uint8, to_unit_range
 
 if TYPE_CHECKING:
-    from usaid.experiment.experiment import DenoiserEntry, Experiment
+    from usaid.experiment.denoiser_entry import DenoiserEntry
+    from usaid.experiment.experiment import Experiment
 
 DRAW = 0
 """The noise realisation that is kept."""

@@ -8,7 +8,8 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from usaid.experiment.benchmark import BenchmarkSettings
-from usaid.experiment.experiment import OWN_CLASS, DenoiserEntry, Experiment, benchmarks_model
+from usaid.experiment.denoiser_entry import OWN_CLASS, DenoiserEntry
+from usaid.experiment.experiment import Experiment, benchmarks_model
 from usaid.experiment.model import OwnRecipe, Settings, TrainingRecipe, image_lists
 from usaid.experiment.sight import Figures, KeepImages
 from usaid.experiment.studies import Ablation, Convergence, Draws

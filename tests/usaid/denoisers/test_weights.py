@@ -19,7 +19,7 @@ from usaid.denoisers.mlp.models import write_models
 from usaid.denoisers.mlp.network import MLP
 from usaid.denoisers.weights import import_weights, train_denoiser
 from usaid.errors import UsaidError
-from usaid.experiment.experiment import DenoiserEntry
+from usaid.experiment.denoiser_entry import DenoiserEntry
 from usaid.experiment.model import OwnRecipe
 from usaid.files import sha256_of_file
 from usaid.training.loop import Run, Task, train

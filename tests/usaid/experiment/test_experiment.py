@@ -13,7 +13,8 @@ from snakemake.utils import update_config
 from usaid.denoisers.dncnn.recipe import Recipe
 from usaid.denoisers.mlp.recipe import MLPRecipe
 from usaid.errors import UsaidError
-from usaid.experiment.experiment import DenoiserEntry, Experiment
+from usaid.experiment.denoiser_entry import DenoiserEntry
+from usaid.experiment.experiment import Experiment
 from usaid.experiment.model import Settings
 from usaid.experiment.reading import as_config, checked_experiment, checked_settings, read_experiment
 from usaid.experiment.seeds import without_seed

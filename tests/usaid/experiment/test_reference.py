@@ -11,7 +11,8 @@ from snakemake.utils import update_config
 
 from usaid.errors import UsaidError
 from usaid.experiment.benchmark import BenchmarkSettings
-from usaid.experiment.experiment import DenoiserEntry, Experiment
+from usaid.experiment.denoiser_entry import DenoiserEntry
+from usaid.experiment.experiment import Experiment
 from usaid.experiment.model import Settings
 from usaid.experiment.reading import checked_experiment
 from usaid.experiment.reference import json_schema, key_reference
