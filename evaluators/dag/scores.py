@@ -154,9 +154,9 @@ class Scores(Trainings):
 
     def siblings(self, rule: str, benchmark: str, denoiser: str) -> list[str]:
         """The other benchmarks for which a denoiser is scored on the same images by the same rule."""
-        images = self._images_of(benchmark)
+        images = self.experiment.images_of(benchmark)
         others = (other for other in self.experiment.benchmarks if other != benchmark)
-        return [n for n in others if self._images_of(n) == images and (rule, denoiser) in self._scored(n)]
+        return [n for n in others if self.experiment.images_of(n) == images and (rule, denoiser) in self._scored(n)]
 
     def companions(self, rule: str, benchmark: str, denoiser: str) -> Iterator[dict[str, Any]]:
         """The :meth:`siblings` whose score files could be made now, each as :meth:`part` has it.
@@ -170,11 +170,6 @@ class Scores(Trainings):
             is_ready = all(Path(file).exists() for file in needed) and first_failure(needed) is None
             if is_ready and Ledger.at(self.results, rule, (sibling, denoiser)).state not in _UNSAFE:
                 yield part
-
-    def _images_of(self, benchmark: str) -> tuple[object, ...]:
-        """What says whether two benchmarks see the same images."""
-        card, side = BENCHMARKS[benchmark], self.experiment.benchmarks[benchmark].longest_side
-        return card.dataset, card.split, self._subset(f"{card.dataset}/{card.split}", benchmark), side
 
     def _scored(self, benchmark: str) -> list[tuple[str, str]]:
         """The rules and denoisers of a benchmark's score files, with Table II's variants."""

@@ -214,16 +214,11 @@ class _Keeper:
         """
         datasets: dict[tuple[object, ...], list[Choice]] = {}
         for choice in choices:
-            datasets.setdefault(self._images_of(choice.benchmark), []).append(choice)
+            datasets.setdefault(self.experiment.images_of(choice.benchmark), []).append(choice)
         pictures: dict[Choice, tuple[Window, Picture]] = {}
         for of_dataset in datasets.values():
             pictures |= self._of_dataset(of_dataset)
         return [pictures[choice] for choice in choices if choice.benchmark not in self.failed]
-
-    def _images_of(self, benchmark: str) -> tuple[object, ...]:
-        """What says whether two benchmarks see the same images."""
-        card, side = BENCHMARKS[benchmark], self.experiment.benchmarks[benchmark].longest_side
-        return card.dataset, card.split, self.experiment.subset_of(card.dataset, card.split, benchmark), side
 
     def _of_dataset(self, choices: Sequence[Choice]) -> dict[Choice, tuple[Window, Picture]]:
         card, pictures = BENCHMARKS[choices[0].benchmark], dict[Choice, tuple[Window, Picture]]()

@@ -17,6 +17,7 @@ from evaluators.scoring.score_job import ScoreJob
 from usaid.datasets.loading import load_for
 from usaid.denoisers.build import build_denoiser
 from usaid.errors import UsaidError
+from usaid.experiment import experiment as experiment_module
 from usaid.failures import Failure, write_marker
 from usaid.noise import gaussian_noise
 from usaid.registries import BENCHMARKS
@@ -227,7 +228,8 @@ def two(monkeypatch, experiment) -> Callable[..., tuple[KeptImages, KeptImages]]
         asked = experiment(benchmarks={"kodak_quality": {"sigmas": [25]}, "voc_quality": {"sigmas": [25]}})
         of_keep = {"grey": judge, "shown": show_grey}
         load = keep.load_object
-        monkeypatch.setattr(keep, "BENCHMARKS", cards)
+        for module in (keep, experiment_module):
+            monkeypatch.setattr(module, "BENCHMARKS", cards)
         monkeypatch.setattr(keep, "load_object", lambda name: of_keep.get(name) or load(name))
         choices = (ONE, replace(ONE, benchmark="voc_quality"))
         return keep_images(asked, denoiser, Chosen(choices), None, Judges(asked, FILES | {"voc_quality": None}))

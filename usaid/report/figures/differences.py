@@ -16,6 +16,7 @@ from usaid.failures import failure_in
 from usaid.paper.layouts import REFERENCES, TITLES
 from usaid.paper.published import published
 from usaid.registries import BENCHMARKS
+from usaid.report.figures.drawing import some_of
 from usaid.report.statistics.estimates import Estimate
 from usaid.report.statistics.samples import ImageSample, difference_of, sample_of
 from usaid.report.statistics.sections import tables_with
@@ -130,13 +131,8 @@ def read_differences(
         except UsaidError as error:
             found.notes.append(f"{benchmark}: {error}")
     if left_out:
-        found.notes.append(f"Not drawn, but in the statistics: {_some(sorted(left_out))}")
+        found.notes.append(f"Not drawn, but in the statistics: {some_of(sorted(left_out), 4)}")
     return found
-
-
-def _some(names: Sequence[str], most: int = 4) -> str:
-    """``"mlp, cbm3d and 3 more"``."""
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def _by_benchmark(score_files: Iterable[str | Path], notes: list[str]) -> tuple[Files, Mapping[str, Mapping[str, Any]]]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import cycle
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from matplotlib import style
 from matplotlib.artist import Artist
@@ -18,6 +18,8 @@ from usaid.files import written_atomically
 from usaid.registries import BENCHMARKS, DATASETS
 from usaid.report.tables.titles import heading
 from usaid.report.verdict_words import DOES_NOT_HOLD, HOLDS, NOT_COMPARABLE, NOT_TESTED
+
+Panel = TypeVar("Panel")
 
 COLUMN = 3.5
 """Width of a figure of one column, in inches (IEEE's two-column page)."""
@@ -150,6 +152,18 @@ def name_panel(axes: Axes, of: str, shows: str) -> None:
     place: dict[str, Any] = {"xytext": (0, 11), "textcoords": "offset points", "xycoords": "axes fraction"}
     axes.annotate(of, (0, 1), fontsize=7, fontweight="bold", **place)
     axes.set_title(shows, loc="left", fontsize=7, pad=2)
+
+
+def rows_that_fit(rows: Sequence[Sequence[Panel]], most: int, notes: list[str]) -> Sequence[Sequence[Panel]]:
+    """The first rows of panels; ``notes`` get a sentence about those that do not fit on a page."""
+    if left_out := sum(map(len, rows[most:])):
+        notes.append(f"{left_out} panels do not fit on a page; the CSV file has them")
+    return rows[:most]
+
+
+def some_of(names: Sequence[str], most: int) -> str:
+    """``"mlp, cbm3d and 3 more"``."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def name_of_dataset(benchmark: str) -> str:

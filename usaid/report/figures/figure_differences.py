@@ -34,6 +34,7 @@ from usaid.report.figures.drawing import (
     name_of_metric,
     name_panel,
     plain,
+    rows_that_fit,
     save,
 )
 from usaid.report.text_files import write_texts
@@ -81,10 +82,8 @@ def write_figure_differences(
 
 def draw_figure_differences(found: Differences) -> Figure:
     """A panel for each metric, a line in it for each other denoiser; the panels of a data set stand side by side."""
-    rows, notes = _rows(found.panels), list(found.notes)
-    if len(rows) > MOST_ROWS:
-        notes.append(f"{sum(map(len, rows[MOST_ROWS:]))} panels do not fit on a page; the CSV file has them")
-        rows = rows[:MOST_ROWS]
+    notes = list(found.notes)
+    rows = rows_that_fit(_rows(found.panels), MOST_ROWS, notes)
     if not rows:
         notes.insert(0, "No two denoisers were scored on one benchmark: there is no difference to draw")
         return figure_with_notes(0, notes)

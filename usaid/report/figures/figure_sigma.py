@@ -24,6 +24,7 @@ from usaid.report.figures.drawing import (
     name_of_metric,
     name_panel,
     plain,
+    rows_that_fit,
     save,
 )
 from usaid.report.figures.sigma_curves import Curves, Panel, Point, read_curves, render_curves
@@ -68,10 +69,8 @@ def write_figure_sigma(tables: Sequence[str | Path], folder: str | Path) -> None
 
 def draw_figure_sigma(found: Curves) -> Figure:
     """A panel for each metric of each table; those of a table side by side."""
-    rows, notes = _rows(found.panels), list(found.notes)
-    if len(rows) > MOST_ROWS:
-        notes.append(f"{sum(map(len, rows[MOST_ROWS:]))} panels do not fit on a page; the CSV file has them")
-        rows = rows[:MOST_ROWS]
+    notes = list(found.notes)
+    rows = rows_that_fit(_rows(found.panels), MOST_ROWS, notes)
     if not rows:
         notes.insert(0, "No score of ours at any sigma: there is nothing to draw")
         return figure_with_notes(0, notes)

@@ -13,6 +13,7 @@ from usaid.failures import failure_in
 from usaid.paper.layouts import REFERENCES, TABLES, TITLES, TableSpec, table_of
 from usaid.paper.published import paper_denoisers
 from usaid.registries import BENCHMARKS, METRICS
+from usaid.report.figures.drawing import some_of
 
 MOST_OWN = 3
 """Denoisers that the paper lacks and that are drawn."""
@@ -107,9 +108,7 @@ def read_curves(tables: Iterable[str | Path]) -> Curves:
         left_out |= dict.fromkeys(name for _, name, _ in cells if name not in (*names, *TITLES))
         found.panels.extend(_panels(spec, cells, names))
     if left_out:
-        names = [*left_out]
-        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-        found.notes.append(f"Not drawn, but in the tables: {', '.join(names[:3])}{more}")
+        found.notes.append(f"Not drawn, but in the tables: {some_of([*left_out], 3)}")
     return found
 
 
