@@ -10,6 +10,7 @@ import torch
 from usaid.denoisers.base import Denoiser
 from usaid.denoisers.code import code_of
 from usaid.errors import UsaidError
+from usaid.experiment.adapt import Adapt
 from usaid.registries import method_of
 
 
@@ -19,6 +20,7 @@ def build_denoiser(
     device: torch.device | str = "cpu",
     precision: str = "float32",
     options: Mapping[str, Any] | None = None,
+    adapt: Adapt | Mapping[str, Any] | None = None,
 ) -> Denoiser:
     """Make a denoiser ready to call.
 
@@ -30,6 +32,7 @@ def build_denoiser(
         device: where to compute.
         precision: ``float32``, ``tf32``, ``bfloat16`` or ``auto``.
         options: further keyword arguments of the class.
+        adapt: how a network is called that does not follow the suite's conventions.
 
     Raises:
         UsaidError: unknown method or option, a missing option, weights that are missing, wrong or not taken, a package

@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from usaid.cards import Method
+from usaid.experiment.adapt import Adapt
 from usaid.experiment.model import (
     FilePath,
     OneOf,
@@ -54,7 +55,10 @@ class DenoiserEntry(Settings):
     train: SerializeAsAny[TrainingRecipe] | None = None
     """Train it, by a recipe whose keys may be changed here."""
     options: dict[str, JsonValue] = Field(default_factory=dict)
-    """Keyword arguments of the class: of your own, or of a method that has some (`config/README.md` lists them)."""
+    """Keyword arguments of the class or function: of your own, or of a method that has some (`config/README.md` lists
+    them)."""
+    adapt: Adapt | None = None
+    """How a network is called that does not follow the suite's conventions: noise out, 8-bit range, grey, tiles ..."""
     benchmarks: Annotated[tuple[BenchmarkName, ...], Field(min_length=1)] | None = None
     """Score it on these benchmarks only; default: all."""
     sigmas: Sigmas | None = None
@@ -116,6 +120,8 @@ class DenoiserEntry(Settings):
         record = self.model_dump(mode="json", exclude={"train"}, exclude_none=True)
         if not record["options"]:
             del record["options"]
+        if self.adapt is not None:
+            record["adapt"] = self.adapt.as_record()
         return record | ({"train": self.train.model_dump(mode="json")} if self.train is not None else {})
 
 
