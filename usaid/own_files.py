@@ -35,7 +35,7 @@ def names_file(name: str) -> bool:
 
 
 def module_in_file(name: str) -> str:
-    """The module that ``file.py:Name`` is imported as; nothing is imported. Paths are relative to the working folder."""
+    """The module that ``file.py:Name`` is imported as (nothing is); its path is relative to the working folder."""
     path = _path_in(name)
     folder = path.parent.resolve()
     package = f"{_PREFIX}{hashlib.sha256(str(folder).encode()).hexdigest()[:16]}"
@@ -86,7 +86,7 @@ def own_name(name: str, importer: str) -> str | None:
     package, first = importer.partition(".")[0], name.partition(".")[0]
     if package not in _FOLDERS or not first or is_installed_module(first):
         return None
-    beside = PathFinder.find_spec(f"{package}.{first}", [str(_FOLDERS[package])])
+    beside = PathFinder.find_spec(first, [str(_FOLDERS[package])])
     if beside is None or (beside.loader is None and _spec(first) is not None):  # any folder could be a package
         return None
     return f"{package}.{name}"

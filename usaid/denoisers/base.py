@@ -19,9 +19,9 @@ class Denoiser(ABC):
     user's own, ``file.py:Class`` or ``module:Class`` in an experiment, may derive from it. Its constructor gets, by
     name, those of ``weights`` (path of a file), ``device`` and ``precision`` (a name of
     :data:`usaid.devices.PRECISIONS`, or ``auto``: its own choice) that it names, and the experiment's ``options``. It
-    may have a static or class method ``train(samples, recipe, run)``, for entries with ``train``: ``samples`` are the clean
-    images (:class:`usaid.datasets.base.Sample`), ``recipe`` is a :class:`usaid.experiment.model.OwnRecipe`, whose keys
-    are attributes, and ``run`` says where to train and which files to write: ``run.weights``, for the constructor,
+    may have a static or class method ``train(samples, recipe, run)``, for entries with ``train``: ``samples`` are the
+    clean images (:class:`usaid.datasets.base.Sample`), ``recipe`` is a :class:`usaid.experiment.model.OwnRecipe`, whose
+    keys are attributes, and ``run`` says where to train and which files to write: ``run.weights``, for the constructor,
     ``run.curve`` and ``run.record`` (:class:`usaid.training.loop.Run`; :func:`usaid.training.loop.train` writes them).
 
     Attributes:
