@@ -365,7 +365,7 @@ class FixedSize(Adapter):
         height, width = noisy.shape[2:]
         tile = self.height or height, self.width or width
         padded = reflected(noisy, max(height, tile[0]), max(width, tile[1]))
-        overlap = min(OVERLAP, *((side - 1) // 4 for side in tile))
+        overlap = min(32, *((side - 1) // 4 for side in tile))
         output = Tiled(_InBatchesOf(self.inner, self.batch), tile, overlap)(padded, told_sigma)
         return output[:, :, :height, :width]
 
@@ -385,10 +385,6 @@ class _InBatchesOf(Adapter):
             filled = torch.cat([part, part[-1:].expand(self.size - len(part), *part.shape[1:])])
             outputs.append(self.asked(filled, told_sigma)[: len(part)])
         return torch.cat(outputs)
-
-
-OVERLAP = 32
-"""Pixels that the tiles of a network of fixed size see beyond what they contribute, if it is that large."""
 
 
 def reflected(images: Tensor, height: int, width: int) -> Tensor:

@@ -15,7 +15,7 @@ from usaid.checkpoints import check_state, load_state
 from usaid.denoisers.adapters import FromCallable, adapted
 from usaid.denoisers.base import Denoiser
 from usaid.denoisers.code import code_of
-from usaid.denoisers.facts import TOLD_SIGMA, facts_of_code, name_of
+from usaid.denoisers.facts import TOLD_SIGMA, can_be_called, facts_of_code, name_of
 from usaid.errors import UsaidError, is_signal
 from usaid.own_files import described
 from usaid.registries import load_object, method_of
@@ -118,7 +118,7 @@ class _Making:
             return denoiser
         if issubclass(code, nn.Module):
             return self._of_object(self._constructed(code, loads_weights=True))
-        if issubclass(code, type) or not any("__call__" in vars(kind) for kind in code.__mro__):
+        if not can_be_called(code):
             cure = "derive the class from torch.nn.Module or usaid.denoisers.base.Denoiser, or give it __call__"
             raise UsaidError(f"method {self.name!r}: is a class whose objects cannot be called; {cure}")
         return self._adapted(self._constructed(code))

@@ -4,6 +4,7 @@ import inspect
 from typing import Any
 
 from usaid.cards import Facts
+from usaid.errors import UsaidError
 
 TOLD_SIGMA = "told_sigma"
 """A parameter of this name is told the noise level, 0-255 scale."""
@@ -22,10 +23,18 @@ def facts_of_code(code: Any, name: str) -> Facts:
 
     Returns:
         What is stated; else facts that call it blind unless it has a parameter ``told_sigma``.
+
+    Raises:
+        UsaidError: a class that states none and has to, a :class:`usaid.denoisers.base.Denoiser`, or cannot denoise.
     """
     stated = getattr(code, "facts", None)
     if isinstance(stated, Facts):
         return stated
+    if isinstance(code, type) and not is_network(code):
+        if _derives_from(code, "usaid.denoisers.base", "Denoiser"):
+            raise UsaidError(f"{name}: has no attribute 'facts' of type usaid.cards.Facts; write it in the class")
+        if not can_be_called(code):
+            raise UsaidError(f"{name}: is a class whose objects cannot be called; give it __call__")
     return DerivedFacts(name, blind=not hears_told_sigma(code), deep_learning=is_network(code))
 
 
@@ -48,8 +57,17 @@ def title_of(title: str | None, facts: Facts | None, name: str) -> str:
 
 def is_network(code: Any) -> bool:
     """Whether it is a ``torch.nn.Module``, or a class of them."""
-    kinds = (code if isinstance(code, type) else type(code)).__mro__
-    return any(kind.__module__ == "torch.nn.modules.module" and kind.__name__ == "Module" for kind in kinds)
+    return _derives_from(code if isinstance(code, type) else type(code), "torch.nn.modules.module", "Module")
+
+
+def can_be_called(kind: type) -> bool:
+    """Whether the objects of a class can be called, and are no classes themselves."""
+    return not issubclass(kind, type) and any("__call__" in vars(each) for each in kind.__mro__)
+
+
+def _derives_from(kind: type, module: str, name: str) -> bool:
+    """As ``issubclass``, of a class that need not be imported."""
+    return any((each.__module__, each.__name__) == (module, name) for each in kind.__mro__)
 
 
 def name_of(code: Any) -> str:
