@@ -26,12 +26,12 @@ class Facts:
     """
 
     title: str
-    blind: bool
-    deep_learning: bool
-    semantic_aware: bool
-    segmentation_annotation: bool
-    licence: str
-    citation: str
+    blind: bool = True
+    deep_learning: bool = False
+    semantic_aware: bool = False
+    segmentation_annotation: bool = False
+    licence: str = ""
+    citation: str = ""
 
 
 @dataclass(frozen=True)

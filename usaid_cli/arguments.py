@@ -2,7 +2,10 @@
 
 import argparse
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from usaid.experiment.adapt import Adapt
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 """Where a command adds its parser, whose default ``run`` is what the command does."""
@@ -16,3 +19,33 @@ def add_experiment(parser: argparse.ArgumentParser) -> None:
 def add_device(parser: argparse.ArgumentParser) -> None:
     """The device to compute on, as ``device``."""
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1, ...")
+
+
+def add_adapt(parser: argparse.ArgumentParser) -> None:
+    """How the network is called, if it does not follow the suite's conventions; :func:`adapt_of` reads it."""
+    group = parser.add_argument_group("what the network expects and returns (default: colour images in [0, 1])")
+    group.add_argument("--predicts", choices=["image", "noise"], help="the clean image (default), or the noise")
+    group.add_argument("--value-range", type=int, choices=[1, 255], help="white: 1 (default), or 255 (8-bit range)")
+    group.add_argument(
+        "--told-as",
+        choices=["nothing", "argument", "map"],
+        help="the noise level: not told, its second argument, or a further channel, in units of the value range "
+        "(default: a parameter named told_sigma is told it on the 0-255 scale)",
+    )
+    group.add_argument("--divisible-by", type=int, metavar="N", help="sides have to be divisible by N: pad and crop")
+    group.add_argument("--channels", choices=["colour", "grey"], help="grey: denoise each colour channel by itself")
+    group.add_argument("--tile", type=int, metavar="PIXELS", help="denoise large images in tiles of this side")
+    group.add_argument("--tile-overlap", type=int, metavar="PIXELS", help="what a tile sees beyond (default: 32)")
+
+
+def adapt_of(options: argparse.Namespace) -> "Adapt | None":
+    """What the flags of :func:`add_adapt` say; None: none was given.
+
+    Raises:
+        UsaidError: a number that cannot be, or tiles that are all overlap.
+    """
+    from usaid.experiment.adapt import Adapt
+    from usaid.experiment.reading import checked_settings
+
+    given = {key: value for key in Adapt.model_fields if (value := getattr(options, key)) is not None}
+    return checked_settings(Adapt, given, "adapt") if given else None

@@ -63,3 +63,42 @@ def test_16_bits_come_out_as_16_bits(tmp_path):
     Image.fromarray(ramp).save(tmp_path / "x.tif")
     denoise(tmp_path / "x.tif", tmp_path / "y.png")
     assert np.array_equal(np.asarray(Image.open(tmp_path / "y.png")), ramp)
+
+
+MINE = "def noise(batch):\n    return batch * 51\n\ndef cropped(batch):\n    return batch[..., 1:]\n"
+
+
+def test_a_function_of_a_file_with_its_conventions(image_folder, tmp_path, capsys):
+    (tmp_path / "mine.py").write_text(MINE)
+    arguments = ["denoise", image_folder / "a.png", tmp_path / "out.png", "--method", f"{tmp_path}/mine.py:noise"]
+    flags = [
+        "--predicts",
+        "noise",
+        "--value-range",
+        "255",
+        "--divisible-by",
+        "8",
+        "--tile",
+        "40",
+        "--tile-overlap",
+        "4",
+    ]
+    usaid_cli.main([*map(str, arguments), "--device", "cpu", *flags])
+    before, after = (np.asarray(Image.open(path)) for path in (image_folder / "a.png", tmp_path / "out.png"))
+    assert before.shape == after.shape
+    assert after.max() == 0, "51 times its image is subtracted"
+
+
+def test_a_cropped_image_is_not_written(image_folder, tmp_path):
+    (tmp_path / "mine.py").write_text(MINE)
+    arguments = ["denoise", image_folder / "a.png", tmp_path / "out.png", "--method", f"{tmp_path}/mine.py:cropped"]
+    with pytest.raises(
+        SystemExit, match=r"^error: .*a.png: cropped: returned shape .*; return the shape that is given"
+    ):
+        usaid_cli.main([*map(str, arguments), "--device", "cpu"])
+    assert not (tmp_path / "out.png").exists()
+
+
+def test_flags_that_cannot_be_are_one_line(image_folder, tmp_path):
+    with pytest.raises(SystemExit, match=r"^error: .*'tile' = 32 is all overlap: give more than 64"):
+        denoise(image_folder / "a.png", tmp_path / "out.png", "--tile", 32)

@@ -28,6 +28,10 @@ ON_THE_CPU = {"cbm3d"}
 """Methods that compute on the CPU whatever the device: their constructors name none."""
 
 
+IN_FILES = {"torchscript", "torch_export", "onnx"}
+"""What a network computes there, its file says."""
+
+
 def weights_of(method: str, folder: Path) -> Path | None:
     """A small network of the method in a file; None: it has none."""
     path = folder / "weights.safetensors"
@@ -40,9 +44,18 @@ def weights_of(method: str, folder: Path) -> Path | None:
     return path
 
 
+def test_what_is_put_around_a_network_stays_on_the_gpu(cuda):
+    adapt = {"predicts": "noise", "value_range": 255, "told_as": "map", "divisible_by": 8, "channels": "grey"}
+    network = torch.nn.Conv2d(2, 1, 3, padding=1)
+    denoiser = build_denoiser(network, device=cuda, adapt=adapt | {"tile": 32, "tile_overlap": 4})
+    for size in ((41, 37), (9, 70)):
+        output = denoiser(torch.rand(2, 3, *size, device=cuda), 25.0)
+        assert (output.device.type, output.shape) == ("cuda", (2, 3, *size))
+
+
 def test_no_method_is_forgotten():
-    assert {method for method, _, _ in VARIANTS} | ON_THE_CPU == METHODS.own.keys()
-    for method in METHODS.own:
+    assert {method for method, _, _ in VARIANTS} | ON_THE_CPU | IN_FILES == METHODS.own.keys()
+    for method in METHODS.own.keys() - IN_FILES:
         takes_device = "device" in inspect.signature(load_class(method)).parameters
         assert takes_device == (method not in ON_THE_CPU), method
 

@@ -12,6 +12,7 @@ import pytest
 
 from evaluators.dag.code import any_of, code_of_training, list_of_ids
 from evaluators.dag.dag import Dag
+from usaid import code_hash
 from usaid.errors import UsaidError
 from usaid.experiment.reading import checked_experiment, read_experiment
 from usaid.failures import Failure, Ledger, write_marker
@@ -277,6 +278,37 @@ class TestCode:
             others.add(jobs.score("kodak_quality", "noisy").code)
         assert (len(codes), len(others)) == (3, 1)
 
+    def test_what_a_file_of_ones_own_imports(self, folder):
+        (folder / "mine").mkdir()
+        (folder / "mine/net.py").write_text("from layers import block\n\ndef denoise(x):\n    return block(x)\n")
+        jobs = dag(denoisers={"mine": {"method": "mine/net.py:denoise"}, "noisy": {"method": "noisy"}})
+        codes, others = set(), set()
+        for content in ("", "def block(x):\n    return x\n", "def block(x):\n    return x / 2\n"):
+            (folder / "mine/layers.py").write_text(content)
+            for cached in (code_hash._closure, code_hash._read, code_hash._path, code_hash._spec):
+                cached.cache_clear()
+            codes.add(jobs.score("kodak_quality", "mine").code)
+            others.add(jobs.score("kodak_quality", "noisy").code)
+        assert (len(codes), len(others)) == (3, 1)
+
+    def test_a_networks_file_and_the_weights_that_onnx_keeps_beside_it(self, folder):
+        (folder / "data").mkdir()
+        jobs = dag(denoisers={"mine": {"method": "onnx", "weights": "net.onnx"}})
+        codes = {jobs.score("kodak_quality", "mine").code}
+        for file, content in (("net.onnx", "1"), ("net.onnx", "2"), ("net.onnx.data", "1"), ("net.onnx.data", "2")):
+            (folder / "data" / file).write_text(content)
+            codes.add(jobs.score("kodak_quality", "mine").code)
+        assert len(codes) == 5
+        assert jobs.score("kodak_quality", "mine").settings["weights"] == "data/net.onnx"
+
+    def test_how_a_network_is_called_is_a_setting(self, folder):
+        def settings(**keys):
+            return dag(denoisers={"mine": {"method": "mine.py:Net", **keys}}).score("kodak_quality", "mine").settings
+
+        assert settings()["denoiser"] == {"method": "mine.py:Net"}
+        assert settings(adapt={"predicts": "noise"})["denoiser"]["adapt"] == {"predicts": "noise"}
+        assert settings(adapt={"predicts": "image"})["denoiser"]["adapt"] == {}
+
     def test_the_command_line_trains_by_the_same_code(self, folder):
         jobs = dag(subsets={"voc2012/train": "some.txt"})
         (folder / "some.txt").write_text("2012_000001\n")
@@ -365,6 +397,8 @@ class TestTables:
         assert dag().table("3").settings == {"own_methods": {}}
         jobs = dag(denoisers={"noisy": {"method": "noisy"}, "mine": {"method": "mine:Mine"}})
         assert jobs.table("3").settings == {"own_methods": {"mine": "mine:Mine"}}
+        jobs = dag(denoisers={"mine": {"method": "mine.py:Mine", "title": "Mine"}})
+        assert jobs.table("3").settings == {"own_methods": {"mine": "mine.py:Mine"}, "titles": {"mine": "Mine"}}
 
     def test_statistics_are_of_all_score_files_of_the_tables_of_a_benchmark(self):
         jobs = Dag(read_experiment(CONFIG / "paper.yaml"))

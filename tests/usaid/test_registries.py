@@ -119,7 +119,8 @@ def test_method_of():
     assert (own.facts, own.denoiser, own.training) == (None, "my.module:Own", "my.module:Own.train")
     assert not own.given_clean
     with pytest.raises(
-        UsaidError, match=r"^method 'bm4d': must be one of noisy, clean, .*, or your own as module:Class$"
+        UsaidError,
+        match=r"^method 'bm4d': must be one of noisy, clean, .*, or your own as file.py:Name or package.module:Name$",
     ):
         method_of("bm4d")
 

@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from usaid.cards import Method
+from usaid.experiment.adapt import Adapt
 from usaid.experiment.model import (
     FilePath,
     OneOf,
@@ -27,13 +28,13 @@ from usaid.experiment.model import (
     never,
     refuse,
 )
-from usaid.registries import BENCHMARKS, METHODS, load_object, method_of
+from usaid.registries import BENCHMARKS, METHODS, YOUR_OWN, load_object, method_of
 
 SigmaText = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?$")]
 FileOfEachSigma = Annotated[dict[SigmaText, FilePath], Field(min_length=1)]
 BenchmarkName = Annotated[str, OneOf(lambda: BENCHMARKS)]
-OWN_CLASS = "^[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*$"
-"""A method of a user's own, ``module:Class``."""
+OWN_CLASS = r"^([A-Za-z_][A-Za-z0-9_.]*|.*[^/]\.py):[A-Za-z_][A-Za-z0-9_]*$"
+"""A method of a user's own: a class, function or network as ``package.module:Name`` or ``file.py:Name``."""
 
 
 class DenoiserEntry(Settings):
@@ -42,19 +43,23 @@ class DenoiserEntry(Settings):
     model_config = never(weights={"type": ["string", "object"]}, train={"type": "object"})
 
     method: str
-    """What denoises: a method of the suite or of an installed package by name, or a class of your own as
-    `package.module:Class`, a subclass of `usaid.denoisers.base.Denoiser`."""
+    """What denoises: a method of the suite or of an installed package by name, or your own as `file.py:Name` or
+    `package.module:Name`: a function on batches, a `torch.nn.Module`, a `usaid.denoisers.base.Denoiser`."""
     title: Title | None = None
     """Its name in tables; default: the method's."""
     weights: FilePath | FileOfEachSigma | None = None
     """A checkpoint below `data_root` (`.pth` as released, or `.safetensors`); for some methods also the files of
-    several noise levels, as `{25: weights/mlp/weights_cvpr.mat}`. A class of your own is handed the path."""
+    several noise levels, as `{25: weights/mlp/weights_cvpr.mat}`. A class of your own is handed the path; a
+    `torch.nn.Module` whose constructor does not name `weights` is loaded with the state in it."""
     sha256: Sha256 | None = None
     """Expected hash of the checkpoint; another file is refused."""
     train: SerializeAsAny[TrainingRecipe] | None = None
     """Train it, by a recipe whose keys may be changed here."""
     options: dict[str, JsonValue] = Field(default_factory=dict)
-    """Keyword arguments of the class: of your own, or of a method that has some (`config/README.md` lists them)."""
+    """Keyword arguments of the class or function: of your own, or of a method that has some (`config/README.md` lists
+    them)."""
+    adapt: Adapt | None = None
+    """How a network is called that does not follow the suite's conventions: noise out, 8-bit range, grey, tiles ..."""
     benchmarks: Annotated[tuple[BenchmarkName, ...], Field(min_length=1)] | None = None
     """Score it on these benchmarks only; default: all."""
     sigmas: Sigmas | None = None
@@ -64,7 +69,7 @@ class DenoiserEntry(Settings):
     @classmethod
     def _known(cls, method: str) -> str:
         if method not in METHODS and not re.fullmatch(OWN_CLASS, method):
-            raise must_be(f"one of {', '.join(METHODS)}, or your own as module:Class")
+            raise must_be(f"one of {', '.join(METHODS)}, or your own as {YOUR_OWN}")
         return method
 
     @field_validator("weights", mode="wrap")
@@ -116,6 +121,8 @@ class DenoiserEntry(Settings):
         record = self.model_dump(mode="json", exclude={"train"}, exclude_none=True)
         if not record["options"]:
             del record["options"]
+        if self.adapt is not None:
+            record["adapt"] = self.adapt.as_record()
         return record | ({"train": self.train.model_dump(mode="json")} if self.train is not None else {})
 
 

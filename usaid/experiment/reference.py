@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
+from usaid.experiment.adapt import Adapt
 from usaid.experiment.benchmark import BenchmarkSettings
 from usaid.experiment.denoiser_entry import OWN_CLASS, DenoiserEntry
 from usaid.experiment.experiment import Experiment, benchmarks_model
@@ -128,6 +129,7 @@ def _denoisers() -> Iterator[str]:
     titles = [(known.title, known.licence) if known is not None else ("", "") for known in facts]
     rows = [(f"`{name}`", title, needs[name], licence) for name, (title, licence) in zip(METHODS, titles, strict=True)]
     yield from _table(("method", "title", "needs", "licence"), rows)
+    yield from _sections(Adapt, "adapt")
     for recipe, methods in _recipes().items():
         owners = ", ".join(f"`{name}`" for name in methods) or "a class of your own"
         yield from (f"### `train` of {owners}", "", *_explained(recipe))

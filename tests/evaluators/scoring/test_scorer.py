@@ -168,7 +168,7 @@ def test_pixels_that_do_not_decode_fail_the_job_with_the_file(tmp_path):
     [
         (lambda noisy: noisy[:, :, 1:], r"^image a, c, d: mine: returned shape \(3, 3, 7, 12\)"),
         (lambda noisy: torch.full_like(noisy, torch.nan), "^image a, c, d: mine: returned values that are not finite"),
-        (lambda noisy: noisy.numpy(), "^image a, c, d: mine: returned ndarray"),
+        (lambda noisy: noisy.numpy(), "^image a, c, d: mine: returned a NumPy array"),
         (lambda noisy: 1 / 0, "^image a, c, d: .*ZeroDivisionError: division by zero"),
     ],
 )

@@ -229,7 +229,7 @@ def test_a_failing_denoiser_costs_its_own_jobs(jobs, counted):
     note = Ends()
     score_together(jobs, ends=note.ends)
     assert [reason is None for reason in note.reasons.values()] == [False, False, True, True]
-    assert note.reasons["voc_quality/noisy"].endswith(": noisy: ValueError: no more")
+    assert note.reasons["voc_quality/noisy"].endswith(": noisy: ValueError: no more (test_together.py, line 84)")
     assert note.reasons["voc_quality/noisy"].startswith("image 2007_00000")
 
 

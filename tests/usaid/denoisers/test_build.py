@@ -9,10 +9,12 @@ import torch
 from usaid.cards import Facts
 from usaid.denoisers.base import Denoiser
 from usaid.denoisers.build import build_denoiser, load_class
+from usaid.denoisers.contract import denoised
+from usaid.denoisers.facts import title_of
 from usaid.errors import UsaidError
 from usaid.registries import METHODS
 
-FACTS = Facts("Own", False, False, False, False, "MIT", "none")
+FACTS = Facts("Own", blind=False, licence="MIT", citation="none")
 
 
 class Plain(Denoiser):
@@ -54,7 +56,7 @@ class NoDenoiser:
 
 
 class Looks:
-    """Has all that a denoiser has, but is none."""
+    """Has all that a denoiser has, but does not derive from it."""
 
     facts = FACTS
 
@@ -65,8 +67,37 @@ class Looks:
 an_instance = Plain()
 
 
-def a_function(noisy, told_sigma=None):
-    return noisy
+def a_function(noisy, told_sigma=None, factor=1.0):
+    return noisy * factor
+
+
+def takes_nothing():
+    return NOISY
+
+
+class Half:
+    """Nothing but callable."""
+
+    def __call__(self, noisy):
+        return noisy / 2
+
+
+class Network(torch.nn.Module):
+    def __init__(self, factor: float = 0.5) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, noisy):
+        return noisy * self.factor
+
+
+class Reads(Network):
+    def __init__(self, weights) -> None:
+        super().__init__()
+        self.given = weights
+
+
+a_network = Network()
 
 
 class Failing(Plain):
@@ -116,7 +147,9 @@ def test_unknown_and_missing_options_are_named():
 
 
 def test_unknown_methods_modules_and_classes_are_named():
-    with refused(r"^method 'bm4d': must be one of noisy, clean, .* or your own as module:Class$"):
+    with refused(
+        r"^method 'bm4d': must be one of noisy, clean, .* or your own as file.py:Name or package.module:Name$"
+    ):
         build_denoiser("bm4d")
     with refused(rf"^method '{__name__}:Absent': {__name__}:Absent cannot be imported \(.*Absent.*\)$"):
         build_denoiser(f"{__name__}:Absent")
@@ -127,31 +160,94 @@ def test_unknown_methods_modules_and_classes_are_named():
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ("def broken(:\n", "SyntaxError: .*"),
-        ("raise RuntimeError('first line\\nsecond line')\n", "RuntimeError: first line second line"),
-        ("import torch\ntorch.zeros(2) @ torch.zeros(3)\n", "RuntimeError: .*"),
-        ("import absent_package\n", "No module named 'absent_package'"),
+        ("x = 1\ndef broken(:\n", "SyntaxError: .*; OWN, line 2"),
+        (
+            "x = 1\nraise RuntimeError('first line\\nsecond line')\n",
+            "RuntimeError: first line second line; OWN, line 2",
+        ),
+        ("import torch\ntorch.zeros(2) @ torch.zeros(3)\n", "RuntimeError: .*; OWN, line 2"),
+        ("import absent_package\n", "No module named 'absent_package'; OWN, line 1"),
+        ("import sys\n\nsys.exit()\n", "SystemExit; OWN, line 3"),
+        ("raise SystemExit('bye')\n", "SystemExit: bye; OWN, line 1"),
+        ("import usaid.absent\n", "No module named 'usaid.absent'; OWN, line 1"),
+        ("Other = 1\n", "module 'own_broken_module' has no attribute 'Own'"),
     ],
 )
 def test_whatever_an_own_module_raises_is_one_line(content, reason, tmp_path, monkeypatch):
     write_module(tmp_path, monkeypatch, "own_broken_module", content)
-    with refused(rf"^method 'own_broken_module:Own': own_broken_module:Own cannot be imported \({reason}\)") as error:
-        build_denoiser("own_broken_module:Own")
-    assert "\n" not in str(error.value)
+    reason = reason.replace("OWN", "own_broken_module.py")
+    for method in ("own_broken_module:Own", f"{tmp_path}/own_broken_module.py:Own"):
+        with refused(rf"^method '{method}': {method} cannot be imported \({reason}\)$") as error:
+            build_denoiser(method)
+        assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(
     "method",
     [
-        *("subprocess:Popen", "subprocess:run", "os:system", "os:sep", "builtins:eval", "builtins:type", "sys:stdout"),
-        *(f"{__name__}:{name}" for name in ("NoDenoiser", "an_instance", "a_function", "Looks")),
+        *("subprocess:Popen", "os:sep", "builtins:type", "sys:stdout", f"{__name__}:NoDenoiser"),
+        *("usaid:errors", f"{__name__}:FACTS"),
     ],
 )
-def test_what_is_no_denoiser_is_refused_before_it_is_called(method, monkeypatch):
+def test_what_cannot_denoise_is_refused_before_it_is_called(method, monkeypatch):
     monkeypatch.setattr(subprocess.Popen, "__init__", lambda *arguments, **options: pytest.fail("was called"))
-    with refused(rf"^method '{method}': is no subclass of usaid\.denoisers\.base\.Denoiser; derive the class from it$"):
+    what = r"is a class whose objects cannot be called; derive .*|is a \w+, which cannot denoise; name a function .*"
+    with refused(rf"^method '{method}': ({what})$"):
         build_denoiser(method, options={"args": "true"})
     assert NoDenoiser.made == 0
+
+
+NOISY = torch.rand(1, 3, 8, 9)
+
+
+@pytest.mark.parametrize("name", ["an_instance", "a_function", "Looks", "Half", "a_network", "Network"])
+def test_whatever_can_be_called_denoises(name):
+    for form in (f"{__name__}:{name}", globals()[name]):
+        output = denoised("mine", build_denoiser(form), NOISY, 25.0)
+        assert torch.allclose(output, NOISY if name in ("a_function", "Looks") else NOISY / 2)
+
+
+def test_options_of_functions_and_networks():
+    assert torch.allclose(build_denoiser(a_function, options={"factor": 0.25})(NOISY, 25.0), NOISY / 4)
+    assert torch.allclose(build_denoiser(Network, options={"factor": 0.25})(NOISY), NOISY / 4)
+    with refused(r"^method 'a_function' has no option 'x'; its options: factor$"):
+        build_denoiser(a_function, options={"x": 1})
+    with refused(r"^method 'a_network' has no option 'factor'; it is made already".replace("a_network", "Network")):
+        build_denoiser(a_network, options={"factor": 1})
+    with refused(r"^method 'takes_nothing': cannot be called with a batch of images \(too many positional"):
+        build_denoiser(takes_nothing)
+
+
+@pytest.mark.parametrize(
+    ("form", "cure"), [(a_function, "read them in the function's file"), (an_instance, "made already")]
+)
+def test_weights_of_what_takes_none(form, cure, tmp_path):
+    with refused(f"takes no weights; drop 'weights'.*{cure}$"):
+        build_denoiser(form, tmp_path / "w.pt")
+
+
+def test_a_constructor_of_a_network_that_names_weights_reads_them(tmp_path):
+    assert build_denoiser(Reads, tmp_path / "absent.pt").network.given == tmp_path / "absent.pt"
+
+
+def test_facts_of_what_states_none():
+    facts = build_denoiser(a_function).facts
+    assert (facts.title, facts.blind, facts.deep_learning) == ("a_function", False, False)
+    facts = build_denoiser(f"{__name__}:Network").facts
+    assert (facts.title, facts.blind, facts.deep_learning) == ("Network", True, True)
+    assert build_denoiser(Looks).facts.title == "Own"
+    assert [title_of(*of) for of in (("A", FACTS, "n"), (None, FACTS, "n"), (None, facts, "n"), (None, None, "n"))] == [
+        *("A", "Own", "n", "n")
+    ]
+
+
+def test_adapt_by_keys_is_checked():
+    with refused(r"^adapt: value_range = 2: must be one of 1, 255|^adapt.*value_range"):
+        build_denoiser(a_function, adapt={"value_range": 2})
+    with refused(r"unknown key '(adapt\.)?predict' \(nearest: 'predicts'\)"):
+        build_denoiser(a_function, adapt={"predict": "noise"})
+    with refused(r"'tile' = 32 is all overlap"):
+        build_denoiser(a_function, adapt={"tile": 32, "tile_overlap": 16})
 
 
 @pytest.mark.parametrize("method", [name for name, card in METHODS.own.items() if card.needs_weights])
@@ -167,7 +263,9 @@ def test_a_package_that_is_missing_is_named_with_the_cure(monkeypatch):
 
 
 def test_a_class_without_facts_is_refused_when_it_is_told_a_level():
-    with refused(r"^WithoutFacts: has no attribute 'facts' .*; is it blind\?$"):
+    with refused(
+        r"^WithoutFacts: has no attribute 'facts' .*; write in the class: facts = Facts\('WithoutFacts', blind=True\)"
+    ):
         WithoutFacts().hears(25)
 
 
@@ -195,8 +293,8 @@ def test_the_base_class_itself_is_no_method():
 @pytest.mark.parametrize(
     ("error", "message"),
     [
-        ("exit", r"^method '.*:Failing': cannot be made \(SystemExit: 0\)$"),
-        ("value", r"^method '.*:Failing': cannot be made \(ValueError: first second\)$"),
+        ("exit", r"^method '.*:Failing': cannot be made \(SystemExit: 0; test_build.py, line [0-9]+\)$"),
+        ("value", r"^method '.*:Failing': cannot be made \(ValueError: first second; test_build.py, line [0-9]+\)$"),
         ("ours", "^mine: wrong$"),
     ],
 )

@@ -36,19 +36,29 @@ def with_one_pixel(value):
 @pytest.mark.parametrize(
     ("function", "message"),
     [
-        (lambda noisy: noisy[:, :1], "mine: returned shape (2, 1, 8, 9) for a batch of (2, 3, 8, 9)"),
+        (lambda noisy: noisy[:, :1], "mine: returned shape (2, 1, 8, 9) for a batch of (2, 3, 8, 9); return the shape"),
         (lambda noisy: noisy[0], "mine: returned shape (3, 8, 9) for a batch of (2, 3, 8, 9)"),
-        (lambda noisy: noisy.mT, "mine: returned shape (2, 3, 9, 8) for a batch of (2, 3, 8, 9)"),
-        (lambda noisy: (noisy * 255).byte(), "mine: returned torch.uint8; a denoiser returns floats"),
-        (lambda noisy: noisy > 0.5, "mine: returned torch.bool; a denoiser returns floats"),
+        (
+            lambda noisy: noisy.mT,
+            "mine: returned shape (2, 3, 9, 8) for a batch of (2, 3, 8, 9); return the shape that is given; height",
+        ),
+        (lambda noisy: noisy[:, :, 1:], "mine: returned shape (2, 3, 7, 9) for a batch of (2, 3, 8, 9); return the"),
+        (lambda noisy: {"image": noisy}, "mine: returned dict; return the denoised batch, a torch tensor"),
+        (lambda noisy: noisy * 255, "mine: returned values up to 2"),
+        (lambda noisy: noisy.double() * 200, "mine: returned values up to 1"),
+        (
+            lambda noisy: (noisy * 255).byte(),
+            "mine: returned torch.uint8; return floats, black 0 and white 1; if white is 255",
+        ),
+        (lambda noisy: noisy > 0.5, "mine: returned torch.bool; return floats, black 0 and white 1"),
         (lambda noisy: noisy.to("meta"), "mine: returned a tensor on meta, not cpu; move it there"),
         (with_one_pixel(float("nan")), "mine: returned values that are not finite (NaN or infinity)"),
         (with_one_pixel(float("inf")), "mine: returned values that are not finite (NaN or infinity)"),
         (with_one_pixel(-float("inf")), "mine: returned values that are not finite (NaN or infinity)"),
         (lambda noisy: noisy.double() * 1e300, "mine: returned values that are not finite (NaN or infinity)"),
-        (lambda noisy: noisy.numpy(), "mine: returned ndarray; a denoiser returns a torch tensor"),
-        (lambda noisy: None, "mine: returned NoneType; a denoiser returns a torch tensor"),
-        (lambda noisy: (noisy, 25), "mine: returned tuple; a denoiser returns a torch tensor"),
+        (lambda noisy: noisy.numpy(), "mine: returned a NumPy array; return a torch tensor, or wrap a function"),
+        (lambda noisy: None, "mine: returned None; end it with `return` and the denoised batch"),
+        (lambda noisy: (noisy, 25), "mine: returned a tuple of 2; return the denoised batch alone"),
     ],
 )
 def test_what_is_no_batch_of_images_is_refused(function, message):
@@ -84,7 +94,7 @@ def raising(noisy):
 
 
 def test_what_the_denoiser_itself_raises_names_it():
-    with pytest.raises(UsaidError, match=r"^mine: RuntimeError: no memory left$"):
+    with pytest.raises(UsaidError, match=r"^mine: RuntimeError: no memory left \(test_contract.py, line [0-9]+\)$"):
         denoised("mine", Own(raising), torch.rand(1, 3, 8, 9))
 
 
@@ -114,5 +124,41 @@ def test_a_denoiser_that_ends_the_process_fails():
     def leave(noisy):
         raise SystemExit(0)
 
-    with pytest.raises(UsaidError, match=r"^mine: SystemExit: 0$"):
+    with pytest.raises(UsaidError, match=r"^mine: SystemExit: 0 \(test_contract.py, line [0-9]+\)$"):
         denoised("mine", Own(leave), torch.rand(1, 3, 8, 9))
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda noisy: noisy * 3 - 1,
+        lambda noisy: torch.full_like(noisy, 90.0),  # has nothing of its image
+        lambda noisy: 200 - 100 * noisy,
+        lambda noisy: noisy * 1e4,
+        lambda noisy: torch.randn(noisy.shape, generator=torch.Generator().manual_seed(1)) * 50 + 120,
+        lambda noisy: -255 * noisy,
+    ],
+)
+def test_a_denoiser_may_be_bad(function):
+    denoised("mine", Own(function), torch.rand(2, 3, 32, 32))
+
+
+def test_a_dark_image_does_not_tell_the_range_and_the_next_one_does():
+    own = Own(lambda noisy: noisy * 255)
+    denoised("mine", own, torch.rand(1, 3, 16, 16) * 0.005)
+    with pytest.raises(UsaidError, match=r"divide by 255, or say that white is 255: value_range 255$"):
+        denoised("mine", own, torch.rand(1, 3, 16, 16))
+
+
+@pytest.mark.parametrize(
+    ("network", "hint"),
+    [
+        (torch.nn.Conv2d(1, 1, 3), "perhaps a network of grey images: channels grey"),
+        (torch.nn.Conv2d(4, 3, 3), "perhaps a network that is given a noise map: told_as map"),
+        (lambda noisy: noisy + torch.nn.functional.avg_pool2d(noisy, 2).repeat(1, 1, 2, 2), "perhaps sides that have"),
+        (lambda noisy: (lambda x, sigma: x)(noisy), "perhaps a network that is told the noise level: told_as argument"),
+    ],
+)
+def test_what_may_help_is_said(network, hint):
+    with pytest.raises(UsaidError, match=re.escape(hint)):
+        denoised("mine", Own(network), torch.rand(1, 3, 9, 9))

@@ -109,7 +109,7 @@ def detection(network: str, **detector: object) -> dict[str, Any]:
         (
             "denoisers/u_said/wieghts",
             "x",
-            "unknown key 'denoisers.u_said.wieghts' (nearest: 'weights'); allowed: benchmarks, method, options",
+            "unknown key 'denoisers.u_said.wieghts' (nearest: 'weights'); allowed: adapt, benchmarks, method, options",
         ),
         (
             "benchmarks/kodak_quality/sigmma",
@@ -158,7 +158,7 @@ def detection(network: str, **detector: object) -> dict[str, Any]:
         ("denoisers/u_said/weights", "", 'denoisers.u_said.weights = "": must be not empty'),
         ("denoisers/u_said/method", ABSENT, "key 'denoisers.u_said.method' is missing"),
         ("denoisers/u_said/method", "U SAID", 'denoisers.u_said.method = "U SAID": must be one of noisy, clean'),
-        ("denoisers/u_said/method", "my module:Own", "or your own as module:Class"),
+        ("denoisers/u_said/method", "my module:Own", "or your own as file.py:Name"),
         ("notes", [1], "notes.0 = 1: must be of type string"),
         ("device", "gpu", 'device = "gpu": must be like ^(auto|cpu|cuda'),
         ("precision", "float16", 'precision = "float16": must be one of float32, tf32, bfloat16, auto'),
@@ -924,7 +924,7 @@ def test_what_is_no_path(value, message, monkeypatch):
         ("experiment", "x" * 201, "must be of at most 200 characters"),
         ("denoisers/mine\n", {"method": "noisy"}, "must be like"),
         (f"denoisers/{'x' * 101}", {"method": "noisy"}, "must be of at most 100 characters"),
-        ("denoisers/u_said/method", "mine:Own\n", "or your own as module:Class"),
+        ("denoisers/u_said/method", "mine:Own\n", "or your own as file.py:Name"),
         ("denoisers/u_said/sha256", "0" * 64 + "\n", "must be like"),
         ("device", "cuda:0\n", "must be like"),
         ("device", "mps", "must be like"),

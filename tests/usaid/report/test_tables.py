@@ -627,7 +627,7 @@ def test_a_users_own_denoiser_is_a_row_of_table_3_under_its_name(
     assert ours == {"deep_learning": 0, "semantic_aware": 1, "segmentation_annotation": 0}
     assert all(cell.ours == cell.paper for cell in table.cells if cell.place.denoiser != "first")
     said = capsys.readouterr().out.splitlines()
-    assert said[0].startswith("Table III has no row for other: method 'rows_of_table_3:Silent': the class has no")
+    assert said[0].startswith("Table III has no row for other: Silent: is a class whose objects cannot be called")
     assert said[1].startswith("Table III has no row for gone: rows_of_table_3:Gone cannot be imported")
 
 
