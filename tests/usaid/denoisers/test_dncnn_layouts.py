@@ -2,7 +2,10 @@
 
 import pytest
 import torch
-from dncnn_files import (
+from kinds.denoisers import DenoiserTests, noisy_images
+from torch import nn
+
+from benchmarks.dncnn_files import (
     as_deepinv,
     as_kair,
     merged,
@@ -11,9 +14,6 @@ from dncnn_files import (
     write_matlab_5,
     write_matlab_73,
 )
-from kinds.denoisers import DenoiserTests, noisy_images
-from torch import nn
-
 from usaid.checkpoints import load_state, stored_record, write_weights
 from usaid.denoisers.build import build_denoiser
 from usaid.denoisers.dncnn.denoiser import DnCNNDenoiser

@@ -5,8 +5,8 @@ import sys
 import h5py
 import numpy as np
 import pytest
-from dncnn_files import simplenn, write_matlab_5, write_matlab_73
 
+from benchmarks.dncnn_files import simplenn, write_matlab_5, write_matlab_73
 from usaid.denoisers.dncnn.matconvnet import state_of_matconvnet
 from usaid.denoisers.matlab import read_matlab
 from usaid.errors import UsaidError

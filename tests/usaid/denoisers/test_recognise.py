@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from dncnn_files import as_deepinv, as_kair, simplenn, write_matlab_5, write_matlab_73
 
+from benchmarks.dncnn_files import as_deepinv, as_kair, simplenn, write_matlab_5, write_matlab_73
 from usaid.denoisers.dncnn.importing import import_dncnn
 from usaid.denoisers.drunet.network import DRUNet
 from usaid.denoisers.ffdnet.network import FFDNet
