@@ -109,6 +109,8 @@ METHODS = Registry(
     (
         "usaid.denoisers.identity",
         "usaid.denoisers.dncnn",
+        "usaid.denoisers.ffdnet",
+        "usaid.denoisers.drunet",
         "usaid.denoisers.mlp",
         "usaid.denoisers.mc_wnnm",
         "usaid.denoisers.cbm3d",

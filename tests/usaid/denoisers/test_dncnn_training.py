@@ -144,7 +144,7 @@ def test_milestones_are_epochs_also_where_steps_sets_the_length_of_the_run(tiny,
 
 
 def test_an_edit_of_the_denoiser_or_of_settings_trains_nothing_again():
-    for card in CARDS:
+    for card in (card for card in CARDS if card.training is not None):
         modules = modules_behind(card.training)
         assert {"usaid.denoisers.dncnn.network", "usaid.segmentation.usa_module", "usaid.training.loop"} <= modules
         assert "usaid.denoisers.dncnn.denoiser" not in modules

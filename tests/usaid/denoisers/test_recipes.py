@@ -12,7 +12,7 @@ from usaid.denoisers.dncnn.recipe import Recipe, named_recipe
 from usaid.errors import UsaidError
 from usaid.experiment.reading import checked_settings
 
-METHODS = [card.name for card in CARDS]
+METHODS = [card.name for card in CARDS if card.recipe is not None]
 SHIPPED = yaml.safe_load(files("usaid.denoisers.dncnn").joinpath("recipes.yaml").read_text())
 
 # The table of PROTOCOL section 1: (paper text, released code).

@@ -1,15 +1,17 @@
-"""CDnCNN-B, S-SAID and U-SAID: one network, DnCNN (Zhang et al. 2017), and three ways to train it."""
+"""CDnCNN-B, S-SAID and U-SAID: one network, DnCNN (Zhang et al. 2017), and three ways to train it; and any DnCNN."""
 
 from typing import Any
 
 from usaid.cards import Facts, Method
 
-_SHARED: dict[str, Any] = {
+_NETWORK: dict[str, Any] = {
     "denoiser": "usaid.denoisers.dncnn.denoiser:DnCNNDenoiser",
-    "recipe": "usaid.denoisers.dncnn.recipe:Recipe",
-    "training": "usaid.denoisers.dncnn.training:train_dncnn",
     "importer": "usaid.denoisers.dncnn.importing:import_dncnn",
     "needs_weights": True,
+}
+_SHARED = _NETWORK | {
+    "recipe": "usaid.denoisers.dncnn.recipe:Recipe",
+    "training": "usaid.denoisers.dncnn.training:train_dncnn",
 }
 
 CARDS = (
@@ -51,5 +53,18 @@ CARDS = (
             citation="Wang et al., Segmentation-aware image denoising without knowing true segmentation, 2019",
         ),
         **_SHARED,
+    ),
+    Method(
+        "dncnn",
+        Facts(
+            title="DnCNN",
+            blind=True,
+            deep_learning=True,
+            semantic_aware=False,
+            segmentation_annotation=False,
+            licence="MIT",
+            citation="Zhang et al., Beyond a Gaussian denoiser, TIP 2017",
+        ),
+        **_NETWORK,
     ),
 )

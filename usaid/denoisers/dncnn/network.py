@@ -1,14 +1,26 @@
-"""DnCNN (Zhang et al. 2017), the network behind CDnCNN-B, S-SAID and U-SAID: what training and inference share."""
+"""DnCNN (Zhang et al. 2017), the network behind CDnCNN-B, S-SAID and U-SAID, and the layouts that its files have."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
+from functools import partial
 
+import torch
 from torch import Tensor, nn
 
-from usaid.checkpoints import check_state
+from usaid.denoisers.layouts import Layout, State, depth_and_features, layout_of, network_of, not_of
 from usaid.errors import UsaidError
 
 FLOP_PER_PIXEL = 2 * 9 * (3 * 64 + 18 * 64 * 64 + 64 * 3)
 """Work of the 20-layer, 64-feature network: 1.334 MFLOP a pixel (a multiplication and an addition are two)."""
+
+WHAT = "a colour DnCNN"
+RELEASED = "released"
+"""The layout that is our own, too."""
+
+KAIR_EPSILON = 1e-4
+"""Of the BatchNorm in KAIR's networks (its models/basicblock.py); torch's, and the released code's, is 1e-5."""
+
+_DEPTH_OF_IRCNN = 7
+"""Its checkpoints (Zhang et al., CVPR 2017) have the very keys and shapes of a DnCNN of that depth."""
 
 
 class DnCNN(nn.Module):
@@ -44,43 +56,140 @@ class DnCNN(nn.Module):
         return self.dncnn(noisy)
 
 
-def dncnn_from_state(state: Mapping[str, Tensor], source: str) -> DnCNN:
-    """Build the DnCNN whose weights ``state`` holds; depth and width are read off the shapes.
+def merged_convolution(
+    weight: Tensor, bias: Tensor, mean: Tensor, deviation: Tensor, gain: Tensor, shift: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Weight and bias of a convolution with the BatchNorm behind it (in evaluation mode) merged in.
 
-    Accepts the released checkpoints' keys and our own (``dncnn.<n>.*``), and those of KAIR's checkpoints for inference
-    (``model.<n>.weight`` and ``.bias``: BatchNorm merged into the convolutions). A file does not tell the activation;
-    it is taken to be DnCNN's ReLU.
+    BatchNorm is y = (x - mean) * gain / deviation + shift for each channel, so it scales the convolution's filters and
+    leaves a bias. To be given in float64.
 
     Args:
-        state: name -> tensor, as :func:`usaid.checkpoints.load_state` reads it.
+        weight: (features, channels, 3, 3).
+        bias: (features,), as all that follow.
+        mean: running mean.
+        deviation: square root of running variance plus epsilon.
+        gain: BatchNorm's weight.
+        shift: BatchNorm's bias.
+    """
+    scale = gain / deviation
+    return weight * scale[:, None, None, None], shift + (bias - mean) * scale
+
+
+# ------------------------------------------------------------------------------------------------ layouts of files
+
+
+def dncnn_from_state(state: State, source: str) -> DnCNN:
+    """Build the DnCNN whose weights ``state`` holds; depth, width and layout are read off keys and shapes.
+
+    Args:
+        state: name -> tensor, in one of :data:`LAYOUTS`. A file does not tell the activation; it is taken to be ReLU.
         source: the file, for error messages.
 
     Raises:
-        UsaidError: a key is missing, unknown, or of another shape than a DnCNN's.
+        UsaidError: as :func:`dncnn_layout_of`.
     """
-    of_kair = "model.0.weight" in state and "dncnn.0.weight" not in state
-    if of_kair:
-        state = {f"dncnn.{key.removeprefix('model.')}": value for key, value in state.items()}
-    first = state.get("dncnn.0.weight")
-    if first is None or first.ndim != 4:
-        raise UsaidError(f"{source}: key 'dncnn.0.weight' is missing; this is no DnCNN checkpoint")
-    depth = sum(value.ndim == 4 for value in state.values())
-    merged = "dncnn.0.bias" in state
-    _refuse_relatives(state, depth, of_kair, source)
-    network = DnCNN(depth, first.shape[0], merged)
-    network.load_state_dict(check_state(state, network.state_dict(), f"{source}: not the weights of a colour DnCNN"))
-    return network.eval()
+    return network_of(state, dncnn_layout_of(state, source), source)
 
 
-def _refuse_relatives(state: Mapping[str, Tensor], depth: int, of_kair: bool, source: str) -> None:
-    """Refuse networks that look like a DnCNN and compute something else."""
-    if of_kair and depth == _DEPTH_OF_IRCNN:
-        raise UsaidError(f"{source}: has IRCNN's {depth} layers, whose convolutions are dilated; give a DnCNN")
-    biased = any(value.ndim == 4 and f"{key.removesuffix('weight')}bias" in state for key, value in state.items())
-    if (biased or of_kair) and any(key.endswith("running_var") for key in state):
-        reason = "has BatchNorm beside biases (KAIR's training layout), with an epsilon that the file does not tell"
-        raise UsaidError(f"{source}: {reason}; merge BatchNorm into the convolutions (KAIR's merge_bn), save it again")
+def dncnn_layout_of(state: State, source: str) -> Layout[DnCNN]:
+    """The one of :data:`LAYOUTS` that a state has.
+
+    Raises:
+        UsaidError: it has none, with the first key that differs, or it looks like a DnCNN and computes something else.
+    """
+    if "dncnn.0.bias" in state and any(key.endswith("running_var") for key in state):
+        reason = "has BatchNorm beside biases, with an epsilon that the file does not tell"
+        raise UsaidError(f"{source}: {reason}; merge BatchNorm into the convolutions and save it again")
+    layout = layout_of(state, LAYOUTS, not_of(source, WHAT))
+    if layout.name == "kair" and depth_and_features(state)[0] == _DEPTH_OF_IRCNN:
+        raise UsaidError(
+            f"{source}: has IRCNN's {_DEPTH_OF_IRCNN} layers, whose convolutions are dilated; give a DnCNN"
+        )
+    return layout
 
 
-_DEPTH_OF_IRCNN = 7
-"""Its checkpoints (Zhang et al., CVPR 2017) have the very keys and shapes of a DnCNN of that depth."""
+def _network(state: State, merged: bool) -> DnCNN:
+    return DnCNN(*depth_and_features(state), merged)
+
+
+def _renamed(state: State, before: str, after: str) -> dict[str, Tensor]:
+    return {f"{after}{key.removeprefix(before)}": value for key, value in state.items()}
+
+
+def _with_batchnorm(state: State) -> dict[str, Tensor]:
+    """The keys and shapes of KAIR's network before its BatchNorm is merged, from those of the merged one."""
+    depth, features = depth_and_features(state)
+    found = _renamed(DnCNN(depth, features).state_dict(), "dncnn.", "model.")
+    for key, value in list(found.items()):
+        if value.ndim == 4:
+            found[f"{key.removesuffix('weight')}bias"] = value.new_empty(len(value))
+    return found
+
+
+def _merged(state: State) -> dict[str, Tensor]:
+    """The state of the merged network from KAIR's with BatchNorm beside biases."""
+    numbers = sorted(int(key.split(".")[1]) for key, value in state.items() if value.ndim == 4)
+    layers = []
+    for number in numbers:
+        weight, bias = (state[f"model.{number}.{name}"].double() for name in ("weight", "bias"))
+        if f"model.{number + 1}.running_var" in state:
+            names = ("running_mean", "running_var", "weight", "bias")
+            mean, variance, gain, shift = (state[f"model.{number + 1}.{name}"].double() for name in names)
+            deviation = torch.sqrt(variance + KAIR_EPSILON)
+            weight, bias = merged_convolution(weight, bias, mean, deviation, gain, shift)
+        layers.append((weight.float(), bias.float()))
+    return state_of_layers(layers)
+
+
+def state_of_layers(layers: Sequence[tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
+    """The state of a merged network from weight and bias of each of its convolutions."""
+    named = zip(("weight", "bias"), zip(*layers, strict=True), strict=True)
+    return {f"dncnn.{2 * number}.{name}": value for name, values in named for number, value in enumerate(values)}
+
+
+def _deepinv_name(number: int, depth: int) -> str:
+    return {0: "in_conv", depth - 1: "out_conv"}.get(number, f"conv_list.{number - 1}")
+
+
+def _named_as_deepinv(state: State) -> dict[str, Tensor]:
+    """deepinv's keys and shapes, from those of the merged network."""
+    depth, named = depth_and_features(state)[0], {}
+    for key, value in state.items():
+        _, number, name = key.split(".")
+        named[f"{_deepinv_name(int(number) // 2, depth)}.{name}"] = value
+    return named
+
+
+def _from_deepinv(state: State) -> dict[str, Tensor]:
+    """The state of the merged network from deepinv's, which adds to the image what ours takes away: the last layer."""
+    depth, layers = depth_and_features(state)[0], []
+    for number in range(depth):
+        weight = state[f"{_deepinv_name(number, depth)}.weight"]
+        bias = state.get(f"{_deepinv_name(number, depth)}.bias", weight.new_zeros(len(weight)))
+        layers.append((weight, bias))
+    weight, bias = layers.pop()
+    return state_of_layers([*layers, (-weight, -bias)])
+
+
+def _without_biases(state: State) -> dict[str, Tensor]:
+    return {key: value for key, value in _named_as_deepinv(state).items() if not key.endswith("bias")}
+
+
+_of_norm, _of_merged = partial(_network, merged=False), partial(_network, merged=True)
+_as_kair, _from_kair = (
+    partial(_renamed, before="dncnn.", after="model."),
+    partial(_renamed, before="model.", after="dncnn."),
+)
+
+LAYOUTS: tuple[Layout[DnCNN], ...] = (
+    Layout("dncnn", RELEASED, "the released checkpoints' DnCNN", _of_norm),
+    Layout("dncnn", "merged", "DnCNN with BatchNorm merged", _of_merged),
+    Layout("dncnn", "kair", "KAIR's DnCNN", _of_merged, _as_kair, _from_kair),
+    Layout("dncnn", "kair_batchnorm", "KAIR's DnCNN with BatchNorm", _of_merged, _with_batchnorm, _merged),
+    Layout("dncnn", "deepinv", "deepinv's DnCNN", _of_merged, _named_as_deepinv, _from_deepinv),
+    Layout("dncnn", "deepinv", "deepinv's DnCNN without biases", _of_merged, _without_biases, _from_deepinv),
+)
+"""How checkpoints hold a DnCNN: under the released checkpoints' keys, which are our own (``dncnn.<n>.*``), under KAIR's
+(``model.<n>.*``, with BatchNorm merged for inference, or beside biases as trained), and under deepinv's (``in_conv``,
+``conv_list.<n>``, ``out_conv``)."""
