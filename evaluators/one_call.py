@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -83,7 +84,7 @@ def evaluate(
             one judges.
         judge_file: what the judge reads: its network's weights, or NIQE's parameters; None: as the experiment says, or
             NIQE's below ``data_root``. Without these, there is no NIQE.
-        title: what the denoiser is called; None: its own name.
+        title: what the denoiser is called; None: its own name, or that of the network's file.
         compare_with: whose scores of the same images stand beside: as
             :func:`evaluators.evaluation.companions.result_folders` takes it. Printed numbers fill in for them.
         output: score file (Parquet) to write, for ``usaid compare`` and ``usaid table``.
@@ -188,7 +189,7 @@ def _choose(dataset: Dataset, images: int | str | Sequence[str] | None) -> None:
     """Leave a data set the images that are asked for, in its own order."""
     if images is None:
         return
-    if isinstance(images, int):
+    if isinstance(images, int | np.integer):
         if isinstance(images, bool) or images < 1:
             raise UsaidError(f"images = {images}: must be a number > 0, or a list of ids")
         chosen = dataset.ids[:images]
@@ -231,9 +232,10 @@ class _Network:
             require_weights(weights)
         denoiser = build_denoiser(method, weights, device, precision, self.options, self.adapt)
         name = method if isinstance(method, str) else _name_of(method)
+        file = weights if self.weights is None else None  # of a network that was recognised
         entry = DenoiserEntry.model_construct(
             method=name,
-            title=self.title or _title_of(name, denoiser),
+            title=self.title or (_title_of(name, denoiser) if file is None else file.stem),
             weights=None if weights is None else str(weights),
             options={key: _recordable(value) for key, value in self.options.items()},
             adapt=self.adapt,
@@ -268,7 +270,8 @@ def _made(network: _Network, experiment: Experiment, benchmark: str, judge_file:
     dataset = load_for(experiment, BENCHMARKS[benchmark].dataset, BENCHMARKS[benchmark].split, benchmark)
     judge: Judge = load_object(BENCHMARKS[benchmark].judge)(benchmark, experiment, judge_file, device)
     denoiser, entry = network.built(device, experiment.precision)
-    name = entry.method if entry.method in METHODS else _as_name(str(entry.title))
+    is_of_the_suite = network.title is None and entry.method == network.network and entry.method in METHODS
+    name = entry.method if is_of_the_suite else _as_name(str(entry.title))
     experiment = experiment.model_copy(update={"experiment": NAME, "denoisers": {name: entry}})
     code = Dag(experiment).score(benchmark, name).code
     weights = None if entry.weights is None else Path(str(entry.weights))
