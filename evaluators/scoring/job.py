@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import chdir, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -213,11 +214,36 @@ def _judging_of(made: Made) -> Judging:
     return Judging(made.judge, conditions, journal)
 
 
+def scored(made: Made, journal: Path) -> Scores:
+    """Score a job whose images, denoiser and judge are there; no score file is written.
+
+    Args:
+        made: the job.
+        journal: file for rows as they come.
+
+    Raises:
+        UsaidError: an image that does not decode; a denoiser or judge that fails on one, which it names; a full disk.
+    """
+    start, job = time.perf_counter(), made.job
+    rows = Journal(journal, fingerprint(made), made.judge.metrics)
+    judging = Judging(made.judge, job.conditions(made.denoiser), rows)
+    scorer = Scorer(job.denoiser, made.denoiser, made.dataset, [judging], made.device, is_given_clean(job.entry.method))
+    try:
+        scorer.run()
+    finally:
+        rows.close()
+    return _scores_of(made, scorer.rows(judging), _speed(scorer, judging, start))
+
+
 def _write(made: Made, rows: list[dict[str, Any]], speed: dict[str, Any]) -> None:
     """Write the score file of a job whose rows are there."""
-    output, of_file = made.job.output, provenance(made) | speed
-    made.judge.write_findings(rows, output.with_suffix(""))
-    write_scores(output, Scores(pd.DataFrame(rows).astype({"told_sigma": float}), of_file))
+    write_scores(made.job.output, _scores_of(made, rows, speed))
+
+
+def _scores_of(made: Made, rows: list[dict[str, Any]], speed: dict[str, Any]) -> Scores:
+    of_file = provenance(made) | speed
+    made.judge.write_findings(rows, made.job.output.with_suffix(""))
+    return Scores(pd.DataFrame(rows).astype({"told_sigma": float}), of_file)
 
 
 def _speed(scorer: Scorer, judging: Judging, start: float) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from evaluators.scoring.batches import (
     stacked,
 )
 from evaluators.scoring.pipeline import Drain, ahead, mapped
+from evaluators.scoring.progress import progress_of
 from evaluators.scoring.stage_clock import StageClock
 from usaid.datasets.base import Dataset
 from usaid.denoisers.base import Denoiser
@@ -139,7 +140,7 @@ class Scorer:
         total, title = len(self.dataset) * self._conditions, self.dataset.name
         with (
             self.clock.stage("scoring"),
-            tqdm(total=total, desc=title, unit="image", disable=None) as progress,
+            progress_of(total, title) as progress,
             Drain(BATCHES_AHEAD) as drain,
         ):
             try:

@@ -107,6 +107,25 @@ def table_of(benchmark: Benchmark) -> TableSpec | None:
     return TableSpec(None, {benchmark.name: None}, benchmark.metrics)
 
 
+SIGMAS = (15.0, 25.0, 35.0)
+"""The noise levels of the paper's tables that have several, 0-255 scale."""
+
+
+def table_in_print(benchmark: str) -> TableSpec | None:
+    """The table in which the paper prints the scores of a benchmark for its own denoisers; None: in none.
+
+    Table II varies K, Table IV what others are told, Table X the noise draws.
+    """
+    specs = (spec for spec in TABLES.values() if benchmark in spec.benchmarks)
+    return next((spec for spec in specs if not (spec.ablated or spec.settings or spec.over_draws)), None)
+
+
+def sigmas_in_print(benchmark: str) -> tuple[float, ...]:
+    """The noise levels, 0-255 scale, at which the paper scores a benchmark; of one that it lacks, those of most."""
+    spec = table_in_print(benchmark)
+    return SIGMAS if spec is None or spec.sigma is None else (spec.sigma,)
+
+
 TITLES = {
     "noisy": "Noisy",
     "cdncnn_b": "CDnCNN-B",
