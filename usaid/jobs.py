@@ -171,7 +171,8 @@ class Parts:
     def _of_this_run(self, part: Part) -> Failure | None:
         """Why a part failed in an earlier process of this run: it is not tried again, and not counted again."""
         ledger = self._ledgers[part]
-        return ledger.as_failure() if part.failures is not None and ledger.failures != part.failures else None
+        is_of_it = part.failures is not None and ledger.failures != part.failures
+        return ledger.failure if ledger.state == "failed" and is_of_it else None
 
     def begin(self, parts: Sequence[Part], is_shared: bool = False) -> None:
         """Say which parts are worked on: it is theirs if the process dies.
@@ -188,11 +189,16 @@ class Parts:
             print(f"---- {', '.join(part.name for part in parts)}")
 
     def end(self, part: Part, reason: str | None = None) -> None:
-        """Say that a part has its outputs, or failed for a reason, one line."""
+        """Say that a part has its outputs, or failed for a reason, one line; outputs that are there lack something."""
         missing = next((output for output in part.outputs if not Path(output).exists()), None)
         if reason is None and missing is not None:
             reason = f"{missing}: the job ended without writing it"
-        if reason is not None:
+        if reason is not None and missing is None:
+            self.waiting.remove(part)
+            self._ledgers[part].note("partial", Failure(part.name, reason, self._log), self._clock.lap())
+            print(said := f"error: {part.name}: {reason}")
+            print(said, file=sys.__stderr__, flush=True)
+        elif reason is not None:
             self._fail(part, Failure(part.name, reason, self._log))
         else:
             self.waiting.remove(part)
