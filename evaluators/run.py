@@ -171,6 +171,12 @@ def _of_score(dag: Dag, benchmark: str, denoiser: str) -> Iterator[str]:
             yield _missing(dag, file, what)
 
 
+def _of_borrowed(dag: Dag, benchmark: str, denoiser: str) -> Iterator[str]:
+    earlier = dag.earlier_scores_of(denoiser)
+    if not earlier.file(benchmark, denoiser).is_file():
+        yield f"{denoiser}: {earlier.name} has no scores of it on {benchmark}"
+
+
 _PROBLEMS: dict[str, Callable[..., Iterable[str]]] = {
     "data": _of_data,
     "import_weights": _of_import,
@@ -179,6 +185,7 @@ _PROBLEMS: dict[str, Callable[..., Iterable[str]]] = {
     "train_convergence": _of_convergence,
     "fit_niqe": _of_niqe,
     "score": _of_score,
+    "borrow_scores": _of_borrowed,
     "score_draws": _of_score,
 }
 

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, NoReturn, Protocol
+from typing import Any, NoReturn, Protocol, TextIO
 
+from usaid.bounded_log import BoundedLog
 from usaid.errors import reason_of
 from usaid.failures import Failure, Ledger, first_failure, name_of, write_marker
 from usaid.memory import keep_freed_memory
@@ -209,6 +210,19 @@ class Parts:
         for part in [*self.waiting]:
             self._fail(part, Failure(part.name, reason, self._log))
 
+    def give_up(self, reason: str) -> NoReturn:
+        """Fail those that are worked on, which never end, and end the process: the next one makes the others.
+
+        Args:
+            reason: one line.
+        """
+        for part in self._begun:
+            if part in self.waiting:
+                self._fail(part, Failure(part.name, reason, self._log))
+        if isinstance(sys.stdout, BoundedLog):
+            sys.stdout.finish()
+        os._exit(1)
+
     def stop(self) -> None:
         """Say of those that are worked on that they were stopped."""
         for part in self._begun:
@@ -264,7 +278,7 @@ def _give_threads(threads: int) -> None:
 
 
 @contextmanager
-def _log(path: str, kept: Path, is_second: bool) -> Iterator[IO[str]]:
+def _log(path: str, kept: Path, is_second: bool) -> Iterator[TextIO]:
     """A log file, open. Snakemake deletes it before a second attempt: a link to it is kept until the job ends."""
     before = ""
     if is_second:
@@ -283,14 +297,15 @@ def _log(path: str, kept: Path, is_second: bool) -> Iterator[IO[str]]:
 
 
 @contextmanager
-def _printing_to(log: IO[str]) -> Iterator[None]:
-    """What is printed goes to a log, and so does the place where the process crashes."""
-    was_enabled = faulthandler.is_enabled()
+def _printing_to(log: TextIO) -> Iterator[None]:
+    """What is printed goes to a log, within bounds, and so does the place where the process crashes."""
+    was_enabled, bounded = faulthandler.is_enabled(), BoundedLog(log)
     faulthandler.enable(log)
     try:
-        with redirect_stdout(log), redirect_stderr(log):
+        with redirect_stdout(bounded), redirect_stderr(bounded):
             yield
     finally:
+        bounded.finish()
         faulthandler.disable()
         if was_enabled:
             faulthandler.enable()

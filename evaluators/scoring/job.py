@@ -31,6 +31,7 @@ from usaid.registries import METHODS, load_object
 from usaid.scores.failed_levels import reason_of_levels
 from usaid.scores.files import Scores, write_scores
 from usaid.scores.journal import Journal
+from usaid.time_limit import watched
 
 
 def score_to_file(job: ScoreJob) -> None:
@@ -207,7 +208,8 @@ def _denoiser_of(job: ScoreJob, device: torch.device) -> Denoiser:
     experiment, entry = job.experiment, job.entry
     if job.weights is not None:
         require_weights(job.weights, entry.sha256 if entry.card.importer is None else None)
-    return build_denoiser(entry.method, job.weights, device, experiment.precision, entry.options)
+    with watched(f"{job.denoiser}: being made"):
+        return build_denoiser(entry.method, job.weights, device, experiment.precision, entry.options)
 
 
 def _judging_of(made: Made) -> Judging:

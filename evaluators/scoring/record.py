@@ -10,6 +10,7 @@ import torch
 from evaluators.judge import Judge, trained_on_a_part
 from evaluators.judge_code import code_of_judge
 from usaid import noise
+from usaid.cards import Facts
 from usaid.datasets.base import Dataset
 from usaid.datasets.official import differences_of
 from usaid.denoisers.base import Denoiser
@@ -74,10 +75,17 @@ def provenance(made: Made) -> dict[str, Any]:
     own = [*made.denoiser.deviations, *made.judge.deviations]
     stated = deviations(job.experiment, job.benchmark, made.denoiser.precision)
     return of_job | {
+        "title": job.entry.title or _title_of(made.denoiser) or job.denoiser,
         "inference": dict(made.denoiser.record),
         "dataset": record_of(made.dataset),
         "deviations": [*stated, *differences, *part, *own],
     }
+
+
+def _title_of(denoiser: Denoiser) -> str | None:
+    """What a denoiser calls itself, a class of a user's own as well."""
+    facts = getattr(denoiser, "facts", None)
+    return facts.title if isinstance(facts, Facts) else None
 
 
 def provenance_of_failure(job: "ScoreJob", reason: str) -> dict[str, Any]:

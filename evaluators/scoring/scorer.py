@@ -31,6 +31,7 @@ from usaid.devices import float32_products
 from usaid.errors import UsaidError, is_signal, reason_of
 from usaid.noise import NoiseField, gaussian_noise_batch
 from usaid.tensors import in_unit_range
+from usaid.time_limit import watched
 
 READERS = {"cpu": 0, "cuda": min(8, os.cpu_count() or 1)}
 """Threads that decode images, beside the one that makes batches of them. On a CPU that one is enough: decoding takes a
@@ -235,7 +236,8 @@ class Scorer:
             noise = batch.noise.to(device)
         with self.clock.stage("denoiser", device):
             shown = clean if self.given_clean else clean + noise
-            output, is_finite = denoised_if_finite(self.name, self.denoiser, shown, told)
+            with watched(f"image {_names_of(batch.cells)}: {self.name}"):
+                output, is_finite = denoised_if_finite(self.name, self.denoiser, shown, told)
         if device.type != "cuda" and not bool(is_finite.all()):  # of a GPU it is asked behind it
             raise not_finite(self.name)
         return Denoised(batch, output.to(self.device), clean.to(self.device), is_finite)
@@ -350,5 +352,8 @@ def _naming_images(cells: Sequence[Cell]) -> Iterator[None]:
     except (Exception, SystemExit) as error:  # a stranger's code raises anything
         if is_signal(error):
             raise
-        names = ", ".join(dict.fromkeys(cell.image.sample.id for cell in cells))
-        raise UsaidError(f"image {names}: {reason_of(error)}") from error
+        raise UsaidError(f"image {_names_of(cells)}: {reason_of(error)}") from error
+
+
+def _names_of(cells: Iterable[Cell]) -> str:
+    return ", ".join(dict.fromkeys(cell.image.sample.id for cell in cells))

@@ -55,6 +55,9 @@ class DenoiserEntry(Settings):
     """Train it, by a recipe whose keys may be changed here."""
     options: dict[str, JsonValue] = Field(default_factory=dict)
     """Keyword arguments of the class: of your own, or of a method that has some (`config/README.md` lists them)."""
+    scores_from: FilePath | None = None
+    """Take its scores of the same images, noise and judge from an earlier run, under the same name: a results folder,
+    or `released` for the one that comes with the suite. What cannot be taken is a dash with the reason."""
     benchmarks: Annotated[tuple[BenchmarkName, ...], Field(min_length=1)] | None = None
     """Score it on these benchmarks only; default: all."""
     sigmas: Sigmas | None = None
@@ -97,7 +100,9 @@ class DenoiserEntry(Settings):
             raise refuse("give either 'weights' or 'train', not both")
         if self.sha256 is not None and not isinstance(self.weights, str):
             raise refuse("'sha256' needs 'weights' that are a single file")
-        if self.card.needs_weights and self.weights is None and self.train is None:
+        if self.scores_from is not None and (given := [key for key in _OF_SCORING if getattr(self, key)]):
+            raise refuse(f"'scores_from' takes scores as they are; drop {given[0]!r}")
+        if self.scores_from is None and self.card.needs_weights and self.weights is None and self.train is None:
             raise refuse(f"method {self.method!r} needs 'weights' or 'train'")
         return self
 
@@ -118,5 +123,8 @@ class DenoiserEntry(Settings):
             del record["options"]
         return record | ({"train": self.train.model_dump(mode="json")} if self.train is not None else {})
 
+
+_OF_SCORING = ("weights", "train", "options")
+"""Keys of how a denoiser is made."""
 
 _ONE, _SEVERAL = TypeAdapter(FilePath), TypeAdapter(FileOfEachSigma)

@@ -1,6 +1,6 @@
 """Table III: to which categories the compared methods belong, from their facts."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from usaid.cards import Facts, Metric
 from usaid.errors import UsaidError
@@ -30,7 +30,12 @@ _FORMATS = {category.name: CHECK_MARK for category in CATEGORIES}
 _LEGEND = "Our facts (the paper's)."
 
 
-def build_facts_table(facts: Mapping[str, Facts], own_methods: Mapping[str, str] | None = None) -> Table:
+def build_facts_table(
+    facts: Mapping[str, Facts],
+    own_methods: Mapping[str, str] | None = None,
+    titles: Mapping[str, str] | None = None,
+    left_out: Collection[str] = (),
+) -> Table:
     """Make Table III (categories of the compared methods) from the facts of the methods.
 
     Args:
@@ -38,10 +43,14 @@ def build_facts_table(facts: Mapping[str, Facts], own_methods: Mapping[str, str]
             methods that are missing get dashes.
         own_methods: denoiser -> its method, as :func:`facts_of_rows` takes them: a row of the paper's that is of
             another method is not comparable.
+        titles: denoiser -> what the experiment calls it, if not what its facts do.
+        left_out: methods of the paper's that have no row.
     """
     (group,) = paper_groups(NUMBER)
-    names = dict.fromkeys([*paper_denoisers(NUMBER), *(name for name in facts if name not in REFERENCES)])
-    titles = distinct({name: facts[name].title if name in facts else TITLES[name] for name in names})
+    wanted = [*paper_denoisers(NUMBER), *(name for name in facts if name not in REFERENCES)]
+    names = [name for name in dict.fromkeys(wanted) if name not in left_out]
+    known = TITLES | {name: own.title for name, own in facts.items()} | dict(titles or {})
+    heads = distinct({name: known[name] for name in names})
     methods = {name: (own_methods or {}).get(name, name) for name in names}
     cells = [
         _cell(Place(group, name, category.name), facts.get(name), methods[name])
@@ -49,7 +58,7 @@ def build_facts_table(facts: Mapping[str, Facts], own_methods: Mapping[str, str]
         for category in CATEGORIES
     ]
     sources = [(_source(facts.get(name)), Mark(denoiser=name)) for name in names]
-    layout = Layout({group: group}, CATEGORIES, titles, rows="denoisers", number_formats=_FORMATS, legend=_LEGEND)
+    layout = Layout({group: group}, CATEGORIES, heads, rows="denoisers", number_formats=_FORMATS, legend=_LEGEND)
     footnotes = [*grouped_by_text(sources), *notes_on_print(NUMBER)]
     return Table(TABLES[NUMBER], paper_caption(NUMBER), tuple(cells), layout, tuple(footnotes))
 

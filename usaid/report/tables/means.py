@@ -166,7 +166,10 @@ class Means:
             reason = why_level_is_missing(self.judged[denoiser].provenance, *self.groups[group])
             return Missing(NOT_AT_THIS_LEVEL if reason is None else self._without_rows(denoiser, reason), place)
         if place not in self.values:
-            return Missing(f"no {convention.name} in its score file", place)
+            lacking = (self.judged[denoiser].provenance.get("borrowed_from") or {}).get("lacking") or {}
+            reasons = [lacking[name] for name in columns_of(convention) if name in lacking]
+            text = self._without_rows(denoiser, one_line(reasons[0])) if reasons else None
+            return Missing(text or f"no {convention.name} in its score file", place)
         if math.isnan(self.values[place].value):
             return Missing(f"{convention.name} is undefined for every image", place)
         return None
