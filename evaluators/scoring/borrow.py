@@ -69,12 +69,14 @@ def _borrowed(job: ScoreJob, earlier: EarlierScores) -> Scores:
     rows, levels = _of_levels(job, _of_images(scores.rows, pixels), [*pixels], earlier)
     theirs, code = scores.provenance["judge"].get("code"), code_of_judge(job.card, job.settings)
     of_file = scores.provenance | {
+        "experiment": job.experiment.experiment,
         "title": job.entry.title or scores.provenance["title"],
         "dataset": record_of(dataset),
         "metrics": metrics,
         "deviations": _deviations(scores.provenance, metrics),
         "borrowed_from": {
-            **{"folder": earlier.name, "sha256": sha256_of_file(file), "lacking": lacking},
+            **{"folder": earlier.name, "sha256": sha256_of_file(file), "experiment": scores.provenance["experiment"]},
+            "lacking": lacking,
             **{"judge_code": theirs, "is_same_evaluator": theirs == code},
         },
     }
