@@ -110,13 +110,15 @@ class Experiment(Settings):
         entries = keys.get("denoisers") if isinstance(keys, Mapping) else None
         if not isinstance(entries, Mapping):
             return keys
-        source, left_out = keys.get("compare_with"), keys.get("left_out", ())
-        if isinstance(source, str):
-            added = {name: {"method": name, "scores_from": source} for name in COMPARED if name not in entries}
-            keys = {**keys, "denoisers": {**added, **entries}}
+        source, left_out = keys.get("compare_with"), keys.get("left_out", [])
         if isinstance(left_out, list | tuple):
-            unwanted = [name for name, entry in entries.items() if entry is None and name in TITLES]
-            keys = {**keys, "left_out": [*dict.fromkeys([*left_out, *unwanted])]}
+            unwanted = [name for name, entry in entries.items() if entry is None and name in (*TITLES, *COMPARED)]
+            left_out = [*left_out, *(name for name in unwanted if name not in left_out)]
+            keys = {**keys, "left_out": left_out}
+        if isinstance(source, str):
+            missing = [name for name in COMPARED if name not in entries and name not in left_out]
+            added = {name: {"method": name, "scores_from": source} for name in missing}
+            keys = {**keys, "denoisers": {**added, **entries}}
         return keys
 
     @field_validator("denoisers", "subsets", mode="before")

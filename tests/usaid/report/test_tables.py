@@ -989,7 +989,7 @@ def test_columns_of_the_paper_may_be_left_out_of_all_tables_but_not_those_with_s
 
 def test_more_columns_than_fit_a_page_stand_in_parts_the_papers_first(tmp_path):
     columns = quality([30.0] * 2, [0.9] * 2, [3.0] * 2)
-    many = {f"mine_{number}": scores(columns, f"Mine {number}") for number in range(27)}
+    many = {f"mine_{number}": scores(columns, f"Mine {number}") for number in range(28)}
     tex = render_tex(build_table(6, many))
     parts = tex.split(r"\begin{tabular}")[1:]
     assert [part.partition("\n")[0].count("c") for part in parts] == [8, 8, 7, 8]
