@@ -60,8 +60,8 @@ def _notes(rows: Rows) -> list[str]:
     if rows.differences:
         notes.append(f"−: paired differences over images{', with their 95 % interval' * intervals}")
     if rows.times:
-        own = "; ".join(f"{title} {_seconds(time)} ({time.device})" for title, time in rows.times.items())
-        notes.append(f"Seconds for an image of 768x512 pixels, the denoiser alone: {own}")
+        times = "; ".join(f"{title} {_seconds(time)} ({time.device})" for title, time in rows.times.items())
+        notes.append(f"Seconds for an image of 768x512 pixels, the denoiser alone: {times}")
     notes += [f"{title} was scored at σ = {', '.join(sigmas)} only" for title, sigmas in rows.left_out.items()]
     return [f"{one_line(note)}." for note in notes]
 
@@ -201,9 +201,8 @@ def _csv(rows: Rows, with_header: bool) -> str:
             names = (line.denoiser, line.title, column.benchmark, column.metric, number.convention)
             writer.writerow(["" if value is None else _harmless(value) for value in (*names, *values, notes)])
         if (time := rows.times.get(line.title)) is not None:
-            names = (line.denoiser, line.title, "", "seconds", "768x512 pixels, the denoiser alone")
-            values = (None, _seconds(time), None, None, None, None)
-            writer.writerow(["" if value is None else _harmless(value) for value in (*names, *values, time.device)])
+            what = (line.denoiser, line.title, "", "seconds", "768x512 pixels, the denoiser alone", "")
+            writer.writerow([_harmless(value) for value in (*what, _seconds(time), "", "", "", "", time.device)])
     return stream.getvalue()
 
 
