@@ -19,6 +19,7 @@ from usaid.datasets.status import cure_for
 from usaid.errors import UsaidError
 from usaid.failures import Failure, Ledger, first_failure, name_of
 from usaid.registries import BENCHMARKS, DATASETS, load_object
+from usaid.scores.failed_levels import reason_of_levels
 
 GPU_DRIVERS = ("/dev/nvidiactl", "/proc/driver/nvidia/version", "/dev/kfd", "/dev/dxg")
 """One of these is there where there is a GPU that torch calls ``cuda``."""
@@ -170,6 +171,12 @@ def _of_score(dag: Dag, benchmark: str, denoiser: str) -> Iterator[str]:
             yield _missing(dag, file, what)
 
 
+def _of_borrowed(dag: Dag, benchmark: str, denoiser: str) -> Iterator[str]:
+    earlier = dag.earlier_scores_of(denoiser)
+    if not earlier.file(benchmark, denoiser).is_file():
+        yield f"{denoiser}: {earlier.name} has no scores of it on {benchmark}"
+
+
 _PROBLEMS: dict[str, Callable[..., Iterable[str]]] = {
     "data": _of_data,
     "import_weights": _of_import,
@@ -178,6 +185,7 @@ _PROBLEMS: dict[str, Callable[..., Iterable[str]]] = {
     "train_convergence": _of_convergence,
     "fit_niqe": _of_niqe,
     "score": _of_score,
+    "borrow_scores": _of_borrowed,
     "score_draws": _of_score,
 }
 
@@ -238,7 +246,8 @@ def _of_score_file(job: RunJob) -> Failure | None:
         return None
     read_provenance = load_object("usaid.scores.files:read_provenance")  # brings pandas: a second
     with suppress(UsaidError):
-        reason = read_provenance(job.outputs[0])["failure"]
+        provenance = read_provenance(job.outputs[0])
+        reason = provenance["failure"] or reason_of_levels(provenance.get("failed_levels") or ()) or None
         return None if reason is None else Failure(job.name, reason)
     return None
 

@@ -70,7 +70,7 @@ def first_failure(paths: Iterable[str | Path]) -> Failure | None:
 
 # ------------------------------------------------------------------------------------------------ ledgers
 
-State = Literal["new", "running", "shared", "made", "failed", "stopped"]
+State = Literal["new", "running", "shared", "made", "partial", "failed", "stopped"]
 
 
 @dataclass
@@ -82,7 +82,8 @@ class Ledger:
         failures: how often the job has failed so far. The workflow hands the number to the job, so that a failed job
             differs from the one that was recorded, and is made again; one that was made does not.
         state: ``running`` also after a kill, which leaves no word; so does ``shared``: its process does the work of
-            others, too, any of which may have killed it; ``stopped``: by an interrupt.
+            others, too, any of which may have killed it; ``partial``: it has a result that lacks something, which
+            counts as a failure; ``stopped``: by an interrupt.
         failure: why it failed the last time, if that was a failure.
         pid: of the process that has it, or had it last.
         seconds: that making it took the last time, by cause (:class:`usaid.stopwatch.Stopwatch`).
@@ -132,7 +133,7 @@ class Ledger:
         """Write down what the job is at; a failure is counted."""
         assert self._file is not None
         self.state, self.failure, self.pid = state, failure, os.getpid()
-        self.failures += state == "failed"
+        self.failures += state in ("partial", "failed")
         self.seconds = dict(seconds or {})
         said = asdict(failure) if failure else None
         content = {"failures": self.failures, "state": state, "pid": self.pid, "failure": said, "seconds": self.seconds}
@@ -155,8 +156,8 @@ class Ledger:
             self.failures, self.state = -1, "new"
 
     def as_failure(self) -> Failure | None:
-        """Why the job has no result now; None: it has one, or was not run."""
-        return self.failure if self.state == "failed" else None
+        """Why the job has no result now, or not all of it; None: it has one, or was not run."""
+        return self.failure if self.state in ("partial", "failed") else None
 
 
 # ------------------------------------------------------------------------------------------------ locks

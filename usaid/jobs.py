@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, NoReturn, Protocol
+from typing import Any, NoReturn, Protocol, TextIO
 
+from usaid.bounded_log import BoundedLog
 from usaid.errors import reason_of
 from usaid.failures import Failure, Ledger, first_failure, name_of, write_marker
 from usaid.memory import keep_freed_memory
@@ -171,7 +172,8 @@ class Parts:
     def _of_this_run(self, part: Part) -> Failure | None:
         """Why a part failed in an earlier process of this run: it is not tried again, and not counted again."""
         ledger = self._ledgers[part]
-        return ledger.as_failure() if part.failures is not None and ledger.failures != part.failures else None
+        is_of_it = part.failures is not None and ledger.failures != part.failures
+        return ledger.failure if ledger.state == "failed" and is_of_it else None
 
     def begin(self, parts: Sequence[Part], is_shared: bool = False) -> None:
         """Say which parts are worked on: it is theirs if the process dies.
@@ -188,11 +190,16 @@ class Parts:
             print(f"---- {', '.join(part.name for part in parts)}")
 
     def end(self, part: Part, reason: str | None = None) -> None:
-        """Say that a part has its outputs, or failed for a reason, one line."""
+        """Say that a part has its outputs, or failed for a reason, one line; outputs that are there lack something."""
         missing = next((output for output in part.outputs if not Path(output).exists()), None)
         if reason is None and missing is not None:
             reason = f"{missing}: the job ended without writing it"
-        if reason is not None:
+        if reason is not None and missing is None:
+            self.waiting.remove(part)
+            self._ledgers[part].note("partial", Failure(part.name, reason, self._log), self._clock.lap())
+            print(said := f"error: {part.name}: {reason}")
+            print(said, file=sys.__stderr__, flush=True)
+        elif reason is not None:
             self._fail(part, Failure(part.name, reason, self._log))
         else:
             self.waiting.remove(part)
@@ -202,6 +209,19 @@ class Parts:
         """Say of all that have not ended that they failed."""
         for part in [*self.waiting]:
             self._fail(part, Failure(part.name, reason, self._log))
+
+    def give_up(self, reason: str) -> NoReturn:
+        """Fail those that are worked on, which never end, and end the process: the next one makes the others.
+
+        Args:
+            reason: one line.
+        """
+        for part in self._begun:
+            if part in self.waiting:
+                self._fail(part, Failure(part.name, reason, self._log))
+        if isinstance(sys.stdout, BoundedLog):
+            sys.stdout.finish()
+        os._exit(1)
 
     def stop(self) -> None:
         """Say of those that are worked on that they were stopped."""
@@ -258,7 +278,7 @@ def _give_threads(threads: int) -> None:
 
 
 @contextmanager
-def _log(path: str, kept: Path, is_second: bool) -> Iterator[IO[str]]:
+def _log(path: str, kept: Path, is_second: bool) -> Iterator[TextIO]:
     """A log file, open. Snakemake deletes it before a second attempt: a link to it is kept until the job ends."""
     before = ""
     if is_second:
@@ -277,14 +297,15 @@ def _log(path: str, kept: Path, is_second: bool) -> Iterator[IO[str]]:
 
 
 @contextmanager
-def _printing_to(log: IO[str]) -> Iterator[None]:
-    """What is printed goes to a log, and so does the place where the process crashes."""
-    was_enabled = faulthandler.is_enabled()
+def _printing_to(log: TextIO) -> Iterator[None]:
+    """What is printed goes to a log, within bounds, and so does the place where the process crashes."""
+    was_enabled, bounded = faulthandler.is_enabled(), BoundedLog(log)
     faulthandler.enable(log)
     try:
-        with redirect_stdout(log), redirect_stderr(log):
+        with redirect_stdout(bounded), redirect_stderr(bounded):
             yield
     finally:
+        bounded.finish()
         faulthandler.disable()
         if was_enabled:
             faulthandler.enable()

@@ -121,6 +121,7 @@ def add_row(commands: Commands) -> None:
         "--sigma", nargs="+", default=["25"], help="noise levels (0-255 scale) of benchmarks that have several, or all"
     )
     parser.add_argument("--no-header", action="store_true", help="to append to rows of the same columns")
+    parser.add_argument("--no-differences", action="store_true", help="no lines of paired differences to U-SAID")
     parser.set_defaults(run=_row)
 
 
@@ -129,7 +130,8 @@ def _row(options: argparse.Namespace) -> None:
     from usaid.report.row.render import render_rows
 
     denoisers = dict.fromkeys([options.denoiser, *filter(None, options.others.split(","))])
-    rows = collect_rows(options.results, [*denoisers], _sigmas_of(options.sigma))
+    with_differences = not options.no_header and not options.no_differences
+    rows = collect_rows(options.results, [*denoisers], _sigmas_of(options.sigma), with_differences)
     print(render_rows(rows, options.format, not options.no_header), end="")
 
 

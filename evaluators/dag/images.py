@@ -30,8 +30,13 @@ class Images(Scores):
         """The denoisers that have archives: ``clean``, and all that are scored on a benchmark with kept images."""
         if not self.benchmarks_with_images:
             return []
-        scored = {name for benchmark in self.benchmarks_with_images for name in self.experiment.denoisers_of(benchmark)}
+        scored = {name for benchmark in self.benchmarks_with_images for name in self._pictured(benchmark)}
         return distinct([CLEAN, *(name for name in self.experiment.denoisers if name in scored)])
+
+    def _pictured(self, benchmark: str) -> list[str]:
+        """The denoisers on a benchmark that can denoise here: not those whose scores alone are at hand."""
+        names = self.experiment.denoisers_of(benchmark)
+        return [n for n in names if n not in self.borrowed or not self.entries[n].card.needs_weights]
 
     def archives_of(self, denoiser: str) -> list[str]:
         """The archives of a denoiser: the viewer's, and that of the figures."""

@@ -13,6 +13,7 @@ from evaluators.judge_code import computed, conventions_of_images
 from usaid.errors import UsaidError
 from usaid.experiment.benchmark import BenchmarkSettings
 from usaid.experiment.denoiser_entry import DenoiserEntry
+from usaid.experiment.earlier_scores import EarlierScores, earlier_scores
 from usaid.failures import Ledger, first_failure
 from usaid.paper.layouts import TABLES
 from usaid.registries import BENCHMARKS
@@ -61,6 +62,25 @@ class Scores(Trainings):
         settings = self.experiment.settings_of_draws(benchmark, denoiser).model_dump(mode="json", exclude={"draws"})
         return self._score(benchmark, denoiser, {"benchmark": settings, "draws": [draws.start, draws.stop]})
 
+    @cached_property
+    def borrowed(self) -> list[str]:
+        """The denoisers whose scores are taken from an earlier run."""
+        return [name for name, entry in self.experiment.denoisers.items() if entry.scores_from is not None]
+
+    def borrow_scores(self, benchmark: str, denoiser: str) -> Job:
+        """Images, the judge's file, and the score file of an earlier run, if it is there."""
+        settings, entry = self.experiment.benchmarks[benchmark], self.entries[denoiser]
+        of_rows = self.experiment.settings_of(benchmark, denoiser).model_dump(mode="json")
+        job = self._score(benchmark, denoiser, {"benchmark": of_rows})
+        earlier = self.earlier_scores_of(denoiser).file(benchmark, denoiser)
+        files = {**job.files, "scores": [str(earlier)] if earlier.is_file() else []}
+        code = self._code_of_judging(benchmark, settings, ("evaluators.scoring.borrow",), (entry.method,))
+        return Job(files, job.settings, code)
+
+    def earlier_scores_of(self, denoiser: str) -> EarlierScores:
+        """The results folder that a denoiser's scores are taken from."""
+        return earlier_scores(str(self.experiment.denoisers[denoiser].scores_from), self.results)
+
     def _score(self, benchmark: str, denoiser: str, conditions: dict[str, Any]) -> Job:
         """Scores under some conditions."""
         settings, entry = self.experiment.benchmarks[benchmark], self.entries[denoiser]
@@ -86,20 +106,28 @@ class Scores(Trainings):
         return Job(files, depends_on, self._code_of_score(benchmark, settings, entry))
 
     def _code_of_score(self, benchmark: str, settings: BenchmarkSettings, entry: DenoiserEntry) -> str:
-        card, method = BENCHMARKS[benchmark], entry.card
+        names = ("evaluators.scoring.job", entry.card.denoiser)
+        files = [*self._files_named_in(entry.options), *self._own_weights(entry)]
+        return self._code_of_judging(benchmark, settings, names, of_scores(entry.card), files)
+
+    def _code_of_judging(
+        self,
+        benchmark: str,
+        settings: BenchmarkSettings,
+        names: Iterable[str],
+        method: tuple[object, ...],
+        files: Iterable[Path] = (),
+    ) -> str:
+        """Hash of the code of a benchmark's judge, and of some beside it."""
+        card = BENCHMARKS[benchmark]
         of_images = conventions_of_images(card, settings)
         images = f"{card.dataset}/{card.split}"
         return code_on(
             images,
-            *("evaluators.scoring.job", method.denoiser, card.judge, *computed(of_images)),
-            cards=(of_scores(method), (card.name, card.judge, card.metrics, card.network), *of_images.items()),
+            *(*names, card.judge, *computed(of_images)),
+            cards=(method, (card.name, card.judge, card.metrics, card.network), *of_images.items()),
             package_data=settings.package_data,
-            files=[
-                *self._lists(images, benchmark),
-                *self._files_named_in(entry.options),
-                *self._files_below_data(settings.user_files),
-                *self._own_weights(entry),
-            ],
+            files=[*self._lists(images, benchmark), *self._files_below_data(settings.user_files), *files],
         )
 
     # -------------------------------------------------------------------------------------------- what shares work
@@ -108,7 +136,7 @@ class Scores(Trainings):
         """A score file as a job is told of it: JSON-able, so that a change of any of it makes the job run again.
 
         Args:
-            rule: ``score`` or ``score_draws``.
+            rule: ``score``, ``score_draws`` or ``borrow_scores``.
             benchmark: one of the experiment's.
             denoiser: one of its denoisers, or a variant of its ablation.
 
@@ -144,7 +172,7 @@ class Scores(Trainings):
         return [self._output(*file) for file in self.batches[batch].files]
 
     def _output(self, rule: str, benchmark: str, denoiser: str) -> str:
-        return self._score_file(benchmark if rule == "score" else f"{benchmark}/draws", denoiser)
+        return self._score_file(f"{benchmark}/draws" if rule == "score_draws" else benchmark, denoiser)
 
     def batch(self, rule: str) -> Job:
         """All that the score files of a batch are made from."""
@@ -176,7 +204,8 @@ class Scores(Trainings):
         ablated = {name for table in TABLES.values() if table.ablated for name in table.benchmarks}
         variants = self.experiment.variants if benchmark in ablated else ()
         further = self.experiment.draw_denoisers_of(benchmark) if self.experiment.further_draws(benchmark) else ()
-        names = [("score", name) for name in (*self.experiment.denoisers_of(benchmark), *variants)]
+        own = [name for name in self.experiment.denoisers_of(benchmark) if name not in self.borrowed]
+        names = [("score", name) for name in (*own, *variants)]
         return [*names, *(("score_draws", name) for name in further)]
 
     # -------------------------------------------------------------------------------------------- for tables

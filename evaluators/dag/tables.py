@@ -80,7 +80,7 @@ class Tables(Images):
         code = hash_of_code(
             TABLE_FILES, *statistics_behind(cards), cards=[*cards, *recipes()], package_data=(PUBLISHED,)
         )
-        return Job({"scores": self.scores_of_table(table)}, {}, code)
+        return Job({"scores": self.scores_of_table(table)}, self._left_out, code)
 
     def _table_of_facts(self) -> Job:
         """What the paper's methods and the experiment's others say of themselves."""
@@ -89,9 +89,14 @@ class Tables(Images):
         cards = [*(METHODS[name] for name in TITLES if name in METHODS), *(entry.card for entry in own.values())]
         classes = [entry.card.denoiser for entry in own.values() if entry.card.facts is None]
         code = hash_of_code(TABLE_FILES, *classes, cards=cards, package_data=(PUBLISHED,))
+        named = {"own_methods": {name: entry.method for name, entry in own.items()}}
         titles = {name: entry.title for name, entry in own.items() if entry.title is not None}
-        settings = {"own_methods": {name: entry.method for name, entry in own.items()}}
-        return Job({}, settings | ({"titles": titles} if titles else {}), code)
+        return Job({}, named | ({"titles": titles} if titles else {}) | self._left_out, code)
+
+    @property
+    def _left_out(self) -> dict[str, list[str]]:
+        """Of what a table depends on: columns of the paper's that are not wanted."""
+        return {"left_out": [*self.experiment.left_out]} if self.experiment.left_out else {}
 
     def statistics_page(self, benchmark: str) -> Job:
         """The score files of a benchmark, with further draws and Table II's, and those that share a table with it."""

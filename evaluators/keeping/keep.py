@@ -35,6 +35,7 @@ from usaid.registries import BENCHMARKS, load_object
 from usaid.scores.confusion import miou_per_image
 from usaid.scores.kept_images import KeptImages, Picture, Seen, Window, write_kept
 from usaid.tensors import to_uint8, to_unit_range
+from usaid.time_limit import watched
 
 if TYPE_CHECKING:
     from usaid.experiment.denoiser_entry import DenoiserEntry
@@ -266,7 +267,10 @@ class _Keeper:
                 dataset.name, [noise.NoiseField(sample.id, float(sigma), DRAW)], height, width, device
             )
         try:
-            with chdir("."):  # a stranger's denoiser may leave for elsewhere
+            with (
+                chdir("."),
+                watched(f"image {sample.id}: {self.name}"),
+            ):  # a stranger's denoiser may leave for elsewhere
                 output = denoised(self.name, self.denoiser, shown, told)
         except UsaidError as error:
             raise UsaidError(f"image {sample.id}: {error}") from error

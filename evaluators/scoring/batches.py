@@ -53,6 +53,7 @@ class Judging:
         clock: wall time of the judge by stage.
         pixels: how many were denoised for it so far.
         failure: why it takes part no longer.
+        failed: levels that an image is missing of, which are not worked on any more: why.
     """
 
     judge: Judge
@@ -61,17 +62,30 @@ class Judging:
     clock: StageClock = field(default_factory=StageClock)
     pixels: int = 0
     failure: Exception | None = None
+    failed: dict[tuple[float, tuple[float | None, ...]], Exception] = field(default_factory=dict)
+
+    def wants(self, condition: Condition) -> bool:
+        """Whether rows of a condition are still of use."""
+        return self.failure is None and condition.level not in self.failed
+
+    def fail(self, error: Exception, conditions: Iterable[Condition]) -> None:
+        """Give up the levels of some conditions, and the whole once none is left."""
+        for condition in conditions:
+            self.failed.setdefault(condition.level, error)
+        if all(condition.level in self.failed for condition in self.conditions):
+            self.failure = self.failure or next(iter(self.failed.values()))
 
     def misses(self, image: HashedSample, condition: Condition) -> bool:
         """Whether a row of an image has yet to be computed."""
         return any(row_key(image.row_name(condition, told)) not in self.journal.rows for told in condition.told)
 
     def rows(self, sha256: dict[str, str], dataset: Dataset) -> list[dict[str, Any]]:
-        """Its rows in the order (image, condition), once all are there; ``sha256`` is of each image by id."""
+        """Its rows in the order (image, condition), but for those of failed levels; ``sha256`` is of images by id."""
         return [
             self.journal.rows[row_key(row_name(image_id, sha256[image_id], condition, told))]
             for image_id in dataset.ids
             for condition in self.conditions
+            if condition.level not in self.failed
             for told in condition.told
         ]
 
@@ -94,8 +108,13 @@ class Cell(NamedTuple):
     missed_by: tuple[tuple[Judging, Condition], ...]
 
     def is_missed_by(self, judging: Judging) -> bool:
-        """Whether one of those is it."""
-        return any(by is judging for by, _ in self.missed_by)
+        """Whether one of those is it, and still wants it."""
+        return any(by is judging and by.wants(condition) for by, condition in self.missed_by)
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether anybody still wants it."""
+        return any(by.wants(condition) for by, condition in self.missed_by)
 
 
 def missing_cells(images: Iterable[HashedSample], judgings: Sequence[Judging]) -> list[Cell]:
@@ -105,7 +124,7 @@ def missing_cells(images: Iterable[HashedSample], judgings: Sequence[Judging]) -
         missed: dict[tuple[float, int, float | None], list[tuple[Judging, Condition]]] = {}
         for judging in judgings:
             for condition in judging.conditions:
-                if judging.failure is None and judging.misses(image, condition):
+                if judging.wants(condition) and judging.misses(image, condition):
                     missed.setdefault(condition.computed, []).append((judging, condition))
         for (sigma, draw, told), by in missed.items():
             alike = cells.setdefault(told, {}).setdefault((sigma, draw), [])

@@ -1,9 +1,10 @@
 """Under which conditions a denoiser is scored: noise level, noise draw, and what a non-blind method is told."""
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from usaid.denoisers.base import Denoiser
+from usaid.errors import reason_of
 
 
 class Condition(NamedTuple):
@@ -24,6 +25,20 @@ class Condition(NamedTuple):
     def computed(self) -> tuple[float, int, float | None]:
         """Sigma, draw and the one level that the denoiser is told: conditions that share it share the output."""
         return self.sigma, self.draw, self.told[0]
+
+    @property
+    def level(self) -> tuple[float, tuple[float | None, ...]]:
+        """Sigma and what is told: rows of all draws of a level are shown together, or none of them."""
+        return self.sigma, self.told
+
+
+def failed_levels(failed: Mapping[tuple[float, tuple[float | None, ...]], Exception]) -> list[dict[str, Any]]:
+    """What a score file says of the levels that it lacks: sigma, what was told (None: nothing), and why."""
+    return [
+        {"sigma": sigma, "told_sigma": level, "reason": reason_of(error)}
+        for (sigma, told), error in failed.items()
+        for level in told
+    ]
 
 
 def conditions_of(

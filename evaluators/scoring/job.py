@@ -18,6 +18,7 @@ import torch
 
 from evaluators.judge import Judge
 from evaluators.scoring.batches import Judging
+from evaluators.scoring.conditions import failed_levels
 from evaluators.scoring.record import Made, fingerprint, provenance, provenance_of_failure
 from evaluators.scoring.score_job import ScoreJob
 from evaluators.scoring.scorer import Scorer
@@ -28,8 +29,10 @@ from usaid.denoisers.build import build_denoiser
 from usaid.devices import pick_device
 from usaid.errors import UsaidError, is_signal, reason_of
 from usaid.registries import METHODS, load_object
+from usaid.scores.failed_levels import reason_of_levels
 from usaid.scores.files import Scores, write_scores
 from usaid.scores.journal import Journal
+from usaid.time_limit import watched
 
 
 def score_to_file(job: ScoreJob) -> None:
@@ -38,7 +41,8 @@ def score_to_file(job: ScoreJob) -> None:
     Rows are journalled in ``<output>.rows.jsonl`` as they come, so a killed job goes on where it was.
 
     Raises:
-        UsaidError: bad data, weights or judge file, a denoiser or judge that fails, or a full disk.
+        UsaidError: bad data, weights or judge file, a denoiser or judge that fails, or a full disk. Where they fail at
+            some levels only (sigma, as told), the file is written with the others, and says so.
     """
     failures: list[Exception | None] = []
     _score_group([_Part(job, failures.append)])
@@ -62,8 +66,8 @@ def score_together(
         companions: further ones of the same images and denoiser as one of ``jobs``, whose rows are only journalled, so
             that their own jobs find them there. Their failures are not told.
         begins: called with the jobs of a group before it is worked on.
-        ends: called with each job when its file is written (None), or with the one line that says why it is not; its
-            traceback is printed before.
+        ends: called with each job when its file is written (None), or with the one line that says why it is not, or
+            lacks levels; its traceback is printed before.
     """
     groups: dict[tuple[Any, ...], list[_Part]] = {}
     for job in jobs:
@@ -189,10 +193,11 @@ def _score_group(parts: Sequence[_Part]) -> None:
             if not part.is_over:
                 with part.own():
                     rows = scorer.rows(judging)
+                    lacking = failed_levels(judging.failed)
                     if part.is_written:
-                        _write(made, rows, _speed(scorer, judging, start))
+                        _write(made, rows, _speed(scorer, judging, start) | _lacking(lacking))
             if not part.is_over:
-                part.over()
+                part.over(UsaidError(reason_of_levels(lacking)) if lacking else None)
 
 
 def _judge_of(job: ScoreJob, device: torch.device) -> Judge:
@@ -204,7 +209,8 @@ def _denoiser_of(job: ScoreJob, device: torch.device) -> Denoiser:
     experiment, entry = job.experiment, job.entry
     if job.weights is not None:
         require_weights(job.weights, entry.sha256 if entry.card.importer is None else None)
-    return build_denoiser(entry.method, job.weights, device, experiment.precision, entry.options, entry.adapt)
+    with watched(f"{job.denoiser}: being made"):
+        return build_denoiser(entry.method, job.weights, device, experiment.precision, entry.options, entry.adapt)
 
 
 def _judging_of(made: Made) -> Judging:
@@ -232,6 +238,8 @@ def scored(made: Made, journal: Path) -> Scores:
         scorer.run()
     finally:
         rows.close()
+    for error in judging.failed.values():
+        raise error
     return _scores_of(made, scorer.rows(judging), _speed(scorer, judging, start))
 
 
@@ -244,6 +252,10 @@ def _scores_of(made: Made, rows: list[dict[str, Any]], speed: dict[str, Any]) ->
     of_file = provenance(made) | speed
     made.judge.write_findings(rows, made.job.output.with_suffix(""))
     return Scores(pd.DataFrame(rows).astype({"told_sigma": float}), of_file)
+
+
+def _lacking(levels: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"failed_levels": levels} if levels else {}
 
 
 def _speed(scorer: Scorer, judging: Judging, start: float) -> dict[str, Any]:

@@ -32,6 +32,7 @@ from usaid.devices import float32_products
 from usaid.errors import UsaidError, is_signal, reason_of
 from usaid.noise import NoiseField, gaussian_noise_batch
 from usaid.tensors import in_unit_range
+from usaid.time_limit import watched
 
 READERS = {"cpu": 0, "cuda": min(8, os.cpu_count() or 1)}
 """Threads that decode images, beside the one that makes batches of them. On a CPU that one is enough: decoding takes a
@@ -53,13 +54,6 @@ class Batch(NamedTuple):
     cells: Sequence[Cell]
     images: Tensor
     noise: Tensor | None
-
-    def by_who_misses(self) -> list["Batch"]:
-        """Its cells in batches of those that the same judges miss."""
-        numbers: dict[tuple[int, ...], list[int]] = {}
-        for number, cell in enumerate(self.cells):
-            numbers.setdefault(tuple(id(judging) for judging, _ in cell.missed_by), []).append(number)
-        return [self.part(alike) for alike in numbers.values()]
 
     def part(self, numbers: list[int]) -> "Batch":
         """Some of its cells, by their numbers."""
@@ -134,8 +128,9 @@ class Scorer:
     def run(self) -> None:
         """Score what is missing in the judgings' journals.
 
-        Who judges is stopped by its own failure alone (``failure``: an image or target is bad, the disk is full, judge
-        or denoiser fail on an image, which it names); an image that does not decode stops all of them.
+        Where judge or denoiser fail on an image, which the error names, that level (sigma, as told) is given up, and
+        the others go on (``failed``). Who judges is stopped by its own failure alone (``failure``: the disk is full, no
+        level is left); an image that does not decode stops all of them.
         """
         total, title = len(self.dataset) * self._conditions, self.dataset.name
         with (
@@ -208,25 +203,28 @@ class Scorer:
 
     def _score(self, batch: Batch) -> list[Judged]:
         """Denoise a batch once; all who miss any of it judge it from there, on the device where it is."""
-        judgings = _at_work(dict.fromkeys(judging for cell in batch.cells for judging, _ in cell.missed_by))
-        if not judgings:
+        wanted = [number for number, cell in enumerate(batch.cells) if cell.is_wanted]
+        if len(wanted) < len(batch.cells):
+            batch = batch.part(wanted)
+        if not wanted:
             return []
+        judgings = _at_work(dict.fromkeys(judging for cell in batch.cells for judging, _ in cell.missed_by))
         try:
             with _naming_images(batch.cells):
                 denoised = self._denoised(batch)
         except UsaidError as error:
-            if len(parts := batch.by_who_misses()) > 1:  # who does not miss what fails goes on
-                return [judged for part in parts for judged in self._score(part)]
+            if len(wanted) > 1:  # one by one: what does not fail goes on
+                return [judged for number in range(len(wanted)) for judged in self._score(batch.part([number]))]
             for judging in judgings:
-                judging.failure = error
+                _give_up(judging, batch.cells, error)
             return []
         self.pixels += sum(cell.image.pixels for cell in batch.cells)
         judged = []
         for judging in judgings:
             try:
-                judged.append(self._judged(judging, denoised))
+                judged += self._judged(judging, denoised)
             except Exception as error:
-                judging.failure = error
+                _give_up(judging, batch.cells, error)
         return judged
 
     def _denoised(self, batch: Batch) -> Denoised:
@@ -239,15 +237,18 @@ class Scorer:
             noise = batch.noise.to(device)
         with self.clock.stage("denoiser", device):
             shown = clean if self.given_clean else clean + noise
-            output, is_finite = denoised_if_finite(self.name, self.denoiser, shown, told)
+            with watched(f"image {_names_of(batch.cells)}: {self.name}"):
+                output, is_finite = denoised_if_finite(self.name, self.denoiser, shown, told)
         if device.type != "cuda" and not bool(is_finite.all()):  # of a GPU it is asked behind it
             raise not_finite(self.name)
         return Denoised(batch, output.to(self.device), clean.to(self.device), is_finite)
 
-    def _judged(self, judging: Judging, denoised: Denoised) -> Judged:
-        """Let one of them judge what it misses of a batch."""
+    def _judged(self, judging: Judging, denoised: Denoised) -> list[Judged]:
+        """Let one of them judge what it misses of a batch, if anything."""
         (cells, *_), output, clean, is_finite = denoised
         mine = [index for index, cell in enumerate(cells) if cell.is_missed_by(judging)]
+        if not mine:
+            return []
         if len(mine) < len(cells):
             cells = [cells[index] for index in mine]
             output, clean, is_finite = output[mine], clean[mine], is_finite[mine]
@@ -267,7 +268,7 @@ class Scorer:
                 raise
             columns = {name: _to_cpu(column) for name, column in columns.items()}
             on_cpu = _to_cpu(is_finite)
-        return Judged(judging, cells, columns, on_cpu, _now_on(self.device))
+        return [Judged(judging, cells, columns, on_cpu, _now_on(self.device))]
 
     # -------------------------------------------------------------------------------------------- behind the device
 
@@ -277,22 +278,37 @@ class Scorer:
 
     def _journal(self, judged: Judged) -> None:
         """Make rows of what one of them said of a batch, and journal them."""
-        judging, cells = judged.judging, judged.cells
+        judging = judged.judging
         try:
             if judged.is_there is not None:
                 judged.is_there.synchronize()
                 judging.clock.settle()
                 self.clock.settle()
             with judging.clock.stage("rows"):
-                with _naming_images(cells), torch.inference_mode():
-                    if not bool(judged.is_finite.all()):
-                        raise not_finite(self.name)
-                    columns = judging.judge.finish(judged.columns, [cell.image.sample.target for cell in cells])
-                    rows = _rows(judging, cells, columns)
-                judging.journal.add(rows)
-            judging.pixels += sum(cell.image.pixels for cell in cells)
+                judging.journal.add(self._rows(judged))
+            judging.pixels += sum(cell.image.pixels for cell in judged.cells)
         except Exception as error:
             judging.failure = judging.failure or error
+
+    def _rows(self, judged: Judged) -> list[dict[str, Any]]:
+        """The rows of what one of them said of a batch; those that fail cost their levels."""
+        judging, cells = judged.judging, judged.cells
+        finite = judged.is_finite.tolist()
+        for cell, is_finite in zip(cells, finite, strict=True):
+            if not is_finite:
+                _give_up(judging, [cell], UsaidError(f"image {cell.image.sample.id}: {not_finite(self.name)}"))
+        try:
+            with _naming_images(cells), torch.inference_mode():
+                columns = judging.judge.finish(judged.columns, [cell.image.sample.target for cell in cells])
+                return _rows(judging, cells, columns, finite)
+        except UsaidError as error:
+            _give_up(judging, cells, error)
+            return []
+
+
+def _give_up(judging: Judging, cells: Iterable[Cell], error: Exception) -> None:
+    """Give up the levels of some cells."""
+    judging.fail(error, [condition for cell in cells for by, condition in cell.missed_by if by is judging])
 
 
 def _at_work(judgings: Iterable[Judging]) -> list[Judging]:
@@ -311,7 +327,10 @@ def _now_on(device: torch.device) -> torch.cuda.Event | None:
     return torch.cuda.current_stream(device).record_event()
 
 
-def _rows(judging: Judging, cells: Sequence[Cell], columns: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _rows(
+    judging: Judging, cells: Sequence[Cell], columns: Mapping[str, Any], is_kept: Sequence[bool]
+) -> list[dict[str, Any]]:
+    """The rows of those cells that are kept."""
     values = {name: v.tolist() if isinstance(v := columns[name], Tensor) else v for name in judging.judge.metrics}
     for name, column in values.items():
         if len(column) != len(cells):
@@ -319,6 +338,7 @@ def _rows(judging: Judging, cells: Sequence[Cell], columns: Mapping[str, Any]) -
     return [
         cell.image.row_name(condition, told) | {name: column[index] for name, column in values.items()}
         for index, cell in enumerate(cells)
+        if is_kept[index]
         for by, condition in cell.missed_by
         if by is judging
         for told in condition.told
@@ -333,5 +353,8 @@ def _naming_images(cells: Sequence[Cell]) -> Iterator[None]:
     except (Exception, SystemExit) as error:  # a stranger's code raises anything
         if is_signal(error):
             raise
-        names = ", ".join(dict.fromkeys(cell.image.sample.id for cell in cells))
-        raise UsaidError(f"image {names}: {reason_of(error)}") from error
+        raise UsaidError(f"image {_names_of(cells)}: {reason_of(error)}") from error
+
+
+def _names_of(cells: Iterable[Cell]) -> str:
+    return ", ".join(dict.fromkeys(cell.image.sample.id for cell in cells))

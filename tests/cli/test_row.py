@@ -40,8 +40,8 @@ def test_others_beside_it_and_other_sigmas(row):
 
 def test_csv_and_latex(row):
     numbers = list(csv.DictReader(io.StringIO(row("u_said", "--format", "csv"))))
-    assert len(numbers) == 16
-    assert {number["sigma"] for number in numbers} == {"25"}
+    assert [number["metric"] for number in numbers].index("seconds") == 16 == len(numbers) - 1
+    assert {number["sigma"] for number in numbers[:16]} == {"25"}
     assert row("u_said", "--format", "latex", "--no-header").startswith("U-SAID & ")
 
 

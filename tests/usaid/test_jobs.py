@@ -399,3 +399,52 @@ def test_a_job_leaves_at_once_with_all_that_it_printed():
     """
     ended = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, encoding="utf-8")
     assert (ended.returncode, ended.stdout) == (0, "at work\n")
+
+
+def test_a_part_that_lacks_something_keeps_what_there_is_and_counts_as_a_failure(capfd):
+    part = Part("score", ("kodak", "noisy"), (), ("made.txt",))
+    with job_of_parts(of(), [part]) as parts:
+        Path("made.txt").write_text("half")
+        parts.end(part, "sigma 15: image a: boom")
+    assert Path("made.txt").read_text() == "half"
+    assert capfd.readouterr().err == "error: score kodak/noisy: sigma 15: image a: boom\n"
+    assert (ledger().state, ledger().failures) == ("partial", 1)
+    assert ledger().as_failure() == Failure("score kodak/noisy", "sigma 15: image a: boom", "job.log")
+
+
+def test_it_is_made_again_by_the_next_process_of_the_run():
+    """Snakemake has deleted it; what was computed is in a journal."""
+    test_part = Part("score", ("kodak", "noisy"), (), ("made.txt",), failures=0)
+    with job_of_parts(of(), [test_part]) as parts:
+        Path("made.txt").write_text("half")
+        parts.end(test_part, "boom")
+    with job_of_parts(of(attempt=2), [test_part]) as parts:
+        assert parts.waiting == [test_part]
+        Path("made.txt").write_text("whole")
+        parts.end(test_part)
+    assert ledger().state == "made"
+
+
+def test_what_never_ends_fails_with_its_reason_and_the_next_process_makes_the_others():
+    program = """
+        import sys
+        sys.path.insert(0, sys.argv[1])
+        from test_jobs import Part, job_of_parts, of
+        parts_of_it = [Part("score", ("kodak", name), (), (f"{name}.txt",), 0) for name in ("slow", "fine")]
+        with job_of_parts(of(), parts_of_it) as parts:
+            parts.begin([parts_of_it[0]])
+            print("at work")
+            parts.give_up("slow: not done")
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(program), str(Path(__file__).parent)])
+    assert done.returncode == 1
+    said = failure_in("slow.txt")
+    assert said is not None
+    assert said.reason == "slow: not done"
+    assert not Path("fine.txt").exists()
+    parts_of_it = [Part("score", ("kodak", name), (), (f"{name}.txt",), 0) for name in ("slow", "fine")]
+    with job_of_parts(of(attempt=2), parts_of_it) as parts:
+        assert parts.waiting == [parts_of_it[1]]
+        Path("fine.txt").write_text("whole")
+        parts.end(parts_of_it[1])
+    assert failure_in("slow.txt") == said

@@ -60,6 +60,9 @@ class DenoiserEntry(Settings):
     them)."""
     adapt: Adapt | None = None
     """How a network is called that does not follow the suite's conventions: noise out, 8-bit range, grey, tiles ..."""
+    scores_from: FilePath | None = None
+    """Take its scores of the same images, noise and judge from an earlier run, under the same name: a results folder,
+    or `released` for the one that comes with the suite. What cannot be taken is a dash with the reason."""
     benchmarks: Annotated[tuple[BenchmarkName, ...], Field(min_length=1)] | None = None
     """Score it on these benchmarks only; default: all."""
     sigmas: Sigmas | None = None
@@ -102,7 +105,9 @@ class DenoiserEntry(Settings):
             raise refuse("give either 'weights' or 'train', not both")
         if self.sha256 is not None and not isinstance(self.weights, str):
             raise refuse("'sha256' needs 'weights' that are a single file")
-        if self.card.needs_weights and self.weights is None and self.train is None:
+        if self.scores_from is not None and (given := [key for key in _OF_SCORING if getattr(self, key)]):
+            raise refuse(f"'scores_from' takes scores as they are; drop {given[0]!r}")
+        if self.scores_from is None and self.card.needs_weights and self.weights is None and self.train is None:
             raise refuse(f"method {self.method!r} needs 'weights' or 'train'")
         return self
 
@@ -125,5 +130,8 @@ class DenoiserEntry(Settings):
             record["adapt"] = self.adapt.as_record()
         return record | ({"train": self.train.model_dump(mode="json")} if self.train is not None else {})
 
+
+_OF_SCORING = ("weights", "train", "options", "adapt")
+"""Keys of how a denoiser is made."""
 
 _ONE, _SEVERAL = TypeAdapter(FilePath), TypeAdapter(FileOfEachSigma)

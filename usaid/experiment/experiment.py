@@ -18,10 +18,12 @@ from pydantic import (
 from usaid.errors import UsaidError
 from usaid.experiment.benchmark import BenchmarkSettings, Places
 from usaid.experiment.denoiser_entry import DenoiserEntry
+from usaid.experiment.earlier_scores import COMPARED
 from usaid.experiment.model import (
     DenoisingPrecision,
     FilePath,
     Flag,
+    Positive,
     Sentence,
     Settings,
     Text,
@@ -33,7 +35,7 @@ from usaid.experiment.model import (
 )
 from usaid.experiment.sight import Figures, KeepImages, check_sight
 from usaid.experiment.studies import Ablation, Convergence, Draws
-from usaid.paper.layouts import TABLES, TableSpec
+from usaid.paper.layouts import TABLES, TITLES, TableSpec
 from usaid.registries import BENCHMARKS, DATASETS, load_object
 
 EXPERIMENT_NAME = "^[a-z0-9_]+(/[a-z0-9_]+)?$"
@@ -68,6 +70,12 @@ class Experiment(Settings):
     them is clearly the fastest on its machine; a job that goes on and finds another begins anew."""
     denoisers: Annotated[dict[Name, DenoiserEntry], Field(min_length=1)]
     """The columns of the tables, in order; null removes one that an earlier file has."""
+    compare_with: FilePath | None = None
+    """`released`, or another results folder: `noisy`, `cdncnn_b`, `s_said`, `u_said` and `clean` have their scores from
+    there (`scores_from`), as far as `denoisers` has no entry of that name; null there leaves one out."""
+    left_out: Annotated[tuple[Text, ...], Unique()] = ()
+    """Columns of the paper that no table shows where the experiment lacks them; an entry of `denoisers` that is null is
+    one. Others are shown with the printed numbers alone."""
     benchmarks: Annotated[dict[str, SerializeAsAny[BenchmarkSettings]], Field(min_length=1)]
     """The data sets and judges; null removes one that an earlier file has."""
     ablation: Ablation | None = None
@@ -86,11 +94,32 @@ class Experiment(Settings):
     """`file`: the workflow has a job for each score file. `data_set`: one for all score files of a data set's
     split, which share a process; for many small ones. A change of one of them then makes all of them again, from their
     journals: only what changed is computed."""
+    time_limit: Positive = 30
+    """Minutes that a denoiser may take for a batch, which on a CPU is an image, if that is not a small one. One that
+    takes longer is given up."""
     notes: tuple[Sentence, ...] = ()
     """Sentences for the footnotes of every table."""
     allow_failures: Flag = False
     """The workflow's exit status is 0 even if a job failed and cells show dashes; for once: `--config
     allow_failures=true`."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_earlier_scores(cls, keys: Any) -> Any:
+        """Add the columns of ``compare_with``, and note those of the paper that are not wanted."""
+        entries = keys.get("denoisers") if isinstance(keys, Mapping) else None
+        if not isinstance(entries, Mapping):
+            return keys
+        source, left_out = keys.get("compare_with"), keys.get("left_out", [])
+        if isinstance(left_out, list | tuple):
+            unwanted = [name for name, entry in entries.items() if entry is None and name in (*TITLES, *COMPARED)]
+            left_out = [*left_out, *(name for name in unwanted if name not in left_out)]
+            keys = {**keys, "left_out": left_out}
+        if isinstance(source, str):
+            missing = [name for name in COMPARED if name not in entries and name not in left_out]
+            added = {name: {"method": name, "scores_from": source} for name in missing}
+            keys = {**keys, "denoisers": {**added, **entries}}
+        return keys
 
     @field_validator("denoisers", "subsets", mode="before")
     @classmethod
@@ -141,12 +170,14 @@ class Experiment(Settings):
         return self
 
     def _check_scored(self, name: str, entry: DenoiserEntry) -> None:
-        for benchmark, settings in self.benchmarks.items():
-            if name in self.denoisers_of(benchmark) and not self.settings_of(benchmark, name).sigmas:
-                given, there = (
-                    json.dumps([*map(_as_written, sigmas or ())]) for sigmas in (entry.sigmas, settings.sigmas)
-                )
-                raise refuse(f"denoisers.{name}.sigmas = {given}: none is among {benchmark}'s {there}")
+        """Where it is named it has to have a noise level, and in some benchmark at all."""
+        asked = [name for name in self.benchmarks if entry.benchmarks is None or name in entry.benchmarks]
+        without = [benchmark for benchmark in asked if not self._is_scored(entry, benchmark)]
+        if without and (entry.benchmarks is not None or without == asked):
+            benchmark, sigmas = without[0], self.benchmarks[without[0]].sigmas
+            given, there = (json.dumps([*map(_as_written, own or ())]) for own in (entry.sigmas, sigmas))
+            cure = "add one there, or name the 'benchmarks' that have them"
+            raise refuse(f"denoisers.{name}.sigmas = {given}: none is among {benchmark}'s {there}; {cure}")
 
     def _check_ablation(self, ablation: Ablation) -> None:
         """Table II varies a key of a recipe, so its denoiser has to be trained."""
@@ -182,6 +213,8 @@ class Experiment(Settings):
             key = f"draws.denoisers.{index} = {json.dumps(name)}"
             if name not in self.denoisers:
                 raise refuse(f"{key}: must be one of {', '.join(self.denoisers)}")
+            if self.denoisers[name].scores_from is not None:
+                raise refuse(f"{key}: has its scores from an earlier run, which are of no further draws; drop it")
             if self.denoisers[name].card.given_clean:
                 raise refuse(f"{key}: sees no noise, so that all draws are one; drop it")
             if name not in scored:
@@ -262,15 +295,20 @@ class Experiment(Settings):
         ]
 
     def _scored_at(self, table: TableSpec, benchmark: str) -> list[str]:
-        """The denoisers that are scored on one of its benchmarks at the sigma of a table."""
-        names = self.denoisers_of(benchmark)
+        """The denoisers that are scored on one of its benchmarks at the sigma of a table, in this experiment."""
+        names = [name for name in self.denoisers_of(benchmark) if self.denoisers[name].scores_from is None]
         return [name for name in names if table.sigma in self.settings_of(benchmark, name).sigmas]
 
     def denoisers_of(self, benchmark: str) -> list[str]:
-        """The denoisers that are scored on one of its benchmarks, variants of the ablation aside."""
-        return [
-            name for name, entry in self.denoisers.items() if entry.benchmarks is None or benchmark in entry.benchmarks
-        ]
+        """The denoisers that have scores on one of its benchmarks, variants of the ablation aside.
+
+        One that is restricted to noise levels of which a benchmark has none is left out there.
+        """
+        return [name for name, entry in self.denoisers.items() if self._is_scored(entry, benchmark)]
+
+    def _is_scored(self, entry: DenoiserEntry, benchmark: str) -> bool:
+        is_named = entry.benchmarks is None or benchmark in entry.benchmarks
+        return is_named and (entry.sigmas is None or any(s in entry.sigmas for s in self.benchmarks[benchmark].sigmas))
 
     def subset_of(self, dataset: str, split: str, benchmark: str | None = None) -> str | None:
         """The list of ids for a split, or a benchmark's own for what it scores; None: all images."""
@@ -317,8 +355,7 @@ class Experiment(Settings):
     @property
     def sha256(self) -> str:
         """Hash of all its settings that scores depend on."""
-        no_matter = {"allow_failures", "score_jobs", "keep_images", "figures", "report_beside"}
-        return hashlib.sha256(self.model_dump_json(exclude=no_matter).encode()).hexdigest()
+        return hashlib.sha256(self.model_dump_json(exclude=_OF_NO_SCORE).encode()).hexdigest()
 
 
 @cache
@@ -326,6 +363,9 @@ def benchmarks_model() -> type[Settings]:
     """The settings of all benchmarks, each a key that may be left out or null."""
     fields: dict[str, Any] = {name: (load_object(card.settings) | None, None) for name, card in BENCHMARKS.items()}
     return create_model("Benchmarks", __base__=Settings, **fields)
+
+
+_OF_NO_SCORE = {"allow_failures", "score_jobs", "keep_images", "figures", "report_beside", "time_limit", "left_out"}
 
 
 def _table_over_draws() -> TableSpec:

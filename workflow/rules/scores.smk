@@ -3,6 +3,30 @@
 # With `score_jobs: data_set`: one job for all of that on a data set's split.
 
 
+if JOBS.borrowed:
+
+    rule borrow_scores:
+        input:
+            get_files(JOBS.borrow_scores),
+        output:
+            f"{RESULTS}/scores/{{benchmark}}/{{denoiser}}.parquet",
+        wildcard_constraints:
+            denoiser=any_of(JOBS.borrowed),
+        log:
+            f"{RESULTS}/logs/scores/{{benchmark}}/{{denoiser}}.log",
+        message:
+            "borrow_scores {wildcards.benchmark}/{wildcards.denoiser}"
+        params:
+            parts=get_parts("borrow_scores"),
+        resources:
+            attempt=get_attempt,
+        retries: 1
+        conda:
+            "../../envs/suite.yaml"
+        script:
+            "../scripts/borrow_scores.py"
+
+
 if not JOBS.batches:
 
     rule score:
@@ -10,6 +34,8 @@ if not JOBS.batches:
             get_files(JOBS.score),
         output:
             f"{RESULTS}/scores/{{benchmark}}/{{denoiser}}.parquet",
+        wildcard_constraints:
+            denoiser=any_of(name for name in JOBS.entries if name not in JOBS.borrowed),
         log:
             f"{RESULTS}/logs/scores/{{benchmark}}/{{denoiser}}.log",
         message:

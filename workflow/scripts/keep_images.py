@@ -4,6 +4,7 @@ import traceback
 
 from usaid.errors import reason_of
 from usaid.jobs import Part, job_of_parts, leave
+from usaid.time_limit import time_limit
 
 
 def part_of(told) -> Part:
@@ -26,7 +27,8 @@ with job_of_parts(snakemake, [*PARTS], uses_torch=True) as parts:
         parts.begin([part])
         (choice, *_), weights = part.inputs, PARTS[part]["settings"]["weights"]
         try:
-            keep_images_to_files(experiment, *part.wildcards, choice, weights, judges, *part.outputs)
+            with time_limit(experiment.time_limit * 60, parts.give_up):
+                keep_images_to_files(experiment, *part.wildcards, choice, weights, judges, *part.outputs)
             parts.end(part)
         except Exception as error:
             traceback.print_exception(error)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from usaid.failures import Failure, Ledger, locked
 from usaid.jobs import Part, job_of_parts, leave
+from usaid.time_limit import time_limit
 
 RESULTS = f"results/{snakemake.config['experiment']}"
 
@@ -77,10 +78,11 @@ with ExitStack() as stack:
         jobs = {part: job_of(PARTS[part]) for part in parts.waiting}
         names = {id(job): part for part, job in jobs.items()}
         companions = [] if IS_BATCH else [job_of(told) for told in free_companions(*PARTS.values(), stack)]
-        score_together(
-            [*jobs.values()],
-            companions,
-            begins=lambda group: parts.begin([names[id(job)] for job in group], is_shared=bool(companions)),
-            ends=lambda job, reason: parts.end(names[id(job)], reason),
-        )
+        with time_limit(experiment().time_limit * 60, parts.give_up):
+            score_together(
+                [*jobs.values()],
+                companions,
+                begins=lambda group: parts.begin([names[id(job)] for job in group], is_shared=bool(companions)),
+                ends=lambda job, reason: parts.end(names[id(job)], reason),
+            )
 leave()

@@ -11,7 +11,6 @@ with job(snakemake):
         snakemake.wildcards.table,
         snakemake.input.get("scores", []),
         Path(snakemake.output.csv).parent,
-        snakemake.params.settings.get("own_methods"),
-        snakemake.params.settings.get("titles"),
+        **snakemake.params.settings,
     )
 leave()

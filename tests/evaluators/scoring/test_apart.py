@@ -88,9 +88,10 @@ def test_a_denoiser_that_fails_at_one_sigma_costs_those_alone_that_have_it(tmp_p
                 raise ValueError("too much")
             return noisy * value
 
-    first, second = together(tmp_path / "x", UpTo30(), (Mean(), [15, 100]), (Mean(), [15]))
-    assert "mine: " in first
-    assert len(second) == len(Shapes(tmp_path, "all"))
+    first, second, third = together(tmp_path / "x", UpTo30(), (Mean(), [15, 100]), (Mean(), [15]), (Mean(), [100, 120]))
+    assert [row["sigma"] for row in first] == [15] * len(Shapes(tmp_path, "all"))
+    assert first == second
+    assert third.startswith("image a: mine: "), "the first image that fails, alone"
 
 
 @pytest.mark.parametrize("length", [0, 1, 5])

@@ -112,7 +112,7 @@ class Ends:
     def ends(self, job: ScoreJob, reason: str | None) -> None:
         assert f"{job.benchmark}/{job.denoiser}" not in self.reasons
         self.reasons[f"{job.benchmark}/{job.denoiser}"] = reason
-        assert job.output.exists() == (reason is None)
+        assert job.output.exists() == (reason is None or reason.startswith("sigma"))
 
 
 def judge_that(monkeypatch: pytest.MonkeyPatch, benchmark: str, act: Callable[[Judge], None]) -> None:
@@ -194,14 +194,20 @@ def test_a_judge_that_fails_midway_leaves_the_others_whole(jobs, monkeypatch, tm
     note = Ends()
     score_together(jobs, begins=note.begins, ends=note.ends)
     assert note.reasons == {
-        "voc_quality/noisy": "image 2007_000002: ZeroDivisionError: division by zero",
+        "voc_quality/noisy": "sigma 15: image 2007_000002: ZeroDivisionError: division by zero",
         "voc_segmentation/noisy": None,
         "voc_quality/clean": None,
         "voc_segmentation/clean": None,
     }
-    assert "ZeroDivisionError: division by zero" in capfd.readouterr().err
+    assert "image 2007_000002: ZeroDivisionError: division by zero" in capfd.readouterr().err
     assert read_scores(jobs[1].output).rows.equals(whole[1])
-    assert len(journal_of(jobs[0])) == 1 + 2, "what was scored before stays"
+    assert len(journal_of(jobs[0])) == 1 + 1 + 4, "one image of the level that fails, all of the other"
+    at_25 = whole[0][whole[0]["sigma"] == 25].reset_index(drop=True)
+    partial = read_scores(jobs[0].output)
+    assert partial.rows.equals(at_25)
+    reason = "image 2007_000002: ZeroDivisionError: division by zero"
+    assert partial.provenance["failed_levels"] == [{"sigma": 15.0, "told_sigma": None, "reason": reason}]
+    assert partial.provenance["failure"] is None
     score_to_file(jobs[0])
     assert read_scores(jobs[0].output).rows.equals(whole[0])
 

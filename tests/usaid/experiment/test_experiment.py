@@ -36,7 +36,7 @@ MINIMAL: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("name", ["paper", "released", "released_code", "smoke", "subset", "reference_table_4"])
+@pytest.mark.parametrize("name", ["paper", "released", "released_code", "smoke", "subset", "reference_table_4", "mine"])
 def test_shipped_experiments_are_valid(name):
     assert read_experiment(CONFIGS / f"{name}.yaml").experiment.split("/")[-1] == name.removeprefix("reference_")
 
@@ -475,9 +475,55 @@ def test_a_denoiser_may_be_scored_on_some_benchmarks_and_sigmas_only():
 
 def test_sigmas_are_compared_as_numbers_and_shown_as_written():
     config = set_at("denoisers/u_said/sigmas", [15, 12.5])
-    assert refusal(config) == "denoisers.u_said.sigmas = [15, 12.5]: none is among kodak_quality's [25]"
+    cure = "add one there, or name the 'benchmarks' that have them"
+    assert refusal(config) == f"denoisers.u_said.sigmas = [15, 12.5]: none is among kodak_quality's [25]; {cure}"
     config["denoisers"]["u_said"]["sigmas"] = [25.0]
     assert checked_experiment(config).settings_of("kodak_quality", "u_said").sigmas == (25,)
+
+
+def test_a_benchmark_of_other_sigmas_is_left_out_unless_it_is_asked_for():
+    config = copy.deepcopy(MINIMAL)
+    config["benchmarks"] |= {"voc_quality": {"sigmas": [15, 25]}}
+    config["denoisers"]["u_said"]["sigmas"] = [15]
+    experiment = checked_experiment(config)
+    assert experiment.denoisers_of("voc_quality") == [*experiment.denoisers]
+    assert "u_said" not in experiment.denoisers_of("kodak_quality")
+    config["denoisers"]["u_said"]["benchmarks"] = ["voc_quality", "kodak_quality"]
+    assert "none is among kodak_quality's [25]; add one there, or name the 'benchmarks'" in refusal(config)
+
+
+FROM_EARLIER = {
+    "experiment": "mine",
+    "data_root": "data",
+    "compare_with": "released",
+    "denoisers": {"mine": {"method": "cbm3d"}},
+    "benchmarks": {"kodak_quality": {"sigmas": [25]}},
+}
+
+
+def test_compare_with_adds_the_papers_columns_before_ones_own():
+    experiment = checked_experiment(FROM_EARLIER)
+    assert [*experiment.denoisers] == ["noisy", "cdncnn_b", "s_said", "u_said", "clean", "mine"]
+    assert {entry.scores_from for entry in experiment.denoisers.values()} == {"released", None}
+    assert checked_experiment(as_config(experiment)) == experiment
+    assert "scores_from" not in experiment.denoisers["mine"].as_record()
+
+
+def test_ones_own_entry_stands_in_place_of_an_earlier_one_and_null_leaves_it_out():
+    own = {"u_said": {"method": "u_said", "weights": "USAID.pth"}, "s_said": None, "mine": {"method": "cbm3d"}}
+    experiment = checked_experiment(FROM_EARLIER | {"denoisers": own})
+    assert [*experiment.denoisers] == ["noisy", "cdncnn_b", "clean", "u_said", "mine"]
+    assert experiment.denoisers["u_said"].scores_from is None
+    assert experiment.left_out == ("s_said",)
+    assert checked_experiment(as_config(experiment)) == experiment
+
+
+def test_earlier_scores_are_taken_as_they_are():
+    entry = {"method": "u_said", "scores_from": "released", "weights": "USAID.pth"}
+    config = FROM_EARLIER | {"denoisers": {"u_said": entry}}
+    assert "'scores_from' takes scores as they are; drop 'weights'" in refusal(config)
+    draws = FROM_EARLIER | {"draws": {"denoisers": ["u_said"]}}
+    assert "has its scores from an earlier run, which are of no further draws; drop it" in refusal(draws)
 
 
 def test_a_list_of_ids_is_of_a_split_or_of_one_benchmark():
@@ -536,7 +582,7 @@ def test_all_keys_of_the_recipe_are_filled_in(method):
     assert checked_experiment(as_config(experiment)) == experiment, "it is checked again by the workflow's jobs"
 
 
-@pytest.mark.parametrize("name", ["paper", "released", "released_code", "smoke", "subset", "reference_table_4"])
+@pytest.mark.parametrize("name", ["paper", "released", "released_code", "smoke", "subset", "reference_table_4", "mine"])
 def test_a_checked_experiment_is_checked_again_by_the_workflows_jobs(name):
     experiment = read_experiment(CONFIGS / f"{name}.yaml")
     again = checked_experiment(as_config(experiment))

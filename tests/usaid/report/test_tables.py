@@ -960,3 +960,45 @@ def test_where_nothing_was_scored_the_reasons_stand_below_all_the_same(brightnes
 def test_a_benchmark_of_the_paper_has_no_second_table():
     with pytest.raises(UsaidError, match=r"^table kodak_quality: the paper has tables 1 to 10; others are those of"):
         build_table("kodak_quality", {})
+
+
+# Levels that are lacking, columns that are not wanted, and more columns than a page has room for
+
+
+def test_a_level_that_an_image_is_missing_of_is_a_dash_with_the_reason_and_the_others_stand():
+    lost = [{"sigma": 15.0, "told_sigma": None, "reason": "image a: boom"}]
+    columns = quality([30.0] * 2, [0.9] * 2, [3.0] * 2)
+    table = build_table(6, {"mine": scores(columns, "Mine", failed_levels=lost), "u_said": scores(columns)})
+    notes = {(cell.place.group, cell.place.denoiser): cell.note for cell in table.cells}
+    numbers = {(cell.place.group, cell.place.denoiser): cell.ours for cell in table.cells}
+    assert notes["15", "mine"].startswith("evaluator failed: image a: boom")
+    assert notes["15", "u_said"].startswith("not scored at this sigma")
+    assert numbers["15", "mine"] is None
+    assert numbers["25", "mine"] is not None
+
+
+def test_columns_of_the_paper_may_be_left_out_of_all_tables_but_not_those_with_scores():
+    own = {"u_said": scores(quality([30.0] * 2, [0.9] * 2, [3.0] * 2), "U-SAID")}
+    table = build_table(6, own, left_out=["s_said", "noisy", "u_said"])
+    assert [*table.layout.denoisers] == ["cdncnn_b", "u_said"]
+    assert "mlp" not in build_facts_table({}, left_out=["mlp"]).layout.denoisers
+    facts = {"mine": Facts("Its class", True, False, False, False, "MIT", "none")}
+    assert build_facts_table(facts, titles={"mine": "Mine"}).layout.denoisers["mine"] == "Mine"
+    assert build_facts_table(facts).layout.denoisers["mine"] == "Its class"
+
+
+def test_more_columns_than_fit_a_page_stand_in_parts_the_papers_first(tmp_path):
+    columns = quality([30.0] * 2, [0.9] * 2, [3.0] * 2)
+    many = {f"mine_{number}": scores(columns, f"Mine {number}") for number in range(28)}
+    tex = render_tex(build_table(6, many))
+    parts = tex.split(r"\begin{tabular}")[1:]
+    assert [part.partition("\n")[0].count("c") for part in parts] == [8, 8, 7, 8]
+    assert "CDnCNN-B" in parts[0]
+    assert [part.count("PSNR") for part in parts] == [3] * 4, "each has the labels of the rows"
+    assert tex.count(r"\caption") == 1
+    assert render_tex(build_table(6, {})).count(r"\begin{tabular}") == 1
+    if shutil.which("pdflatex"):
+        (tmp_path / "table.tex").write_text(tex, encoding="utf-8")
+        (tmp_path / "all.tex").write_text(standalone_document(["table.tex"]), encoding="utf-8")
+        arguments = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "all.tex"]
+        assert subprocess.run(arguments, cwd=tmp_path, capture_output=True).returncode == 0

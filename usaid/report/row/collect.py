@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +12,7 @@ from usaid.failures import failure_in
 from usaid.paper.layouts import TABLES, TableSpec
 from usaid.paper.published import paper_groups
 from usaid.registries import BENCHMARKS, DATASETS, METRICS
+from usaid.report.row.further import AGAINST, Time, differences_in, times_in
 from usaid.report.tables.means import NOT_IN_EXPERIMENT
 from usaid.report.tables.render_json import read_table
 from usaid.report.tables.titles import sigma_name
@@ -90,14 +91,23 @@ class Rows:
         columns: each with what stands above it.
         lines: of the denoisers.
         left_out: title of a data set that was not scored at the noise levels asked for -> those that it was.
+        times: title of a denoiser -> how long it takes; without those that were not timed.
+        differences: of ``lines`` the last so many are paired differences of two denoisers.
     """
 
     columns: Mapping[Column, Head]
     lines: tuple[Line, ...]
     left_out: Mapping[str, tuple[str, ...]]
+    times: Mapping[str, Time] = field(default_factory=dict)
+    differences: int = 0
 
 
-def collect_rows(results: str | Path, denoisers: Sequence[str], sigmas: Sequence[float] | None = (SIGMA,)) -> Rows:
+def collect_rows(
+    results: str | Path,
+    denoisers: Sequence[str],
+    sigmas: Sequence[float] | None = (SIGMA,),
+    with_differences: bool = False,
+) -> Rows:
     """The rows of some denoisers of an experiment, from ``tables/table_*.json`` in its results.
 
     The columns are the same for all of its denoisers. What has no number in any row of the experiment's tables, since
@@ -107,6 +117,7 @@ def collect_rows(results: str | Path, denoisers: Sequence[str], sigmas: Sequence
         results: folder of the experiment, ``results/mine``.
         denoisers: their names, in order.
         sigmas: noise levels to show where a benchmark has several, 0-255 scale; None: all.
+        with_differences: below them, each minus U-SAID, as far as ``statistics/`` has it.
 
     Raises:
         UsaidError: there are no tables, no such denoiser, or no such sigma; a file is no table of this version.
@@ -135,7 +146,46 @@ def collect_rows(results: str | Path, denoisers: Sequence[str], sigmas: Sequence
             left_out[head.data_set] = tuple(dict.fromkeys([*left_out.get(head.data_set, ()), column.sigma]))
     absent = Number(reason=NOT_IN_EXPERIMENT)
     lines = [Line(name, titles[name], tuple(found[c].get(name, absent) for c in shown)) for name in denoisers]
-    return Rows(_told_apart({column: heads[column] for column in shown}), tuple(lines), left_out)
+    times = times_in(Path(results, "tables", "provenance.json"), denoisers)
+    differences = _differences(Path(results), lines, shown, found, titles) if with_differences else []
+    return Rows(
+        _told_apart({column: heads[column] for column in shown}),
+        (*lines, *differences),
+        left_out,
+        {titles[name]: time for name, time in times.items()},
+        len(differences),
+    )
+
+
+def _differences(
+    results: Path,
+    lines: Sequence[Line],
+    shown: Sequence[Column],
+    found: Mapping[Column, Mapping[str, Number]],
+    titles: Mapping[str, str],
+) -> list[Line]:
+    """A line for each of the denoisers minus U-SAID; none where no statistics compare them."""
+    specs = {spec.name: spec for spec, _ in _tables_in(results)}
+
+    def column_of(table: str, group: str, metric: str) -> Column | None:
+        return _column(specs[table], group, metric) if table in specs else None
+
+    below = []
+    for line in lines:
+        known = differences_in(results, line.denoiser, column_of) if line.denoiser != AGAINST else {}
+        if not known:
+            continue
+        numbers = []
+        for column, own in zip(shown, line.numbers, strict=True):
+            if (difference := known.get(column)) is not None:
+                value, low, high = difference
+                numbers.append(replace(own, ours=value, low=low, high=high, deviations=()))
+            else:
+                theirs = found[column].get(AGAINST, Number(reason=NOT_IN_EXPERIMENT))
+                numbers.append(Number(reason=own.reason or theirs.reason or "not compared"))
+        title = f"{line.title} − {titles[AGAINST]}"
+        below.append(Line(f"{line.denoiser}-{AGAINST}", title, tuple(numbers)))
+    return below
 
 
 def _tables_in(results: Path) -> list[tuple[TableSpec, Path]]:

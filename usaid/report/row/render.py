@@ -7,6 +7,7 @@ from itertools import groupby
 
 from usaid.errors import UsaidError, one_line
 from usaid.report.row.collect import Number, Rows
+from usaid.report.row.further import Time
 from usaid.report.tables import render_markdown, render_tex
 from usaid.report.tables.render_markdown import DASH, table_line
 
@@ -56,8 +57,17 @@ def _notes(rows: Rows) -> list[str]:
             deviations.setdefault(text.removesuffix("."), {})[rows.columns[column].data_set] = None
     notes += [f"{text} ({', '.join(data_sets)})" for text, data_sets in deviations.items()]
     notes += [f"{DASH} {', '.join(places)}: {reason}" for reason, places in _dashes(rows).items()]
+    if rows.differences:
+        notes.append(f"−: paired differences over images{', with their 95 % interval' * intervals}")
+    if rows.times:
+        times = "; ".join(f"{title} {_seconds(time)} ({time.device})" for title, time in rows.times.items())
+        notes.append(f"Seconds for an image of 768x512 pixels, the denoiser alone: {times}")
     notes += [f"{title} was scored at σ = {', '.join(sigmas)} only" for title, sigmas in rows.left_out.items()]
     return [f"{one_line(note)}." for note in notes]
+
+
+def _seconds(time: Time) -> str:
+    return f"{time.seconds:.3g}"
 
 
 def _n(numbers: Iterable[Number]) -> str:
@@ -190,6 +200,9 @@ def _csv(rows: Rows, with_header: bool) -> str:
             notes = "; ".join([number.reason] if number.reason else number.deviations)
             names = (line.denoiser, line.title, column.benchmark, column.metric, number.convention)
             writer.writerow(["" if value is None else _harmless(value) for value in (*names, *values, notes)])
+        if (time := rows.times.get(line.title)) is not None:
+            what = (line.denoiser, line.title, "", "seconds", "768x512 pixels, the denoiser alone", "")
+            writer.writerow([_harmless(value) for value in (*what, _seconds(time), "", "", "", "", time.device)])
     return stream.getvalue()
 
 

@@ -1,6 +1,6 @@
 """Builds a table: our numbers beside the paper's, in the paper's layout, ranked and annotated."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from usaid.cards import Metric
@@ -22,7 +22,7 @@ from usaid.report.tables.verdicts import tolerance_of, what_differs, with_verdic
 from usaid.scores.comparable import ScoresLike, check_comparable
 
 
-def build_table(table: int | str, *scores: Mapping[str, ScoresLike]) -> Table:
+def build_table(table: int | str, *scores: Mapping[str, ScoresLike], left_out: Collection[str] = ()) -> Table:
     """Make a table from score files.
 
     The columns are ``noisy``, the paper's denoisers, every other in the order of ``scores``, and ``clean``; in Table II
@@ -33,6 +33,7 @@ def build_table(table: int | str, *scores: Mapping[str, ScoresLike]) -> Table:
         table: as :func:`spec_of` takes it, but not Table III's.
         scores: for each benchmark of the table (Table VII has two), denoiser -> its scores; empty for a benchmark that
             the experiment lacks. The paper's denoisers that are missing get dashes.
+        left_out: but for these, which get no column then.
 
     Raises:
         UsaidError: the table is not built from scores, or the scores do not belong in one table; in Table II also a
@@ -44,9 +45,9 @@ def build_table(table: int | str, *scores: Mapping[str, ScoresLike]) -> Table:
         raise UsaidError(f"table {table} is not made from scores; those that are: {from_scores}")
     panels = panels_of(spec, scores)
     if spec.over_draws:
-        return build_draws_table(spec, panels, _titles(spec, panels))
+        return build_draws_table(spec, panels, _titles(spec, panels, left_out))
     metrics = tuple(panels[0].metrics.values())
-    layout = _layout(spec, metrics, panels)
+    layout = _layout(spec, metrics, panels, _titles(spec, panels, left_out))
     places = [Place(g, d, metric.name) for g in layout.groups for d in layout.denoisers for metric in metrics]
     panel_of = {panel.group: panel for panel in panels}
     means = {place: panel_of[place.group if place.group in panel_of else None] for place in places}
@@ -150,9 +151,9 @@ def _method_of(scores: ScoresLike) -> str | None:
     return method
 
 
-def _layout(spec: TableSpec, metrics: tuple[Metric, ...], panels: Sequence[Means]) -> Layout:
+def _layout(spec: TableSpec, metrics: tuple[Metric, ...], panels: Sequence[Means], titles: Mapping[str, str]) -> Layout:
     """Metrics down and denoisers across, group by group; in Table IV denoisers down, sigmas across, in each setting."""
-    groups, titles = _groups(spec, panels), _titles(spec, panels)
+    groups = _groups(spec, panels)
     if spec.settings is None:
         return Layout(groups, metrics, titles)
     told = {name: "true σ" if level is None else f"σ = {level:g}" for name, level in spec.settings.items()}
@@ -170,10 +171,12 @@ def _groups(spec: TableSpec, panels: Sequence[Means]) -> dict[str, str]:
     return {sigma_name(sigma): f"σ = {sigma_name(sigma)}" for sigma in sigmas}
 
 
-def _titles(spec: TableSpec, panels: Sequence[Means]) -> dict[str, str]:
+def _titles(spec: TableSpec, panels: Sequence[Means], left_out: Collection[str]) -> dict[str, str]:
     """The columns in order: name -> title."""
     scores = {name: own for panel in panels for name, own in panel.scores.items()}
-    names = dict.fromkeys([*paper_denoisers(spec.number), *scores])
+    scores |= {name: own for panel in panels for name, own in panel.judged.items()}  # they know their titles
+    printed = [name for name in paper_denoisers(spec.number) if name not in left_out]
+    names = dict.fromkeys([*printed, *scores])
     if spec.ablated is not None:
         return {f"{COLUMN_OF_K}{k}": f"K = {k}" for k in sorted(int(name.removeprefix(COLUMN_OF_K)) for name in names)}
     first, last = [name for name in names if name == "noisy"], [name for name in names if name == "clean"]

@@ -1,6 +1,6 @@
 """Table III: to which categories the compared methods belong, from their facts."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from usaid.cards import Facts, Metric
@@ -32,7 +32,11 @@ _FORMATS = {category.name: CHECK_MARK for category in CATEGORIES}
 _LEGEND = "Our facts (the paper's)."
 
 
-def build_facts_table(facts: Mapping[str, Facts], own_methods: Mapping[str, str] | None = None) -> Table:
+def build_facts_table(
+    facts: Mapping[str, Facts],
+    own_methods: Mapping[str, str] | None = None,
+    left_out: Collection[str] = (),
+) -> Table:
     """Make Table III (categories of the compared methods) from the facts of the methods.
 
     Args:
@@ -40,9 +44,11 @@ def build_facts_table(facts: Mapping[str, Facts], own_methods: Mapping[str, str]
             methods that are missing get dashes.
         own_methods: denoiser -> its method, as :func:`facts_of_rows` takes them: a row of the paper's that is of
             another method is not comparable.
+        left_out: methods of the paper's that have no row.
     """
     (group,) = paper_groups(NUMBER)
-    names = dict.fromkeys([*paper_denoisers(NUMBER), *(name for name in facts if name not in REFERENCES)])
+    wanted = [*paper_denoisers(NUMBER), *(name for name in facts if name not in REFERENCES)]
+    names = [name for name in dict.fromkeys(wanted) if name not in left_out]
     titles = distinct({name: facts[name].title if name in facts else TITLES[name] for name in names})
     methods = {name: (own_methods or {}).get(name, name) for name in names}
     cells = [

@@ -3,7 +3,7 @@
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -37,6 +37,7 @@ def make_table(
     score_files: Iterable[str | Path],
     own_methods: Mapping[str, str] | None = None,
     titles: Mapping[str, str] | None = None,
+    left_out: Collection[str] = (),
 ) -> Table:
     """Make one of the paper's tables, or that of a benchmark which the paper does not have.
 
@@ -47,6 +48,7 @@ def make_table(
         own_methods: for Table III, the denoisers whose method the paper does not have: name -> method, ``module:Name``
             of a user's own or the name of an installed package's.
         titles: for Table III, the titles that their entries give them.
+        left_out: columns of the paper's without scores that are not shown.
 
     Raises:
         UsaidError: there is no such table, a score file of another benchmark or of draws that the table does not show,
@@ -56,8 +58,8 @@ def make_table(
     if spec.of_print:
         return build_print_table(spec)
     if not spec.benchmarks:
-        return build_facts_table(facts_of_rows(own_methods or {}, titles), own_methods)
-    return build_table(table, *_scores_of(spec, score_files).values())
+        return build_facts_table(facts_of_rows(own_methods or {}, titles), own_methods, left_out)
+    return build_table(table, *_scores_of(spec, score_files).values(), left_out=left_out)
 
 
 def _scores_of(spec: TableSpec, score_files: Iterable[str | Path]) -> dict[str, dict[str, Scores]]:
@@ -93,6 +95,7 @@ def write_table(
     folder: str | Path,
     own_methods: Mapping[str, str] | None = None,
     titles: Mapping[str, str] | None = None,
+    left_out: Collection[str] = (),
 ) -> None:
     r"""Write ``table_<its name>.csv``, ``.tex``, ``.md``, ``.html`` and ``.json``; arguments as of :func:`make_table`.
 
@@ -103,7 +106,7 @@ def write_table(
     Raises:
         UsaidError: as :func:`make_table`.
     """
-    made = make_table(table, score_files, own_methods, titles)
+    made = make_table(table, score_files, own_methods, titles, left_out)
     stem = f"table_{made.spec.name}"
     texts = {suffix: render(made) for suffix, render in _RENDERERS.items()}
     texts[".html"] = html_page(texts[".md"], made.spec.title)

@@ -201,6 +201,19 @@ def _origins(means: Means, titles: Mapping[str, str]) -> Iterable[str]:
         if len(titles_by_origin) > 1:
             values = (f"{value}: {', '.join(own)}" for value, own in titles_by_origin.items())
             yield f"Scored with different {what}: {'; '.join(values)}"
+    yield from _borrowed(means, titles)
+
+
+def _borrowed(means: Means, titles: Mapping[str, str]) -> Iterable[str]:
+    """Scores that were taken from an earlier run."""
+    titles_by_text: dict[str, list[str]] = {}
+    for name, scores in means.judged.items():
+        if (origin := scores.provenance.get("borrowed_from")) is not None:
+            code = origin.get("judge_code")
+            version = "an unknown version" if code is None else f"version {code}"
+            by = "" if origin.get("is_same_evaluator") else f", judged by {version} of the evaluator"
+            titles_by_text.setdefault(f"Taken from {origin['folder']}{by}", []).append(titles[name])
+    yield from (f"{text}: {', '.join(own)}" for text, own in titles_by_text.items())
 
 
 _ORIGINS: dict[str, Callable[[Mapping[str, Any]], str]] = {

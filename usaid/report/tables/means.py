@@ -12,6 +12,7 @@ from usaid.report.tables.cells import Mark, Place
 from usaid.report.tables.titles import one_line, sigma_name
 from usaid.scores.comparable import ScoresLike
 from usaid.scores.draws import files_behind
+from usaid.scores.failed_levels import failed_levels_of, why_level_is_missing
 from usaid.scores.files import rows_at
 from usaid.scores.grid import Grid
 from usaid.scores.whole_set import columns_of, statistic_of
@@ -106,6 +107,7 @@ class Means:
         self.metrics = {metric.name: metric for metric in metrics}
         self.conventions = {metric.name: _convention(benchmark, metric, self.judged) for metric in metrics}
         scored = {float(level) for own in self.judged.values() for level in own.rows["sigma"].unique()}
+        scored |= {float(lost["sigma"]) for own in self.judged.values() for lost in failed_levels_of(own.provenance)}
         self.sigmas = sorted(level for level in scored if sigma in (None, level))
         self.groups = {
             (group or sigma_name(level)) if name is None else f"{name}/{sigma_name(level)}": Shown(level, told)
@@ -161,9 +163,13 @@ class Means:
             names = " or ".join(known.name for known in self.metrics[metric].conventions)
             return Missing(f"no {names} in the score files", Mark(metric=metric) if self.group is None else place)
         if self.grid(group, denoiser).rows.empty:
-            return Missing(NOT_AT_THIS_LEVEL, place)
+            reason = why_level_is_missing(self.judged[denoiser].provenance, *self.groups[group])
+            return Missing(NOT_AT_THIS_LEVEL if reason is None else self._without_rows(denoiser, reason), place)
         if place not in self.values:
-            return Missing(f"no {convention.name} in its score file", place)
+            lacking = (self.judged[denoiser].provenance.get("borrowed_from") or {}).get("lacking") or {}
+            reasons = [lacking[name] for name in columns_of(convention) if name in lacking]
+            text = self._without_rows(denoiser, one_line(reasons[0])) if reasons else None
+            return Missing(text or f"no {convention.name} in its score file", place)
         if math.isnan(self.values[place].value):
             return Missing(f"{convention.name} is undefined for every image", place)
         return None
@@ -190,7 +196,12 @@ class Means:
         """Why a denoiser has no numbers at all, or None if its evaluator did not fail."""
         if denoiser in self.judged:
             return None
-        return f"evaluator failed: {one_line(self.scores[denoiser].provenance['failure'])}"
+        return self._without_rows(denoiser, one_line(self.scores[denoiser].provenance["failure"]))
+
+    def _without_rows(self, denoiser: str, reason: str) -> str:
+        """Why a denoiser has no rows: nothing was computed where they were to be taken from earlier scores."""
+        is_borrowed = self.scores[denoiser].provenance.get("borrowed_from") is not None
+        return f"{'not taken from earlier scores' if is_borrowed else 'evaluator failed'}: {reason}"
 
     def mark(self, denoiser: str, metric: str) -> Mark | Place:
         """What a footnote about a denoiser marks: its heading, or its cell where other benchmarks share the heading."""

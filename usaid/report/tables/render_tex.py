@@ -2,6 +2,8 @@
 
 import unicodedata
 from collections.abc import Iterable
+from itertools import pairwise
+from math import ceil
 from pathlib import Path
 from textwrap import wrap
 
@@ -11,6 +13,9 @@ from usaid.report.tables.ranks import TIES, legend_of_ranks
 PACKAGES = ("amssymb", "booktabs", "graphicx", "xcolor")
 
 DASH = "--"
+
+MOST_COLUMNS = 10
+"""Of numbers side by side, which a page has room for: all tables of the paper have fewer."""
 
 HEADING_WIDTH = 16
 """Characters of a column heading in one line."""
@@ -26,38 +31,57 @@ _HEAD = rf"""%% %(title)s. Needs \usepackage{{{",".join(PACKAGES)}}}.
 \setlength{{\belowcaptionskip}}{{4pt}}
 \caption{{%(heading)s. %(caption)s.}}
 \label{{tab:usaid-%(name)s}}
-\small
-\resizebox{{\ifdim\width>\linewidth\linewidth\else\width\fi}}{{!}}{{%%
-\begin{{tabular}}{{@{{}}%(columns)s@{{}}}}
+\small"""
+
+_BLOCK_HEAD = r"""\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%%
+\begin{tabular}{@{}%(columns)s@{}}
 \toprule"""
 
-_FOOT = r"""\bottomrule
+_BLOCK_FOOT = r"""\bottomrule
 \end{tabular}}
-\par\smallskip
-\parbox{\linewidth}{\footnotesize\raggedright
+\par\smallskip"""
+
+_FOOT = r"""\parbox{\linewidth}{\footnotesize\raggedright
 %(notes)s}
 \end{table}"""
 
 
 def render_tex(table: Table) -> str:
-    """The table in the paper's layout, each cell as ours and in parentheses the paper's, and its footnotes."""
-    with_groups = len(table.layout.groups) > 1
-    columns = [_column_heading(column) for column in table.columns()]
+    """The table in the paper's layout, each cell as ours and in parentheses the paper's, and its footnotes.
+
+    One with more than :data:`MOST_COLUMNS` stands in parts, one below the other: shrunk to the width of a page nobody
+    could read it.
+    """
     head = _HEAD % {
         "title": f"{table.spec.title} of U-SAID, made again" if table.spec.is_made_again else table.spec.title,
         "heading": escaped(f"Reproduction of {table.spec.title}" if table.spec.is_made_again else table.spec.title),
         "name": table.spec.name,
         "caption": escaped(table.caption),
-        "columns": "l" * (1 + with_groups) + "c" * len(columns),
     }
-    lines = [_line([""] * (1 + with_groups) + columns)]
+    parts = [_part(table, columns) for columns in _parts_of(len(table.columns()))]
+    return "\n".join([head, *parts, _FOOT % {"notes": _notes(table)}, ""])
+
+
+def _parts_of(columns: int) -> list[slice]:
+    """The columns of each part, in order: as few parts as there can be, about equally wide."""
+    parts = max(1, ceil(columns / MOST_COLUMNS))
+    ends = [round(columns * part / parts) for part in range(parts + 1)]
+    return [slice(*pair) for pair in pairwise(ends)]
+
+
+def _part(table: Table, columns: slice) -> str:
+    """Some columns of a table, with the labels of its rows."""
+    with_groups = len(table.layout.groups) > 1
+    headings = [_column_heading(column) for column in table.columns()[columns]]
+    lines = [_BLOCK_HEAD % {"columns": "l" * (1 + with_groups) + "c" * len(headings)}]
+    lines.append(_line([""] * (1 + with_groups) + headings))
     for block in table.blocks():
         lines.append(r"\midrule")
         for index, row in enumerate(block):
             in_middle = index == (len(block) - 1) // 2
             group = [_heading(row.group) if in_middle else ""] if with_groups else []
-            lines.append(_line([*group, _heading(row.label), *(_cell(table, cell) for cell in row.cells)]))
-    return "\n".join([head, *lines, _FOOT % {"notes": _notes(table)}, ""])
+            lines.append(_line([*group, _heading(row.label), *(_cell(table, cell) for cell in row.cells[columns])]))
+    return "\n".join([*lines, _BLOCK_FOOT])
 
 
 def standalone_document(tex_paths: Iterable[str | Path]) -> str:

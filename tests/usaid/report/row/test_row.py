@@ -248,3 +248,48 @@ def test_latex_compiles_with_hostile_titles(results, tmp_path):
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout[-2000:]
     assert "Overfull" not in (tmp_path / "all.log").read_text(encoding="utf-8", errors="replace")
+
+
+def compared(folder, *lines):
+    """A page of statistics with differences of PSNR at sigma 25: denoiser, other, value and interval."""
+    path = folder / "statistics/kodak_quality.csv"
+    path.parent.mkdir(exist_ok=True)
+    head = "table,group,metric,denoiser,other,over,value,low,high"
+    path.write_text("\n".join([head, *(f"6,25,psnr,{line}" for line in lines), ""]))
+
+
+@pytest.mark.parametrize(
+    "line", ["mine,u_said,images,1.2345,1.0000,1.5000", "u_said,mine,images,-1.2345,-1.5000,-1.0000"]
+)
+def test_below_a_row_stands_its_paired_difference_to_u_said(results, line):
+    compared(results, line, "mine,u_said,draws,7,7,7", "mine,noisy,images,9,9,9")
+    rows = collect_rows(results, ["mine", "u_said"], with_differences=True)
+    assert [one.denoiser for one in rows.lines] == ["mine", "u_said", "mine-u_said"]
+    difference = rows.lines[-1].numbers[0]
+    assert (difference.ours, difference.low, difference.high) == ("+1.23", "1.00", "1.50")
+    assert [number.reason for number in rows.lines[-1].numbers[1:]] == ["not compared"] * 2 + [
+        "evaluator failed: out of memory"
+    ]
+    text = render_rows(rows)
+    assert " − U-SAID | +1.23 [1.00, 1.50] | – | – | – |" in text
+    assert "paired differences over images" in text
+
+
+def test_without_statistics_there_are_no_differences(results):
+    rows = collect_rows(results, ["mine"], with_differences=True)
+    assert [one.denoiser for one in rows.lines] == ["mine"]
+    compared(results, "mine,u_said,images,1,1,1")
+    write_marker(results / "statistics/kodak_quality.csv", Failure("statistics_page", "no disk"))
+    assert len(collect_rows(results, ["mine"], with_differences=True).lines) == 1
+
+
+def test_the_time_of_an_image_is_said_with_the_device(results):
+    path = results / "tables/provenance.json"
+    known = json.loads(path.read_text())
+    known["kodak_quality/mine"] |= {"pixels_per_second": 768 * 512 * 4, "device": "cpu, 2 threads"}
+    path.write_text(json.dumps(known))
+    rows = collect_rows(results, ["mine", "u_said"])
+    assert "the denoiser alone: " in render_rows(rows)
+    assert "0.25 (cpu, 2 threads)." in render_rows(rows)
+    (line,) = [line for line in rows_of(render_rows(rows, "csv")) if line["metric"] == "seconds"]
+    assert (line["denoiser"], line["value"], line["note"]) == ("mine", "0.25", "cpu, 2 threads")

@@ -1,0 +1,50 @@
+"""Where scores lie that an experiment takes from an earlier run, or from one that comes with the suite."""
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import usaid
+from usaid.experiment.model import recorded
+
+COMPARED = ("noisy", "cdncnn_b", "s_said", "u_said", "clean")
+"""The columns that ``compare_with`` adds, each of the method of its name: the paper's three, and what frames them."""
+
+_CHECKOUT = Path(usaid.__file__).parents[1]
+_FOLDERS = ("", "results", "results/reference")
+
+
+class EarlierScores(NamedTuple):
+    """A results folder of another run.
+
+    Attributes:
+        name: what records call it, the same on every machine: ``"results/reference/released"``.
+        path: where it is.
+    """
+
+    name: str
+    path: Path
+
+    def file(self, benchmark: str, denoiser: str) -> Path:
+        """The score file of a denoiser, whether or not it is there."""
+        return self.path / "scores" / benchmark / f"{denoiser}.parquet"
+
+
+def earlier_scores(named: str, own_results: str) -> EarlierScores:
+    """The results folder that an experiment names.
+
+    Args:
+        named: a folder, or ``released`` for ``results/released`` or ``results/reference/released``, below the working
+            folder or beside the suite's package, whichever has scores first.
+        own_results: results folder of the experiment itself, whose scores it cannot take.
+
+    Returns:
+        The folder; where none of them has scores, what would be the first.
+    """
+    places = [(root, os.path.normpath(os.path.join(folder, named))) for root in ("", _CHECKOUT) for folder in _FOLDERS]
+    own = Path(own_results).resolve()
+    for root, name in places:
+        path = Path(root, name)
+        if path.joinpath("scores").is_dir() and path.resolve() != own:
+            return EarlierScores(recorded(name), path)
+    return EarlierScores(recorded(named), Path(named))
