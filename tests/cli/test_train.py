@@ -10,7 +10,7 @@ from evaluators.dag.code import code_of_training
 from usaid.checkpoints import load_state
 from usaid.datasets.miniature.writer import write_miniature
 from usaid.denoisers.dncnn.network import dncnn_from_state
-from usaid.registries import METHODS
+from usaid.experiment.denoiser_entry import DenoiserEntry
 
 SMALL = ["depth=3", "features=4", "batch=4", "patch=16", "steps=3", "encoder=efficientnet_lite0"]
 
@@ -59,7 +59,8 @@ def test_mlp_is_trained_by_its_own_recipe(train, tmp_path, data_root):
     weights = tmp_path / "results/mlp/weights/mlp.safetensors"
     assert weights.with_suffix(".csv").read_text().startswith("sigma,step")
     record = json.loads(weights.with_suffix(".json").read_text())["training"]
-    assert record["code_hash"] == code_of_training(METHODS["mlp"], "voc2012/train", [data_root / "five.txt"])
+    entry = DenoiserEntry.model_validate({"method": "mlp", "train": {}})
+    assert record["code_hash"] == code_of_training(entry, [data_root / "five.txt"])
 
 
 OWN = """

@@ -16,7 +16,7 @@ from usaid.errors import UsaidError
 from usaid.experiment.reading import checked_experiment, read_experiment
 from usaid.failures import Failure, Ledger, write_marker
 from usaid.paper.layouts import TABLES
-from usaid.registries import METHODS, METRICS
+from usaid.registries import METRICS
 
 CONFIG = Path(__file__).parents[2] / "config"
 
@@ -282,7 +282,7 @@ class TestCode:
         (folder / "some.txt").write_text("2012_000001\n")
         lists = list_of_ids("data", "some.txt")
         assert lists == [Path("some.txt")]
-        assert jobs.train_denoiser("mlp").code == code_of_training(METHODS["mlp"], "voc2012/train", lists)
+        assert jobs.train_denoiser("mlp").code == code_of_training(jobs.entries["mlp"], lists)
         assert list_of_ids("data", None) == []
 
     def test_judges_of_one_room_differ_in_their_network_alone(self):
