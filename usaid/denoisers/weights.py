@@ -80,8 +80,8 @@ def training_of(entry: "DenoiserEntry") -> Callable[..., Any]:
         code_of(method, "usaid.denoisers.build:load_class")(method)  # which needs torch
         if not trains_itself:
             cure = (
-                "give the class one (usaid.denoisers.base.Denoiser says how; a network is trained by the suite if 'train' "
-                "has the keys 'recipe' and 'loss'), or name its 'weights'"
+                "give the class one (usaid.denoisers.base.Denoiser says how; the suite trains a network if 'train' has "
+                "'recipe' and 'loss'), or name its 'weights'"
             )
             raise UsaidError(f"{method}: has no static or class method 'train'; {cure}")
     return code_of(method, card.training)

@@ -257,7 +257,9 @@ def test_fewer_images_than_a_batch_are_refused(tiny, samples, tmp_path):
 
 def test_s_said_needs_labels_and_says_what_to_do_without(tiny, samples, tmp_path):
     unlabelled = [replace(sample, target=None) for sample in samples]
-    with pytest.raises(UsaidError, match=r"image 'wave0' has no label map, which S-SAID needs, .*; name labelled 'images'"):
+    with pytest.raises(
+        UsaidError, match=r"image 'wave0' has no label map, which S-SAID needs, .*; name labelled 'images'"
+    ):
         train_denoiser(unlabelled, "s_said", tiny(), tmp_path / "weights.safetensors")
     train_denoiser(unlabelled, "u_said", tiny(steps=1), tmp_path / "weights.safetensors")
 
