@@ -3,13 +3,14 @@
 import ast
 import hashlib
 import importlib.util
-import sysconfig
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from functools import cache
 from importlib.machinery import ModuleSpec, all_suffixes
 from pathlib import Path
 from typing import Any
+
+from usaid.own_files import is_installed, is_own, module_in_file, names_file, own_name, places_of, plain
 
 _OURS = ("usaid", "evaluators")
 _DATA = ("usaid.registries", "usaid.cards", "usaid.provenance", "usaid.datasets.sources")
@@ -19,9 +20,7 @@ sources say where things come from, not what they are."""
 _SETTINGS = ("usaid.experiment", "usaid.paper")
 """Not followed from a user's own modules: settings are values, and values are parameters of a job."""
 
-_STANDARD_LIBRARY = tuple(Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib"))
 _MISSING = "missing"
-_SITE_PACKAGES = ("site-packages", "dist-packages")
 
 
 def hash_of_code(
@@ -37,7 +36,8 @@ def hash_of_code(
     Nothing is imported.
 
     Args:
-        names: modules, or ``"module:name"`` as cards have it. One that is not there counts as missing.
+        names: modules, ``"module:name"`` as cards have it, or ``"file.py:name"``. One that is not there counts as
+            missing.
         cards: what the job takes from registries. Fields that are empty do not count, so that a new field of all cards
             changes only those that have it.
         package_data: ``"package:file"``, data that the code reads.
@@ -48,8 +48,8 @@ def hash_of_code(
     """
     modules = _modules_in(names)
     digest = hashlib.sha256()
-    for module in sorted(_closure(modules) | set(modules)):
-        digest.update(f"{module} {_read(module)[0]}\n".encode())
+    for name, content in sorted((plain(module), _read(module)[0]) for module in _closure(modules) | set(modules)):
+        digest.update(f"{name} {content}\n".encode())
     for card in cards:
         digest.update(f"{_text_of(card)}\n".encode())
     for name in sorted(set(package_data)):
@@ -65,7 +65,7 @@ def modules_behind(*names: str) -> frozenset[str]:
 
 
 def _modules_in(names: Iterable[str]) -> tuple[str, ...]:
-    return tuple(sorted({name.partition(":")[0] for name in names}))
+    return tuple(sorted({module_in_file(name) if names_file(name) else name.partition(":")[0] for name in names}))
 
 
 # ------------------------------------------------------------------------------------------------ which modules
@@ -107,9 +107,10 @@ def _imports(tree: ast.Module, module: str, path: Path) -> frozenset[str]:
     names = {module}
     for node in _statements(tree, everywhere=not _is_ours(module)):
         if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
+            names |= {own_name(alias.name, module) or alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             base = _base_of(node, module, path)
+            base = base if node.level else own_name(base, module) or base
             parts = {f"{base}.{alias.name}" for alias in node.names}
             modules = {part for part in parts if _path(part) is not None}
             names |= modules if modules == parts else {base, *modules}
@@ -185,13 +186,7 @@ def _spec(top: str) -> ModuleSpec | None:
         return None
     if spec is None:
         return None
-    places = [*(spec.submodule_search_locations or ()), *([spec.origin] if spec.has_location and spec.origin else [])]
-    return spec if top in _OURS or not all(map(_is_installed, places)) else None
-
-
-def _is_installed(place: str) -> bool:
-    path = Path(place).resolve()
-    return any(part in _SITE_PACKAGES for part in path.parts) or any(map(path.is_relative_to, _STANDARD_LIBRARY))
+    return spec if top in _OURS or is_own(top) or not all(map(is_installed, places_of(spec))) else None
 
 
 def _package_file(name: str) -> Path | None:

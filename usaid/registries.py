@@ -15,7 +15,8 @@ from types import MappingProxyType
 from typing import Any, Generic, Protocol, TypeVar
 
 from usaid.cards import Benchmark, DataSet, Method, Metric
-from usaid.errors import UsaidError
+from usaid.errors import UsaidError, is_signal
+from usaid.own_files import described, import_file, is_own, names_file
 
 _NAME = "[a-z][a-z0-9_]*"
 _CODE = ("denoiser", "recipe", "training", "importer", "reader", "judge", "settings")
@@ -111,6 +112,9 @@ METHODS = Registry(
         "usaid.denoisers.mlp",
         "usaid.denoisers.mc_wnnm",
         "usaid.denoisers.cbm3d",
+        "usaid.denoisers.torchscript",
+        "usaid.denoisers.torch_export",
+        "usaid.denoisers.onnx",
     ),
 )
 
@@ -137,10 +141,10 @@ METRICS = Registry(Metric, "usaid.metrics", ("evaluators.metrics",))
 
 
 def method_of(name: str) -> Method:
-    """The card of a method, or one that is made for a class of a user's own, ``module:Class``.
+    """The card of a method, or one that is made for what a user brings: ``module:Name``, or ``file.py:Name``.
 
-    Such a class says of itself what a card says of a method (:class:`usaid.denoisers.base.Denoiser`): its facts are its
-    attribute ``facts``, and its method ``train`` trains it. Its weights are handed to it as a path.
+    Such a class or function says of itself what a card says of a method (:mod:`usaid.denoisers.facts`); a method
+    ``train`` of the class trains it. Its weights are handed to it as a path, or loaded into it.
 
     Raises:
         UsaidError: no method has this name.
@@ -148,22 +152,39 @@ def method_of(name: str) -> Method:
     if ":" in name:
         return Method(name, None, name, recipe="usaid.experiment.model:OwnRecipe", training=f"{name}.train")
     if name not in METHODS:
-        raise UsaidError(f"method {name!r}: must be one of {', '.join(METHODS)}, or your own as module:Class")
+        raise UsaidError(f"method {name!r}: must be one of {', '.join(METHODS)}, or your own as {YOUR_OWN}")
     return METHODS[name]
 
 
+YOUR_OWN = "file.py:Name or package.module:Name"
+"""How a method of a user's own is named."""
+
+
 def load_object(name: str) -> Any:
-    """What a card's ``"module:name"`` stands for; the name may have dots.
+    """What a card's ``"module:name"``, or ``"file.py:name"``, stands for; the name may have dots.
 
     Raises:
-        UsaidError: the module cannot be imported, or has nothing of this name.
+        UsaidError: the module cannot be imported, or has nothing of this name; says where in a user's file it ended.
     """
-    module, _, attributes = name.partition(":")
+    place, _, attributes = name.rpartition(":")
     try:
-        return reduce(getattr, attributes.split("."), importlib.import_module(module))
+        module = import_file(name) if names_file(name) else importlib.import_module(place)
+        return reduce(_member, attributes.split("."), module)
     except (Exception, SystemExit) as error:  # a user's own module raises anything
-        kind = "" if isinstance(error, ImportError | AttributeError) else f"{type(error).__name__}: "
-        raise UsaidError(f"{name} cannot be imported ({kind}{' '.join(str(error).split())})") from error
+        if is_signal(error):
+            raise
+        raise UsaidError(f"{name} cannot be imported ({described(error)})") from error
+
+
+def _member(thing: Any, name: str) -> Any:
+    """A module's or class's attribute; what a module that lacks it has instead is said."""
+    try:
+        return getattr(thing, name)
+    except AttributeError as error:
+        module, members = getattr(thing, "__name__", None), getattr(thing, "__dict__", {})
+        own = [key for key, value in members.items() if key[0] != "_" and getattr(value, "__module__", None) == module]
+        has = f"; it has {', '.join(own[:5])}" if own and is_own(module or "") else ""
+        raise AttributeError(f"{error}{has}") from None
 
 
 def _names_code(value: Any, may_lack: bool) -> bool:

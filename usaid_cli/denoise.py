@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from usaid.errors import UsaidError
-from usaid_cli.arguments import Commands, add_device
+from usaid_cli.arguments import Commands, adapt_of, add_adapt, add_device
 
 
 def add_denoise(commands: Commands) -> None:
@@ -19,12 +19,13 @@ def add_denoise(commands: Commands) -> None:
     parser.add_argument("input", type=Path, metavar="IN", help="image file or folder of images")
     parser.add_argument("output", type=Path, metavar="OUT", help="PNG file, or folder that gets one PNG an image")
     parser.add_argument(
-        "--method", default="u_said", help="a method by name (default: u_said), or your own module:Class"
+        "--method", default="u_said", help="a method by name (default: u_said), or your own file.py:Name"
     )
     parser.add_argument("--weights", type=Path, help="the network's weights (.safetensors or the released .pth)")
     parser.add_argument("--told-sigma", type=float, help="noise level told to a non-blind method (0-255 scale)")
     parser.add_argument("--add-noise", type=float, metavar="SIGMA", help="first add Gaussian noise, as a demonstration")
     add_device(parser)
+    add_adapt(parser)
     parser.add_argument("--precision", default="float32", choices=["float32", "tf32", "bfloat16", "auto"])
     parser.set_defaults(run=_denoise)
 
@@ -37,7 +38,8 @@ def _denoise(options: argparse.Namespace) -> None:
 
     keep_freed_memory()
     device = pick_device(options.device)
-    denoiser = build_denoiser(options.method, options.weights, device, options.precision)
+    adapt = adapt_of(options)
+    denoiser = build_denoiser(options.method, options.weights, device, options.precision, adapt=adapt)
     outcome = denoise_files(denoiser, options.input, options.output, options.told_sigma, options.add_noise)
     if outcome.failed:
         raise UsaidError(str(outcome))

@@ -114,7 +114,11 @@ class Files:
     def _own_weights(self, entry: DenoiserEntry) -> list[Path]:
         """The file that an own class reads its weights from: by content, since no job makes or imports it."""
         is_read_as_it_is = entry.card.importer is None and isinstance(entry.weights, str)
-        return self._files_below_data([str(entry.weights)]) if is_read_as_it_is else []
+        if not is_read_as_it_is:
+            return []
+        file = self.below_data(str(entry.weights))
+        beside = Path(f"{file}.data")  # where ONNX keeps the weights of large networks
+        return [Path(file), *([beside] if beside.is_file() else [])]
 
     def _score_file(self, benchmark: str, denoiser: str) -> str:
         return f"{self.results}/scores/{benchmark}/{denoiser}.parquet"

@@ -89,7 +89,9 @@ class Tables(Images):
         cards = [*(METHODS[name] for name in TITLES if name in METHODS), *(entry.card for entry in own.values())]
         classes = [entry.card.denoiser for entry in own.values() if entry.card.facts is None]
         code = hash_of_code(TABLE_FILES, *classes, cards=cards, package_data=(PUBLISHED,))
-        return Job({}, {"own_methods": {name: entry.method for name, entry in own.items()}}, code)
+        titles = {name: entry.title for name, entry in own.items() if entry.title is not None}
+        settings = {"own_methods": {name: entry.method for name, entry in own.items()}}
+        return Job({}, settings | ({"titles": titles} if titles else {}), code)
 
     def statistics_page(self, benchmark: str) -> Job:
         """The score files of a benchmark, with further draws and Table II's, and those that share a table with it."""

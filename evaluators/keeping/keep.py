@@ -25,6 +25,7 @@ from usaid.datasets.loading import load_for
 from usaid.denoisers.base import Denoiser
 from usaid.denoisers.build import build_denoiser
 from usaid.denoisers.contract import denoised
+from usaid.denoisers.facts import title_of
 from usaid.devices import float32_products, pick_device
 from usaid.errors import UsaidError, is_signal, reason_of
 from usaid.failures import failure_in
@@ -136,13 +137,13 @@ def keep_images(
     if weights is not None:
         require_weights(weights, entry.sha256 if entry.card.importer is None else None)
     with _as_it_was():
-        method = build_denoiser(entry.method, weights, judges.device, experiment.precision, entry.options)
+        method = build_denoiser(entry.method, weights, judges.device, experiment.precision, entry.options, entry.adapt)
         keeper = _Keeper(experiment, denoiser, method, is_given_clean(entry.method), judges)
         images = [c for c in chosen.images if keeps_at(experiment, denoiser, c.benchmark, c.sigma)]
         pictures = keeper.keep(images)
     record = _record(experiment, entry, method, weights, judges, [*dict.fromkeys(p.benchmark for _, p in pictures)])
     record["left_out"] = {**chosen.left_out, **keeper.failed}
-    title = entry.title or (entry.card.facts or method.facts).title
+    title = title_of(entry.title, method.facts, denoiser)
     windows = tuple(replace(picture, window=window, pixels=cut(picture.pixels, window)) for window, picture in pictures)
     of_figures = {(c.benchmark, c.image_id, c.sigma) for c in images if c.whole}
     whole = tuple(picture for _, picture in pictures if picture.key in of_figures)

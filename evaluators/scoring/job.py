@@ -203,7 +203,7 @@ def _denoiser_of(job: ScoreJob, device: torch.device) -> Denoiser:
     experiment, entry = job.experiment, job.entry
     if job.weights is not None:
         require_weights(job.weights, entry.sha256 if entry.card.importer is None else None)
-    return build_denoiser(entry.method, job.weights, device, experiment.precision, entry.options)
+    return build_denoiser(entry.method, job.weights, device, experiment.precision, entry.options, entry.adapt)
 
 
 def _judging_of(made: Made) -> Judging:

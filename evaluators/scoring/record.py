@@ -13,6 +13,7 @@ from usaid import noise
 from usaid.datasets.base import Dataset
 from usaid.datasets.official import differences_of
 from usaid.denoisers.base import Denoiser
+from usaid.denoisers.facts import title_of
 from usaid.files import sha256_of_file
 from usaid.provenance import provenance_of_run
 from usaid.registries import DATASETS
@@ -74,6 +75,7 @@ def provenance(made: Made) -> dict[str, Any]:
     own = [*made.denoiser.deviations, *made.judge.deviations]
     stated = deviations(job.experiment, job.benchmark, made.denoiser.precision)
     return of_job | {
+        "title": title_of(job.entry.title, made.denoiser.facts, job.denoiser),
         "inference": dict(made.denoiser.record),
         "dataset": record_of(made.dataset),
         "deviations": [*stated, *differences, *part, *own],
@@ -99,13 +101,12 @@ def provenance_of_failure(job: "ScoreJob", reason: str) -> dict[str, Any]:
 def provenance_without_rows(job: "ScoreJob", device: torch.device) -> dict[str, Any]:
     """What is known of a score file before anything is read."""
     experiment, entry = job.experiment, job.entry
-    facts = entry.card.facts
     return provenance_of_run(device, entry.card.packages) | {
         "experiment": experiment.experiment,
         "benchmark": job.benchmark,
         "denoiser": job.denoiser,
         "draws": None if job.draws is None else [*job.draws],
-        "title": entry.title or (facts.title if facts else job.denoiser),
+        "title": title_of(entry.title, entry.card.facts, job.denoiser),
         "entry": entry.as_record(),
         "config_sha256": experiment.sha256,
         "code_hash": job.code_hash,

@@ -15,10 +15,11 @@ from usaid.errors import UsaidError
 class Denoiser(ABC):
     """Maps noisy images to denoised images of the same shape.
 
-    A class of a user's own, ``module:Class`` in an experiment, derives from it. Its constructor gets, by name, those of
-    ``weights`` (path of a file), ``device`` and ``precision`` (a name of :data:`usaid.devices.PRECISIONS`, or ``auto``:
-    its own choice) that it names, and the experiment's ``options``. It may
-    have a static or class method ``train(samples, recipe, run)``, for entries with ``train``: ``samples`` are the clean
+    What a user brings need not be one: :mod:`usaid.denoisers.adapters` makes one of a function or network. A class of a
+    user's own, ``file.py:Class`` or ``module:Class`` in an experiment, may derive from it. Its constructor gets, by
+    name, those of ``weights`` (path of a file), ``device`` and ``precision`` (a name of
+    :data:`usaid.devices.PRECISIONS`, or ``auto``: its own choice) that it names, and the experiment's ``options``. It
+    may have a static or class method ``train(samples, recipe, run)``, for entries with ``train``: ``samples`` are the clean
     images (:class:`usaid.datasets.base.Sample`), ``recipe`` is a :class:`usaid.experiment.model.OwnRecipe`, whose keys
     are attributes, and ``run`` says where to train and which files to write: ``run.weights``, for the constructor,
     ``run.curve`` and ``run.record`` (:class:`usaid.training.loop.Run`; :func:`usaid.training.loop.train` writes them).
@@ -76,7 +77,8 @@ def checked_facts(denoiser: Denoiser) -> Facts:
     facts = getattr(denoiser, "facts", None)
     if not isinstance(facts, Facts):
         name = type(denoiser).__name__
-        raise UsaidError(f"{name}: has no attribute 'facts' of type usaid.cards.Facts; is it blind?")
+        cure = f"write in the class: facts = Facts({name!r}, blind=True), or blind=False if it needs the noise level"
+        raise UsaidError(f"{name}: has no attribute 'facts' of type usaid.cards.Facts; {cure}")
     return facts
 
 

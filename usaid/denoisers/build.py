@@ -1,75 +1,74 @@
-"""Makes a denoiser ready to call, from the name of its method."""
+"""Makes a denoiser ready to call: from the name of its method, from a user's file, or from a network in hand."""
 
+import copy
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import nn
 
+from usaid.cards import Facts, Method
+from usaid.checkpoints import check_state, load_state
+from usaid.denoisers.adapters import FromCallable, adapted
 from usaid.denoisers.base import Denoiser
 from usaid.denoisers.code import code_of
-from usaid.errors import UsaidError
-from usaid.experiment.adapt import Adapt
-from usaid.registries import method_of
+from usaid.denoisers.facts import TOLD_SIGMA, facts_of_code, name_of
+from usaid.errors import UsaidError, is_signal
+from usaid.own_files import described
+from usaid.registries import load_object, method_of
+
+if TYPE_CHECKING:
+    from usaid.experiment.adapt import Adapt
+
+Network = str | Denoiser | nn.Module | Callable[..., Any] | torch.export.ExportedProgram
+"""What a denoiser can be made of."""
 
 
 def build_denoiser(
-    method: str,
+    method: Network,
     weights: str | Path | None = None,
     device: torch.device | str = "cpu",
     precision: str = "float32",
     options: Mapping[str, Any] | None = None,
-    adapt: Adapt | Mapping[str, Any] | None = None,
+    adapt: "Adapt | Mapping[str, Any] | None" = None,
 ) -> Denoiser:
     """Make a denoiser ready to call.
 
     Args:
-        method: a name of :data:`usaid.registries.METHODS`, or ``module:Class`` of a user's own :class:`Denoiser`. The
-            class is called with those of ``facts`` (of the card, if there is one), ``weights``, ``device`` and
-            ``precision`` that its constructor names, and with the options.
-        weights: file of the network's weights.
+        method: a name of :data:`usaid.registries.METHODS`; ``file.py:Name`` or ``module:Name`` of a user's own; or in
+            Python the thing itself. It is a :class:`Denoiser`, a ``torch.nn.Module`` or a class that can be called,
+            each a class or an instance, or a function on batches. A class is called with those of ``facts`` (of the
+            card, if there is one), ``weights``, ``device`` and ``precision`` that its constructor names, and with the
+            options; a function with a batch and the options.
+        weights: file of the network's weights. It is loaded into an ``nn.Module`` whose constructor does not name it.
         device: where to compute.
         precision: ``float32``, ``tf32``, ``bfloat16`` or ``auto``.
-        options: further keyword arguments of the class.
-        adapt: how a network is called that does not follow the suite's conventions.
+        options: further keyword arguments.
+        adapt: how a network is called that does not follow the suite's conventions, or the keys that say it.
 
     Raises:
         UsaidError: unknown method or option, a missing option, weights that are missing, wrong or not taken, a package
-            that is not installed, a module or class that does not exist, a class that is no denoiser, or whatever the
-            class raises when it is called.
+            that is not installed, a file, module or name that does not exist, something that cannot be called, or
+            whatever it raises when it is made.
     """
-    card = method_of(method)
+    name = method if isinstance(method, str) else name_of(method)
+    card = method_of(method) if isinstance(method, str) else Method(name, None, "")
     if card.needs_weights and weights is None:
-        raise UsaidError(f"method {method!r} needs weights; name their file")
-    denoiser_class = load_class(method)
-    signature = inspect.signature(denoiser_class)
-    known, options = signature.parameters, dict(options or {})
-    offered: dict[str, Any] = {"weights": weights, "device": device, "precision": precision, "facts": card.facts}
-    if own := [name for name in options if name in offered]:
-        raise UsaidError(f"method {method!r}: option {own[0]!r} is not for 'options' to give; {_GIVEN}")
-    if card.facts is None:
-        del offered["facts"]
-    any_name = any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values())
-    if unknown := [] if any_name else sorted(options.keys() - known.keys()):
-        raise UsaidError(f"method {method!r} has no option {unknown[0]!r}; its options: {_names(known, offered)}")
-    if weights is not None and "weights" not in known:
-        raise UsaidError(f"method {method!r} takes no weights; drop 'weights', or let its constructor name them")
-    arguments = {key: value for key, value in offered.items() if key in known} | options
-    try:
-        signature.bind(**arguments)
-    except TypeError as error:
-        raise UsaidError(f"method {method!r}: {error}; name it under 'options'") from None
-    try:
-        return denoiser_class(**arguments)
-    except UsaidError:
-        raise
-    except (Exception, SystemExit) as error:  # a stranger's code raises anything
-        raise UsaidError(f"method {method!r}: cannot be made ({type(error).__name__}: {error})") from error
+        raise UsaidError(f"method {name!r} needs weights; name their file")
+    code = code_of(method, card.denoiser) if isinstance(method, str) else method
+    own = {key for key in (options or {}) if key in _GIVEN}
+    if own:
+        raise UsaidError(f"method {name!r}: option {min(own)!r} is not for 'options' to give; {_SAID_ELSEWHERE}")
+    settings = _checked_adapt(adapt)
+    made = _Making(name, card.facts, weights, device, precision, dict(options or {})).made(code)
+    return made if settings is None else adapted(made, settings)
 
 
 def load_class(method: str) -> type[Denoiser]:
-    """The class that implements a method; nothing of it is called.
+    """The :class:`Denoiser` that implements a method; nothing of it is called.
 
     Raises:
         UsaidError: it cannot be imported, is no :class:`Denoiser`, or is an abstract one.
@@ -79,14 +78,147 @@ def load_class(method: str) -> type[Denoiser]:
         raise UsaidError(
             f"method {method!r}: is no subclass of usaid.denoisers.base.Denoiser; derive the class from it"
         )
-    if inspect.isabstract(denoiser_class):
-        missing = ", ".join(sorted(denoiser_class.__abstractmethods__))
-        raise UsaidError(f"method {method!r}: is abstract; give the class {missing}")
+    _refuse_abstract(method, denoiser_class)
     return denoiser_class
 
 
-_GIVEN = "the experiment's keys weights, device and precision, and the class itself, say it"
+_GIVEN = ("weights", "device", "precision", "facts")
+_SAID_ELSEWHERE = "the experiment's keys weights, device and precision, and the class itself, say it"
 
 
-def _names(known: Iterable[str], offered: Mapping[str, Any]) -> str:
-    return ", ".join(name for name in known if name not in offered) or "none"
+@dataclass
+class _Making:
+    """A denoiser in the making: what is given for it, as :func:`build_denoiser` has it."""
+
+    name: str
+    facts: Facts | None
+    weights: str | Path | None
+    device: torch.device | str
+    precision: str
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def made(self, code: Any) -> Denoiser:
+        """A denoiser of a class, function or object."""
+        if isinstance(code, type):
+            return self._of_class(code)
+        if not callable(code) and not isinstance(code, torch.export.ExportedProgram):
+            cure = "name a function on batches, a torch.nn.Module or a Denoiser"
+            raise UsaidError(f"method {self.name!r}: is a {type(code).__name__}, which cannot denoise; {cure}")
+        if isinstance(code, Denoiser | nn.Module | torch.export.ExportedProgram):
+            if self.options:
+                made = "it is made already, and its class was told what it takes"
+                raise UsaidError(f"method {self.name!r} has no option {min(self.options)!r}; {made}")
+            return self._of_object(code)
+        return self._of_function(code)
+
+    def _of_class(self, code: type) -> Denoiser:
+        _refuse_abstract(self.name, code)
+        if issubclass(code, Denoiser):
+            denoiser: Denoiser = self._constructed(code)
+            return denoiser
+        if issubclass(code, nn.Module):
+            return self._of_object(self._constructed(code, loads_weights=True))
+        if issubclass(code, type) or not any("__call__" in vars(kind) for kind in code.__mro__):
+            cure = "derive the class from torch.nn.Module or usaid.denoisers.base.Denoiser, or give it __call__"
+            raise UsaidError(f"method {self.name!r}: is a class whose objects cannot be called; {cure}")
+        return self._adapted(self._constructed(code))
+
+    def _of_object(self, code: Any) -> Denoiser:
+        if self.weights is not None and not isinstance(code, nn.Module):
+            raise UsaidError(f"method {self.name!r} takes no weights; drop 'weights': it is made already")
+        if isinstance(code, Denoiser):
+            return code
+        if self.weights is not None:
+            code = copy.deepcopy(code)  # another may be made of it, with other weights
+            load_weights(code, self.weights)
+        return self._adapted(code.module() if isinstance(code, torch.export.ExportedProgram) else code)
+
+    def _of_function(self, code: Callable[..., Any]) -> Denoiser:
+        if self.weights is not None:
+            raise UsaidError(
+                f"method {self.name!r} takes no weights; drop 'weights', or read them in the function's file"
+            )
+        try:
+            signature = inspect.signature(code)
+        except ValueError:  # it is written in C
+            return self._adapted(code, self.options)
+        self._check_options(dict(list(signature.parameters.items())[1:]), (TOLD_SIGMA,))
+        try:
+            signature.bind_partial(None, **self.options)
+        except TypeError as error:
+            raise UsaidError(f"method {self.name!r}: cannot be called with a batch of images ({error})") from None
+        return self._adapted(code, self.options)
+
+    def _adapted(self, code: Any, options: Mapping[str, Any] | None = None) -> Denoiser:
+        facts = self.facts or facts_of_code(code, self.name.rpartition(":")[2])
+        return FromCallable(code, facts, self.device, self.precision, options)
+
+    def _constructed(self, code: type, loads_weights: bool = False) -> Any:
+        """An object of a class; if it ``loads_weights`` and its constructor does not name them, they are loaded."""
+        signature = inspect.signature(code)
+        known = signature.parameters
+        offered = {"weights": self.weights, "device": self.device, "precision": self.precision, "facts": self.facts}
+        offered = {key: value for key, value in offered.items() if key != "facts" or value is not None}
+        self._check_options(known, offered)
+        names_weights = "weights" in known
+        if self.weights is not None and not (names_weights or loads_weights):
+            cure = "drop 'weights', or let its constructor name them"
+            raise UsaidError(f"method {self.name!r} takes no weights; {cure}")
+        arguments = {key: value for key, value in offered.items() if key in known} | self.options
+        try:
+            signature.bind(**arguments)
+        except TypeError as error:
+            raise UsaidError(f"method {self.name!r}: {error}; name it under 'options'") from None
+        try:
+            made = code(**arguments)
+        except UsaidError:
+            raise
+        except (Exception, SystemExit) as error:  # a stranger's code raises anything
+            if is_signal(error):
+                raise
+            raise UsaidError(f"method {self.name!r}: cannot be made ({described(error)})") from error
+        if loads_weights and names_weights:
+            self.weights = None
+        return made
+
+    def _check_options(self, known: Mapping[str, inspect.Parameter], offered: Iterable[str]) -> None:
+        any_name = any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values())
+        if unknown := [] if any_name else sorted(self.options.keys() - known.keys()):
+            options = [name for name, parameter in known.items() if name not in offered and parameter.kind in _BY_NAME]
+            names = ", ".join(options) or "none"
+            raise UsaidError(f"method {self.name!r} has no option {unknown[0]!r}; its options: {names}")
+
+
+_BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+
+
+def load_weights(network: nn.Module, path: str | Path) -> None:
+    """Load a file's state into a network.
+
+    Args:
+        network: any; its own state says what the file has to hold.
+        path: as :func:`usaid.checkpoints.load_state` reads it.
+
+    Raises:
+        UsaidError: an unreadable file, or the state of another network: names the first tensor that differs.
+    """
+    complaint = f"{path}: not the weights of {type(network).__name__}"
+    network.load_state_dict(check_state(load_state(path), network.state_dict(), complaint))
+
+
+def _refuse_abstract(method: str, kind: type) -> None:
+    if inspect.isabstract(kind):
+        missing = ", ".join(sorted(getattr(kind, "__abstractmethods__", ())))
+        raise UsaidError(f"method {method!r}: is abstract; give the class {missing}")
+
+
+def _checked_adapt(adapt: "Adapt | Mapping[str, Any] | None") -> "Adapt | None":
+    if not isinstance(adapt, Mapping):
+        return adapt
+    check, settings = load_object("usaid.experiment.reading:checked_settings"), load_object(_ADAPT)
+    checked: Adapt = check(settings, adapt, "adapt")
+    return checked
+
+
+_ADAPT = "usaid.experiment.adapt:Adapt"
+"""Loaded where keys are given: what an experiment says is values, which no hash of code follows."""

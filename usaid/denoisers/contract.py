@@ -1,10 +1,16 @@
 """What the output of a denoiser has to be, whoever wrote it; checked on every batch."""
 
+import re
+from typing import Any
+from weakref import WeakSet
+
+import numpy as np
 import torch
 from torch import Tensor
 
 from usaid.denoisers.base import Denoiser
 from usaid.errors import UsaidError, is_signal, reason_of
+from usaid.own_files import place_of, plain
 
 
 def denoised(name: str, denoiser: Denoiser, noisy: Tensor, told_sigma: float | None = None) -> Tensor:
@@ -21,7 +27,7 @@ def denoised(name: str, denoiser: Denoiser, noisy: Tensor, told_sigma: float | N
 
     Raises:
         UsaidError: the denoiser fails, or its output is no tensor, of another shape or on another device, not of a
-            float type or not finite; names the denoiser.
+            float type, in 8-bit range or not finite; names the denoiser, and what its author can do.
     """
     output, is_finite = denoised_if_finite(name, denoiser, noisy, told_sigma)
     if not bool(is_finite.all()):
@@ -34,7 +40,7 @@ def denoised_if_finite(
 ) -> tuple[Tensor, Tensor]:
     """As :func:`denoised`, but no GPU is waited for: whether the output is finite is a bool (B,) on its device.
 
-    Whoever calls it has to raise :func:`not_finite` if it is not.
+    Whoever calls it has to raise :func:`not_finite` if it is not. A denoiser's first output alone is waited for.
     """
     try:
         with torch.no_grad():
@@ -44,20 +50,115 @@ def denoised_if_finite(
     except (Exception, SystemExit) as error:  # a stranger's code raises anything
         if is_signal(error):
             raise
-        raise UsaidError(f"{name}: {reason_of(error)}") from error
-    if not isinstance(output, Tensor):
-        raise UsaidError(f"{name}: returned {type(output).__name__}; a denoiser returns a torch tensor")
+        raise _failure(name, error) from error
+    output = checked_kind(name, output)
     if output.shape != noisy.shape:
-        shapes = f"{tuple(output.shape)} for a batch of {tuple(noisy.shape)}"
-        raise UsaidError(f"{name}: returned shape {shapes}; a denoiser returns the shape that it is given")
-    if not output.is_floating_point():
-        raise UsaidError(f"{name}: returned {output.dtype}; a denoiser returns floats, a [0, 1] image")
+        raise wrong_shape(name, output, noisy)
     if output.device != noisy.device:
         raise UsaidError(f"{name}: returned a tensor on {output.device}, not {noisy.device}; move it there")
     output = output.detach().float()
+    if denoiser not in _IN_RANGE:
+        _check_range(name, denoiser, output, noisy)
     return output, torch.isfinite(output).flatten(1).all(1)
 
 
 def not_finite(name: str) -> UsaidError:
     """What is said of a denoiser whose output holds NaN or infinity."""
     return UsaidError(f"{name}: returned values that are not finite (NaN or infinity)")
+
+
+# ------------------------------------------------------------------------------------------------ kind and shape
+
+
+def checked_kind(name: str, output: Any, white: int = 1) -> Tensor:
+    """See that what a denoiser returned is a tensor of floats; where white is 255, bytes become floats.
+
+    Raises:
+        UsaidError: it is something else; says what to do.
+    """
+    if not isinstance(output, Tensor):
+        raise UsaidError(f"{name}: returned {_kind(output)}")
+    if output.is_floating_point():
+        return output
+    if white == 255 and not output.is_complex() and output.dtype is not torch.bool:
+        return output.float()
+    of_bytes = "; if white is 255, say so: value_range 255" if output.dtype is torch.uint8 else ""
+    raise UsaidError(f"{name}: returned {output.dtype}; return floats, black 0 and white 1{of_bytes}")
+
+
+def _kind(output: Any) -> str:
+    if output is None:
+        return "None; end it with `return` and the denoised batch"
+    if isinstance(output, np.ndarray):
+        cure = "return a torch tensor, or wrap a function on arrays: usaid.denoisers.adapters.FromArrays(function)"
+        return f"a NumPy array; {cure}"
+    if isinstance(output, tuple | list):
+        return f"a {type(output).__name__} of {len(output)}; return the denoised batch alone"
+    return f"{type(output).__name__}; return the denoised batch, a torch tensor"
+
+
+def wrong_shape(name: str, output: Tensor, noisy: Tensor) -> UsaidError:
+    """What is said of an output that has not the shape of the input."""
+    shapes = f"shape {tuple(output.shape)} for a batch of {tuple(noisy.shape)}"
+    cure = "return the shape that is given"
+    if output.ndim != noisy.ndim or len(output) != len(noisy):
+        cure += ", (images, channels, height, width)"
+    elif output.shape[1] != noisy.shape[1]:
+        cure += "; a network of grey images denoises each channel by itself: channels grey" * (output.shape[1] == 1)
+    elif output.shape == noisy.mT.shape:
+        cure += "; height comes before width"
+    else:
+        cure += "; a network that needs sides divisible by 8, say, is given them: divisible_by 8"
+    return UsaidError(f"{name}: returned {shapes}; {cure}")
+
+
+# ------------------------------------------------------------------------------------------------ values
+
+_IN_RANGE: "WeakSet[Denoiser]" = WeakSet()
+"""Denoisers that have denoised an image to values that are not of 8-bit range."""
+
+_TOO_BRIGHT = 2.0
+"""A mean above it is no image in [0, 1], however bad its denoiser."""
+_ALIKE = 0.5
+"""Correlation with the input, and the factor by which brightness may differ, from which an output is its image."""
+
+
+def _check_range(name: str, denoiser: Denoiser, output: Tensor, noisy: Tensor) -> None:
+    """Refuse an output that is plainly its image, with white = 255; a bad denoiser's may have any values.
+
+    Raises:
+        UsaidError: says what to do.
+    """
+    bright = float(output.mean())
+    if not bright > _TOO_BRIGHT:
+        if float(noisy.mean()) > 2 * _TOO_BRIGHT / 255:  # a dark image would not tell
+            _IN_RANGE.add(denoiser)
+        return
+    ratio = bright / 255 / max(float(noisy.mean()), 1e-6)
+    both = torch.stack([output.flatten(), noisy.flatten()]).double()
+    if _ALIKE < ratio < 1 / _ALIKE and float(torch.corrcoef(both)[0, 1]) > _ALIKE:
+        values = f"values up to {float(output.max()):.4g} for an image of [0, 1]"
+        raise UsaidError(f"{name}: returned {values}; divide by 255, or say that white is 255: value_range 255")
+
+
+# ------------------------------------------------------------------------------------------------ failures
+
+
+_HINTS = (
+    (re.compile(r"to have 1 channels?, but got 3"), "a network of grey images: channels grey"),
+    (re.compile(r"to have 4 channels, but got 3"), "a network that is given a noise map: told_as map"),
+    (
+        re.compile(r"[Ss]izes? of tensor|must match the size"),
+        "sides that have to be divisible, by 8 say: divisible_by 8",
+    ),
+    (re.compile(r"missing 1 required positional argument"), "a network that is told the noise level: told_as argument"),
+    (re.compile(r"out of memory|can't allocate memory", re.I), "large images in tiles: tile 512"),
+)
+"""What an exception's text may be cured by."""
+
+
+def _failure(name: str, error: BaseException) -> UsaidError:
+    """What is said of a denoiser that raises: what, where in its author's files, and what may help."""
+    reason, place = plain(reason_of(error)), place_of(error)
+    hint = next((f"; perhaps {hint}" for pattern, hint in _HINTS if pattern.search(reason)), "")
+    return UsaidError(f"{name}: {reason}" + (f" ({place})" if place else "") + hint)

@@ -28,13 +28,13 @@ from usaid.experiment.model import (
     never,
     refuse,
 )
-from usaid.registries import BENCHMARKS, METHODS, load_object, method_of
+from usaid.registries import BENCHMARKS, METHODS, YOUR_OWN, load_object, method_of
 
 SigmaText = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?$")]
 FileOfEachSigma = Annotated[dict[SigmaText, FilePath], Field(min_length=1)]
 BenchmarkName = Annotated[str, OneOf(lambda: BENCHMARKS)]
-OWN_CLASS = "^[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*$"
-"""A method of a user's own, ``module:Class``."""
+OWN_CLASS = r"^([A-Za-z_][A-Za-z0-9_.]*|.*[^/]\.py):[A-Za-z_][A-Za-z0-9_]*$"
+"""A method of a user's own: a class, function or network as ``package.module:Name`` or ``file.py:Name``."""
 _OF_OWN_NETWORK = "usaid.denoisers.training.recipe:OwnNetworkRecipe"
 """By which the suite trains a user's own network: the recipe of a ``train`` with the keys ``recipe`` and ``loss``."""
 _OF_OWN_CLASS = "usaid.experiment.model:OwnRecipe"
@@ -48,13 +48,14 @@ class DenoiserEntry(Settings):
     model_config = never(weights={"type": ["string", "object"]}, train={"type": "object"})
 
     method: str
-    """What denoises: a method of the suite or of an installed package by name, or a class of your own as
-    `package.module:Class`, a subclass of `usaid.denoisers.base.Denoiser`."""
+    """What denoises: a method of the suite or of an installed package by name, or your own as `file.py:Name` or
+    `package.module:Name`: a function on batches, a `torch.nn.Module`, a `usaid.denoisers.base.Denoiser`."""
     title: Title | None = None
     """Its name in tables; default: the method's."""
     weights: FilePath | FileOfEachSigma | None = None
     """A checkpoint below `data_root` (`.pth` as released, or `.safetensors`); for some methods also the files of
-    several noise levels, as `{25: weights/mlp/weights_cvpr.mat}`. A class of your own is handed the path."""
+    several noise levels, as `{25: weights/mlp/weights_cvpr.mat}`. A class of your own is handed the path; a
+    `torch.nn.Module` whose constructor does not name `weights` is loaded with the state in it."""
     sha256: Sha256 | None = None
     """Expected hash of the checkpoint; another file is refused."""
     train: SerializeAsAny[TrainingRecipe] | None = None
@@ -74,7 +75,7 @@ class DenoiserEntry(Settings):
     @classmethod
     def _known(cls, method: str) -> str:
         if method not in METHODS and not re.fullmatch(OWN_CLASS, method):
-            raise must_be(f"one of {', '.join(METHODS)}, or your own as module:Class")
+            raise must_be(f"one of {', '.join(METHODS)}, or your own as {YOUR_OWN}")
         return method
 
     @field_validator("weights", mode="wrap")

@@ -12,5 +12,6 @@ with job(snakemake):
         snakemake.input.get("scores", []),
         Path(snakemake.output.csv).parent,
         snakemake.params.settings.get("own_methods"),
+        snakemake.params.settings.get("titles"),
     )
 leave()

@@ -10,7 +10,8 @@ from usaid.datasets.base import Sample
 from usaid.denoisers.code import code_of
 from usaid.denoisers.training.segmentation_loss import Denoise
 from usaid.denoisers.training.training import train_network
-from usaid.errors import UsaidError
+from usaid.errors import UsaidError, is_signal
+from usaid.own_files import described
 from usaid.training.loop import Run
 
 if TYPE_CHECKING:
@@ -68,7 +69,9 @@ def own_network(method: str, name: str, options: Mapping[str, Any], seed: int) -
     except UsaidError:
         raise
     except (Exception, SystemExit) as error:  # a stranger's code raises anything
-        raise UsaidError(f"method {method!r}: cannot be made ({_of(error)}); see its 'options'") from error
+        if is_signal(error):
+            raise
+        raise UsaidError(f"method {method!r}: cannot be made ({described(error)}); see its 'options'") from error
     return network
 
 
@@ -108,11 +111,7 @@ def _check_network(network: nn.Module, denoise: Denoise, patch: int, title: str)
             found = tuple(denoise(network.eval(), black).shape)
     except Exception as error:  # a stranger's code raises anything
         cure = "it is called with nothing but the patch; see 'patch' and 'adapt'"
-        raise UsaidError(f"{title}: the network fails on a patch ({_of(error)}); {cure}") from error
+        raise UsaidError(f"{title}: the network fails on a patch ({described(error)}); {cure}") from error
     if found != black.shape:
         cure = "it has to keep the shape; see 'adapt'"
         raise UsaidError(f"{title}: the network makes {found} of a patch of {tuple(black.shape)}; {cure}")
-
-
-def _of(error: BaseException) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"

@@ -1,8 +1,10 @@
 """Table III: to which categories the compared methods belong, from their facts."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from usaid.cards import Facts, Metric
+from usaid.denoisers.facts import facts_of_code, title_of
 from usaid.errors import UsaidError
 from usaid.paper.layouts import REFERENCES, TABLES, TITLES
 from usaid.paper.published import paper_caption, paper_denoisers, paper_groups, published
@@ -49,22 +51,26 @@ def build_facts_table(facts: Mapping[str, Facts], own_methods: Mapping[str, str]
         for category in CATEGORIES
     ]
     sources = [(_source(facts.get(name)), Mark(denoiser=name)) for name in names]
+    sources = [(source, mark) for source, mark in sources if source]
     layout = Layout({group: group}, CATEGORIES, titles, rows="denoisers", number_formats=_FORMATS, legend=_LEGEND)
     footnotes = [*grouped_by_text(sources), *notes_on_print(NUMBER)]
     return Table(TABLES[NUMBER], paper_caption(NUMBER), tuple(cells), layout, tuple(footnotes))
 
 
-def facts_of_rows(own_methods: Mapping[str, str]) -> dict[str, Facts]:
+def facts_of_rows(own_methods: Mapping[str, str], titles: Mapping[str, str] | None = None) -> dict[str, Facts]:
     """The facts that Table III is made from: of the methods in print, and of an experiment's others.
 
     Args:
         own_methods: denoiser -> its method, ``module:Class`` of a user's own, or a card's of an installed package. One
             whose facts cannot be read has no row (other tables give the reason).
+        titles: denoiser -> the title that its entry gives it.
     """
     facts = {name: facts_of(name) for name in paper_denoisers(NUMBER) if name in METHODS}
     for denoiser, method in own_methods.items():
         try:
-            facts[denoiser] = facts_of(method)
+            of_method = facts_of(method)
+            title = title_of((titles or {}).get(denoiser), of_method, denoiser)
+            facts[denoiser] = replace(of_method, title=title)
         except UsaidError as error:
             print(f"Table III has no row for {denoiser}: {error}")
     return facts
@@ -74,13 +80,10 @@ def facts_of(method: str) -> Facts:
     """The facts of a method: those on its card, or what its class says of itself.
 
     Raises:
-        UsaidError: no such method, or its class cannot be imported or has no facts.
+        UsaidError: no such method, or its code cannot be imported, or is a denoiser's class that has no facts.
     """
     card = method_of(method)
-    facts = card.facts or getattr(load_object(card.denoiser), "facts", None)
-    if not isinstance(facts, Facts):
-        raise UsaidError(f"method {method!r}: the class has no attribute 'facts' of type usaid.cards.Facts")
-    return facts
+    return card.facts or facts_of_code(load_object(card.denoiser), method.rpartition(":")[2])
 
 
 def _cell(place: Place, facts: Facts | None, method: str) -> Cell:
@@ -92,5 +95,8 @@ def _cell(place: Place, facts: Facts | None, method: str) -> Cell:
 
 
 def _source(facts: Facts | None) -> str:
-    """Citation and licence of a method, as the footnote of its row."""
-    return NOT_IN_EXPERIMENT if facts is None else f"{facts.citation}; our implementation: {facts.licence}"
+    """Citation and licence of a method, as far as they are known, as the footnote of its row."""
+    if facts is None:
+        return NOT_IN_EXPERIMENT
+    licence = f"our implementation: {facts.licence}" if facts.licence else ""
+    return "; ".join(filter(None, (facts.citation, licence)))

@@ -33,7 +33,10 @@ CLAIMS = "Which of the paper's sentences hold"
 
 
 def make_table(
-    table: int | str, score_files: Iterable[str | Path], own_methods: Mapping[str, str] | None = None
+    table: int | str,
+    score_files: Iterable[str | Path],
+    own_methods: Mapping[str, str] | None = None,
+    titles: Mapping[str, str] | None = None,
 ) -> Table:
     """Make one of the paper's tables, or that of a benchmark which the paper does not have.
 
@@ -41,8 +44,9 @@ def make_table(
         table: as :func:`usaid.report.tables.build.spec_of` takes it.
         score_files: one for each denoiser and benchmark of the table, for Table X also those of further noise draws, in
             any order; none for Table III and for what is made from print.
-        own_methods: for Table III, the denoisers whose method the paper does not have: name -> method, ``module:Class``
+        own_methods: for Table III, the denoisers whose method the paper does not have: name -> method, ``module:Name``
             of a user's own or the name of an installed package's.
+        titles: for Table III, the titles that their entries give them.
 
     Raises:
         UsaidError: there is no such table, a score file of another benchmark or of draws that the table does not show,
@@ -52,7 +56,7 @@ def make_table(
     if spec.of_print:
         return build_print_table(spec)
     if not spec.benchmarks:
-        return build_facts_table(facts_of_rows(own_methods or {}), own_methods)
+        return build_facts_table(facts_of_rows(own_methods or {}, titles), own_methods)
     return build_table(table, *_scores_of(spec, score_files).values())
 
 
@@ -88,6 +92,7 @@ def write_table(
     score_files: Iterable[str | Path],
     folder: str | Path,
     own_methods: Mapping[str, str] | None = None,
+    titles: Mapping[str, str] | None = None,
 ) -> None:
     r"""Write ``table_<its name>.csv``, ``.tex``, ``.md``, ``.html`` and ``.json``; arguments as of :func:`make_table`.
 
@@ -98,7 +103,7 @@ def write_table(
     Raises:
         UsaidError: as :func:`make_table`.
     """
-    made = make_table(table, score_files, own_methods)
+    made = make_table(table, score_files, own_methods, titles)
     stem = f"table_{made.spec.name}"
     texts = {suffix: render(made) for suffix, render in _RENDERERS.items()}
     texts[".html"] = html_page(texts[".md"], made.spec.title)

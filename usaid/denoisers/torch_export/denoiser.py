@@ -1,0 +1,43 @@
+"""A file of ``torch.export`` as a denoiser."""
+
+from pathlib import Path
+
+import torch
+from torch.export.passes import move_to_device_pass
+
+from usaid.checkpoints import first_line, require_weights
+from usaid.denoisers.facts import DerivedFacts
+from usaid.denoisers.network_files import FromFile
+from usaid.errors import UsaidError
+
+
+class TorchExport(FromFile):
+    """A network that ``torch.export.save`` wrote. Dimensions that were not exported as dynamic are padded or tiled."""
+
+    facts = DerivedFacts("torch.export", deep_learning=True)
+
+    def __init__(self, weights: str | Path, device: torch.device | str = "cpu", precision: str = "float32") -> None:
+        """
+        Args:
+            weights: the file.
+            device: where to compute.
+            precision: ``tf32``, or float32.
+
+        Raises:
+            UsaidError: there is no such file, or it is none of torch.export; a network without inputs.
+        """
+        require_weights(Path(weights))
+        try:
+            program = move_to_device_pass(torch.export.load(str(weights)), str(device))
+        except Exception as error:  # damaged archives raise anything
+            cure = "save it with torch.export.save(torch.export.export(network, (batch,)), file)"
+            raise UsaidError(f"{weights}: not readable as torch.export ({first_line(error)}); {cure}") from None
+        inputs = shapes_of_inputs(program)
+        super().__init__(weights, program.module(), inputs[0] if inputs else (), len(inputs), device, precision)
+
+
+def shapes_of_inputs(program: torch.export.ExportedProgram) -> list[list[int | None]]:
+    """The shape of each input of a program that is a tensor; None: any size."""
+    names = set(program.graph_signature.user_inputs)
+    values = [node.meta.get("val") for node in program.graph.nodes if node.op == "placeholder" and node.name in names]
+    return [[side if isinstance(side, int) else None for side in getattr(value, "shape", ())] for value in values]
