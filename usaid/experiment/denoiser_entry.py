@@ -35,7 +35,7 @@ FileOfEachSigma = Annotated[dict[SigmaText, FilePath], Field(min_length=1)]
 BenchmarkName = Annotated[str, OneOf(lambda: BENCHMARKS)]
 OWN_CLASS = r"^([A-Za-z_][A-Za-z0-9_.]*|.*[^/]\.py):[A-Za-z_][A-Za-z0-9_]*$"
 """A method of a user's own: a class, function or network as ``package.module:Name`` or ``file.py:Name``."""
-_OF_OWN_NETWORK = "usaid.denoisers.training.recipe:OwnNetworkRecipe"
+OF_OWN_NETWORK = "usaid.denoisers.training.recipe:OwnNetworkRecipe"
 """By which the suite trains a user's own network: the recipe of a ``train`` with the keys ``recipe`` and ``loss``."""
 _OF_OWN_CLASS = "usaid.experiment.model:OwnRecipe"
 _ADAPT_IN_TRAINING = {"predicts", "value_range", "channels"}
@@ -157,5 +157,5 @@ def recipe_of(method: str, keys: Iterable[str]) -> type[TrainingRecipe] | None:
     if recipe is None:
         return None
     by_the_suite = recipe == _OF_OWN_CLASS and {"recipe", "loss"} <= {*keys}
-    kind: type[TrainingRecipe] = load_object(_OF_OWN_NETWORK if by_the_suite else recipe)
+    kind: type[TrainingRecipe] = load_object(OF_OWN_NETWORK if by_the_suite else recipe)
     return kind
