@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from inspect import get_annotations
 from typing import Any
 
 from pydantic import BaseModel
@@ -204,7 +205,7 @@ def _table_of(kind: type[Settings], keys: Sequence[str] = ()) -> Iterator[str]:
     schemas, names = _schemas([kind])
     properties = schemas[names[kind]]["properties"]
     named = kind.by_name() if issubclass(kind, TrainingRecipe) else {}
-    own = [key for base in kind.__mro__ for key in base.__dict__.get("__annotations__", ()) if key in kind.model_fields]
+    own = [key for base in kind.__mro__ for key in get_annotations(base) if key in kind.model_fields]
     rows = []
     for key in keys or dict.fromkeys([*own, *kind.model_fields]):
         defaults = [_value(recipe[key]) if key in recipe else "" for recipe in named.values()] or [_default(kind, key)]

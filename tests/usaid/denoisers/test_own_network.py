@@ -15,7 +15,7 @@ from usaid.denoisers.training import training
 from usaid.denoisers.training.batches import Batches
 from usaid.denoisers.training.own import called_as
 from usaid.denoisers.training.recipe import OwnNetworkRecipe
-from usaid.denoisers.weights import train_denoiser, training_of
+from usaid.denoisers.weights import train_denoiser
 from usaid.errors import UsaidError
 from usaid.experiment.adapt import Adapt
 from usaid.experiment.denoiser_entry import DenoiserEntry
@@ -87,15 +87,14 @@ def test_recipe_and_loss_together_are_the_suites_and_all_else_is_the_classes_own
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ({"loss": "l1"}, "mine: train: loss = \"l1\": must be 'mse', 'supervised' or 'unsupervised'"),
-        ({"depth": 5}, r"mine: train: unknown key 'depth'"),
-        ({"recipe": "papr"}, r"mine: train: recipe 'papr': must be one of paper, released_code, or a YAML file"),
+        ({"loss": "l1"}, r'^mine: train\.loss = "l1": must be one of mse, supervised, unsupervised$'),
+        ({"depth": 5}, r"^mine: unknown key 'train\.depth' .*; allowed: batch, .*steps$"),
+        ({"recipe": "papr"}, r"^mine: .*recipe 'papr': must be one of paper, released_code, or a YAML file"),
     ],
 )
 def test_bad_keys_are_one_line(keys, message):
-    with pytest.raises(UsaidError) as error:
+    with pytest.raises(UsaidError, match=message) as error:
         entry_of(train=keys)
-    assert str(error.value).startswith(message.partition(": must be 'mse'")[0])
     assert "\n" not in str(error.value)
 
 
@@ -114,14 +113,16 @@ def test_only_two_losses_need_an_encoder_and_each_depends_on_its_own_keys():
 @pytest.mark.parametrize("loss", LOSSES)
 def test_the_example_learns_by_each_loss_and_is_scored_with_what_it_learnt(loss, samples, tmp_path):
     options = {"features": 8, "levels": 2}
-    entry = entry_of(loss, EXAMPLE, options=options, train={"batch": 6, "steps": 60, "learning_rate": 0.02})
+    entry = entry_of(
+        loss, EXAMPLE, options=options, train={"batch": 6, "steps": 40, "learning_rate": 0.02, "milestones": [60, 90]}
+    )
     trained(tmp_path, samples, entry)
     denoiser = build_denoiser(EXAMPLE, tmp_path / "mine.safetensors", options=options)
     recipe = entry.train.model_copy(update={"sigma_range": (25, 25), "seed": 1})
     images = ((sample.id, sample.image) for sample in samples)
     batch = Batches(training.PatchSampler(images, 32, CPU), recipe)(1)
     remaining = denoiser(batch.clean + batch.noise) - batch.clean
-    assert 10 * torch.log10(batch.noise.square().mean() / remaining.square().mean()) > 2
+    assert 10 * torch.log10(batch.noise.square().mean() / remaining.square().mean()) > 1
     odd = denoiser(torch.rand(1, 3, 37, 51))
     assert odd.shape == (1, 3, 37, 51)
 
@@ -140,7 +141,7 @@ def test_the_record_says_network_recipe_images_and_encoder(samples, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.csv", "mine.json", "mine.safetensors"]
 
 
-@pytest.mark.parametrize(("loss", "method"), zip(LOSSES, ("cdncnn_b", "s_said", "u_said"), strict=True))
+@pytest.mark.parametrize(("loss", "method"), [*zip(LOSSES, ("cdncnn_b", "s_said", "u_said"), strict=True)])
 def test_a_dncnn_of_ones_own_learns_what_the_papers_does(loss, method, tiny, samples, tmp_path):
     """The three losses are those of CDnCNN-B, S-SAID and U-SAID, to the bit."""
     entry = entry_of(loss, Plain, adapt={"predicts": "noise"})
@@ -179,20 +180,13 @@ def test_interrupted_training_writes_the_same_file(loss, samples, tmp_path):
 
 
 def test_another_network_does_not_go_on_from_a_checkpoint(samples, tmp_path):
-    entry = entry_of(adapt={"predicts": "noise"})
-
     def stop(row):
-        raise KeyboardInterrupt
+        if row["step"] == 2:
+            raise KeyboardInterrupt
 
+    entry = entry_of(adapt={"predicts": "noise"})
     with pytest.raises(KeyboardInterrupt):
         train_denoiser(entry, samples, run_of(tmp_path, entry, checkpoint_every=1, watch=stop))
-    run_of(tmp_path, entry).checkpoint.rename(tmp_path / "kept.pt")
-    with pytest.raises(KeyboardInterrupt):
-        train_denoiser(
-            entry,
-            samples,
-            run_of(tmp_path, entry, checkpoint_every=1, watch=lambda row: stop(row) if row["step"] == 2 else None),
-        )
     with pytest.raises(UsaidError, match=r"checkpoint of another training: adapt \(.*noise.* there, None here\)"):
         train_denoiser(entry_of(), samples, run_of(tmp_path, entry))
 
@@ -228,12 +222,6 @@ def test_a_grey_network_is_trained_and_scored_channel_by_channel(samples, tmp_pa
 
 
 # Bad input
-
-
-class TrainsItself(Denoising):
-    @staticmethod
-    def train(samples, recipe, run):
-        pytest.fail("was called")
 
 
 class Told(Denoising):
@@ -288,8 +276,3 @@ def test_the_supervised_loss_needs_labels_and_says_what_to_do_without(samples, t
         UsaidError, match=r"no label map, .* 'loss' = supervised; name labelled 'images' .*unsupervised"
     ):
         trained(tmp_path, unlabelled, entry_of("supervised"))
-
-
-def test_a_class_that_trains_itself_is_not_trained_by_the_suite(samples, tmp_path):
-    """Also by keys that look like the suite's."""
-    assert training_of(entry_of(method=TrainsItself, train={})) is TrainsItself.train
