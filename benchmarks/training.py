@@ -24,9 +24,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from evaluators.metrics.psnr_ssim import psnr_rgb_float
 from usaid.datasets.loading import load
 from usaid.denoisers.build import build_denoiser
-from usaid.denoisers.dncnn.batches import Batches
 from usaid.denoisers.dncnn.recipe import Recipe
-from usaid.denoisers.dncnn.training import DenoiserLoss, Segmentation, learnt_parts, train_dncnn
+from usaid.denoisers.dncnn.training import initialised_dncnn, train_dncnn, without_noise
+from usaid.denoisers.training.batches import Batches
+from usaid.denoisers.training.segmentation_loss import DenoiserLoss, Segmentation
+from usaid.denoisers.training.training import learnt_parts
 from usaid.devices import PRECISIONS, pick_device
 from usaid.memory import keep_freed_memory
 from usaid.noise import gaussian_noise
@@ -46,8 +48,10 @@ OPTIONS = {
 def make_step(method: str, recipe: Recipe, sampler: PatchSampler, data_root: Path) -> Callable[[int], None]:
     """One optimiser step as the training takes it, batch included."""
     device, batches = sampler.pixels.device, Batches(sampler, recipe)
-    segmentation = None if method == "cdncnn_b" else Segmentation(method, recipe, data_root, device)
-    learnt, loss = learnt_parts(recipe, segmentation, device).train(), DenoiserLoss(recipe, segmentation)
+    of_method = recipe.loss_of(method)
+    segmentation = None if of_method == "mse" else Segmentation(of_method, recipe, data_root, device)
+    learnt = learnt_parts(initialised_dncnn(recipe), recipe, segmentation, device).train()
+    loss = DenoiserLoss(recipe, segmentation, without_noise)
     optimizer = torch.optim.Adam(learnt.parameters(), lr=recipe.learning_rate, fused=True)
 
     def step(number: int) -> None:

@@ -1,12 +1,12 @@
 """``usaid train`` and ``usaid train-judge``: denoisers, and the networks that judge them."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from usaid.errors import UsaidError
-from usaid_cli.arguments import Commands, add_device, add_experiment
+from usaid_cli.arguments import Commands, adapt_of, add_adapt, add_device, add_experiment
 
 if TYPE_CHECKING:
     from usaid.experiment.denoiser_entry import DenoiserEntry
@@ -21,16 +21,26 @@ def add_train(commands: Commands) -> None:
         "(.json). The same command goes on where a killed one was.",
     )
     parser.add_argument(
-        "--denoiser", required=True, metavar="METHOD", help="a method by name, or your own module:Class"
+        "--denoiser",
+        required=True,
+        metavar="METHOD",
+        help="a method by name, or your own file.py:Class or module:Class: a network, or a class that trains itself",
     )
     parser.add_argument(
         "--recipe", help="for methods with several: paper (default), released_code, or a YAML file of your own"
     )
+    parser.add_argument(
+        "--loss",
+        choices=["mse", "supervised", "unsupervised"],
+        help="train a network of your own: by the MSE alone, or also with a segmenter, that needs label maps or not",
+    )
+    parser.add_argument("--options", nargs="+", default=[], metavar="KEY=VALUE", help="your network's arguments")
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="keys of the recipe to change")
     parser.add_argument("--data-root", type=Path, default=Path("data"))
     parser.add_argument("--subset", type=Path, help="list of the ids of the images to train on; default: all")
     parser.add_argument("--experiment", help="folder below results/; default: the recipe's name, or the method's")
     add_device(parser)
+    add_adapt(parser)
     parser.add_argument("--tensorboard", type=Path, metavar="DIR", help="also log for TensorBoard")
     parser.set_defaults(run=_train)
 
@@ -48,7 +58,7 @@ def _train(options: argparse.Namespace) -> None:
     keep_freed_memory()
     entry = _trained_entry(options)
     assert entry.train is not None
-    name = entry.method.rpartition(":")[2]
+    name = "_".join([entry.method.rpartition(":")[2], *([options.loss] if options.loss else [])])
     weights = Path("results", _experiment_of(options, entry), "weights", f"{name}.safetensors")
     _refuse_trained(weights)
     with written(weights):
@@ -60,7 +70,7 @@ def _train(options: argparse.Namespace) -> None:
         title=name,
         name=entry.method,
         data_root=options.data_root,
-        code_hash=code_of_training(entry.card, entry.train.images, list_of_ids(options.data_root, options.subset)),
+        code_hash=code_of_training(entry, list_of_ids(options.data_root, options.subset)),
         watch=tensorboard_watch(options.tensorboard) if options.tensorboard else None,
     )
     train_denoiser(entry, load(dataset, options.data_root, split, options.subset), run)
@@ -82,38 +92,54 @@ def _experiment_of(options: argparse.Namespace, entry: "DenoiserEntry") -> str:
 
 def _trained_entry(options: argparse.Namespace) -> "DenoiserEntry":
     """The entry that an experiment would have for the denoiser to train."""
-    import re
-
-    from usaid.experiment.denoiser_entry import OWN_CLASS, DenoiserEntry
+    from usaid.experiment.denoiser_entry import DenoiserEntry, recipe_of
     from usaid.experiment.reading import checked_settings
-    from usaid.registries import METHODS, load_object, method_of
+    from usaid.registries import METHODS
 
-    method, recipe = options.denoiser, None
-    if re.fullmatch(OWN_CLASS, method) or method in METHODS:
-        recipe = method_of(method).recipe
-    if recipe is None:
+    method, keys = options.denoiser, _keys_and_values(options.set, "--set")
+    if options.recipe:
+        keys["recipe"] = options.recipe
+    if options.loss:
+        keys = {"recipe": "paper", **keys, "loss": options.loss}
+    kind = recipe_of(method, keys) if method in METHODS or _is_own(method) else None
+    if kind is None:
         trained = ", ".join(name for name, card in METHODS.items() if card.recipe)
         raise UsaidError(f"--denoiser: {method!r}: must be one of {trained}, or your own as module:Class")
-    kind = load_object(recipe)
-    keys = _keys_of_set(options.set)
-    if options.recipe:
-        if "recipe" not in kind.model_fields:
-            raise UsaidError(f"--recipe: {method} has one recipe; change its keys with --set")
-        keys["recipe"] = options.recipe
-    train = checked_settings(kind, keys, "--set" if options.set else "--recipe")
-    return DenoiserEntry(method=method, train=train)
+    _check_flags(options, kind.model_fields.keys())
+    checked_settings(kind, keys, "--set" if options.set else "--recipe")
+    adapt = adapt_of(options)
+    entry = {"method": method, "train": keys, "adapt": None if adapt is None else adapt.model_dump()}
+    entry["options"] = _keys_and_values(options.options, "--options")
+    return checked_settings(DenoiserEntry, entry, "--options")
 
 
-def _keys_of_set(texts: Sequence[str]) -> dict[str, object]:
-    """What ``--set`` says: values as in YAML."""
+def _is_own(method: str) -> bool:
+    import re
+
+    from usaid.experiment.denoiser_entry import OWN_CLASS
+
+    return re.fullmatch(OWN_CLASS, method) is not None
+
+
+def _check_flags(options: argparse.Namespace, known: Collection[str]) -> None:
+    """Refuse flags that the method's recipe has no keys for."""
+    if options.loss and "loss" not in known:
+        raise UsaidError(f"--loss: {options.denoiser} has its own; it is for networks of your own")
+    if options.recipe and "recipe" not in known:
+        what = "needs --loss, too, to train a network of your own" if _is_own(options.denoiser) else ""
+        raise UsaidError(f"--recipe: {what or f'{options.denoiser} has one recipe; change its keys with --set'}")
+
+
+def _keys_and_values(texts: Sequence[str], flag: str) -> dict[str, object]:
+    """What a flag's ``KEY=VALUE`` say: values as in YAML."""
     from usaid.experiment.yaml_files import parsed
 
     keys: dict[str, object] = {}
     for text in texts:
         key, equals, value = text.partition("=")
         if not equals or not key:
-            raise UsaidError(f"--set {text!r}: must be KEY=VALUE")
-        keys[key] = parsed(value, f"--set {key}")
+            raise UsaidError(f"{flag} {text!r}: must be KEY=VALUE")
+        keys[key] = parsed(value, f"{flag} {key}")
     return keys
 
 

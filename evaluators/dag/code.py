@@ -8,6 +8,7 @@ from typing import Any
 
 from usaid.cards import Method, Metric
 from usaid.code_hash import hash_of_code
+from usaid.experiment.denoiser_entry import DenoiserEntry
 from usaid.paper.layouts import TABLES, TableSpec
 from usaid.registries import BENCHMARKS, DATASETS, METHODS, METRICS, load_object
 
@@ -40,17 +41,18 @@ def user_file(data_root: str | Path, name: str | Path) -> Path | None:
         return None
 
 
-def code_of_training(method: Method, images: str, files: Iterable[Path] = ()) -> str:
+def code_of_training(entry: DenoiserEntry, files: Iterable[Path] = ()) -> str:
     """Hash of the code that trains a denoiser: nothing of what tables say of it, and no values of its recipe.
 
     Args:
-        method: its card.
-        images: ``<data set>/<split>`` that it is trained on.
-        files: the list of ids that names them, if there is one.
+        entry: of the denoiser, with ``train``.
+        files: the list of ids that names the images, if there is one.
     """
-    training = str(method.training)
-    names = (training, "usaid.denoisers.weights")
-    return code_on(images, *names, cards=((method.name, training),), files=files)
+    recipe, card = entry.train, entry.card
+    assert recipe is not None
+    training = str(card.training)
+    names = (training, "usaid.denoisers.weights", *([] if recipe.training is None else [recipe.training]))
+    return code_on(recipe.images, *names, cards=((card.name, training),), files=files)
 
 
 def of_scores(method: Method) -> tuple[object, ...]:

@@ -64,13 +64,15 @@ class Trainings(Files):
         recipe = entry.train
         assert recipe is not None
         files = {"data": [self._record_of(recipe.images), *self._encoder(recipe.encoder_for(entry.method))]}
+        network = {} if recipe.training is None else entry.network
+        named = self._files_named_in([recipe.model_extra or {}, network])  # an own class has keys of its own
         settings = {
             "method": entry.method,
             "train": recipe.model_dump(mode="json"),
             "subset": self._subset(recipe.images),
+            **network,
         }
-        named = self._files_named_in(recipe.model_extra or {})  # an own class has keys of its own
-        return Job(files, settings, code_of_training(entry.card, recipe.images, [*self._lists(recipe.images), *named]))
+        return Job(files, settings, code_of_training(entry, [*self._lists(recipe.images), *named]))
 
     # -------------------------------------------------------------------------------------------- judges
 

@@ -10,7 +10,7 @@ from evaluators.dag.code import code_of_training
 from usaid.checkpoints import load_state
 from usaid.datasets.miniature.writer import write_miniature
 from usaid.denoisers.dncnn.network import dncnn_from_state
-from usaid.registries import METHODS
+from usaid.experiment.denoiser_entry import DenoiserEntry
 
 SMALL = ["depth=3", "features=4", "batch=4", "patch=16", "steps=3", "encoder=efficientnet_lite0"]
 
@@ -59,7 +59,8 @@ def test_mlp_is_trained_by_its_own_recipe(train, tmp_path, data_root):
     weights = tmp_path / "results/mlp/weights/mlp.safetensors"
     assert weights.with_suffix(".csv").read_text().startswith("sigma,step")
     record = json.loads(weights.with_suffix(".json").read_text())["training"]
-    assert record["code_hash"] == code_of_training(METHODS["mlp"], "voc2012/train", [data_root / "five.txt"])
+    entry = DenoiserEntry.model_validate({"method": "mlp", "train": {}})
+    assert record["code_hash"] == code_of_training(entry, [data_root / "five.txt"])
 
 
 OWN = """
@@ -88,6 +89,31 @@ def test_an_own_class_is_trained_by_its_own_function(train, tmp_path, monkeypatc
     monkeypatch.syspath_prepend(tmp_path)
     train("--denoiser", "own_dimmer:Dimmer", "--set", "divisor=1000", "--experiment", "mine")
     assert 0 < load_state(tmp_path / "results/mine/weights/Dimmer.safetensors")["bias"] < 2
+
+
+UNET = f"{Path(__file__).parents[2] / 'examples/small_unet.py'}:SmallUNet"
+
+
+def test_a_network_of_ones_own_is_trained_by_a_loss_of_the_papers(train, tmp_path):
+    keys = ["batch=4", "patch=16", "steps=3", "encoder=efficientnet_lite0"]
+    for loss in ("mse", "unsupervised"):
+        train("--denoiser", UNET, "--loss", loss, "--options", "features=4", "levels=2", "--set", *keys)
+    records = {
+        loss: json.loads((tmp_path / f"results/paper/weights/SmallUNet_{loss}.json").read_text())["training"]
+        for loss in ("mse", "unsupervised")
+    }
+    assert {loss: record["loss"] for loss, record in records.items()} == {name: name for name in records}
+    assert records["mse"]["options"] == {"features": 4, "levels": 2}
+    assert load_state(tmp_path / "results/paper/weights/SmallUNet_mse.safetensors")["last.weight"].shape[1] == 4
+
+
+def test_flags_say_what_the_network_predicts_and_whose_recipe_it_is(train, tmp_path):
+    (tmp_path / "mine.yaml").write_text("batch: 4\npatch: 16\nsteps: 2\n")
+    train(
+        "--denoiser", UNET, "--loss", "mse", "--recipe", "mine.yaml", "--predicts", "noise", "--options", "features=4"
+    )
+    record = json.loads((tmp_path / "results/mine/weights/SmallUNet_mse.json").read_text())["training"]
+    assert (record["adapt"], record["recipe"], record["batch"]) == ({"predicts": "noise"}, "mine.yaml", 4)
 
 
 def test_finished_training_is_not_overwritten(train):
@@ -126,6 +152,14 @@ def test_bad_recipes_are_one_line(train, arguments, message):
             ["--denoiser", "mlp", "--recipe", "paper"],
             "^error: --recipe: mlp has one recipe; change its keys",
         ),
+        (["--denoiser", "u_said", "--loss", "mse"], "^error: --loss: u_said has its own; it is for networks of"),
+        (["--denoiser", UNET, "--recipe", "paper"], "^error: --recipe: needs --loss, too, to train a network of your"),
+        (
+            ["--denoiser", UNET, "--loss", "mse", "--options", "features"],
+            "^error: --options 'features': must be KEY=VAL",
+        ),
+        (["--denoiser", UNET, "--loss", "mse", "--options", "depth=2", "--set", "batch=4"], "^error: method .*'depth'"),
+        (["--denoiser", UNET, "--loss", "mse", "--set", "depth=2"], "^error: --set: unknown key 'depth'"),
         (["--denoiser", "no_such_module:Mine"], r"^error: method 'no_such_module:Mine': .* cannot be imported"),
     ],
 )

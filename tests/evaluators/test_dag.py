@@ -17,7 +17,7 @@ from usaid.errors import UsaidError
 from usaid.experiment.reading import checked_experiment, read_experiment
 from usaid.failures import Failure, Ledger, write_marker
 from usaid.paper.layouts import TABLES
-from usaid.registries import METHODS, METRICS
+from usaid.registries import METRICS
 
 CONFIG = Path(__file__).parents[2] / "config"
 
@@ -168,6 +168,16 @@ class TestSettings:
         changed = dag(denoisers={"mlp": {"method": "mlp", "train": {"sigmas": [25], "steps": 7}}})
         assert changed.train_denoiser("mlp").settings != dag().train_denoiser("mlp").settings
 
+    def test_a_network_of_ones_own_is_trained_anew_by_what_makes_it_and_by_nothing_else(self):
+        def job(loss: str = "unsupervised", **keys: Any) -> Any:
+            train = {"recipe": "paper", "loss": loss}
+            return dag(denoisers={"mine": {"method": "nets.py:Net", "train": train} | keys}).train_denoiser("mine")
+
+        same = [{"title": "Mine"}, {"sigmas": [25]}, {"adapt": {"tile": 256}}, {"adapt": {"predicts": "image"}}]
+        assert all(job(**keys) == job() for keys in same)
+        other = [{"options": {"width": 3}}, {"adapt": {"predicts": "noise"}}, {"loss": "supervised"}]
+        assert all(job(**keys).settings != job().settings for keys in other)
+
     def test_how_a_benchmark_is_scored_does_not_train_its_judge(self):
         def job(**changes: Any) -> Any:
             segmenter = {"network": "fpn", "train": {}}
@@ -309,12 +319,22 @@ class TestCode:
         assert settings(adapt={"predicts": "noise"})["denoiser"]["adapt"] == {"predicts": "noise"}
         assert settings(adapt={"predicts": "image"})["denoiser"]["adapt"] == {}
 
+    def test_a_network_of_ones_own_and_what_the_suite_trains_it_with(self, folder):
+        train = {"recipe": "paper", "loss": "mse"}
+        entry = {"method": "nets.py:Net", "train": train, "options": {"table": "table.json"}}
+        codes = {dag(denoisers={"mine": entry}).train_denoiser("mine").code}
+        (folder / "table.json").write_text("1")
+        codes.add(dag(denoisers={"mine": entry}).train_denoiser("mine").code)
+        by_itself = {"method": "nets.py:Net", "train": {"width": 3}}
+        codes.add(dag(denoisers={"mine": by_itself}).train_denoiser("mine").code)
+        assert len(codes) == 3
+
     def test_the_command_line_trains_by_the_same_code(self, folder):
         jobs = dag(subsets={"voc2012/train": "some.txt"})
         (folder / "some.txt").write_text("2012_000001\n")
         lists = list_of_ids("data", "some.txt")
         assert lists == [Path("some.txt")]
-        assert jobs.train_denoiser("mlp").code == code_of_training(METHODS["mlp"], "voc2012/train", lists)
+        assert jobs.train_denoiser("mlp").code == code_of_training(jobs.entries["mlp"], lists)
         assert list_of_ids("data", None) == []
 
     def test_judges_of_one_room_differ_in_their_network_alone(self):
@@ -457,7 +477,7 @@ class TestSharedWork:
         assert {benchmark for _, benchmark, _ in batch.files} == {"voc_quality", "voc_segmentation"}
         assert ("score", "voc_quality", "u_said_k10") in batch.files
         assert ("score_draws", "voc_segmentation", "u_said") in batch.files
-        assert batch.denoisers == len({denoiser for *_, denoiser in batch.files}) == 7
+        assert batch.denoisers == len({denoiser for *_, denoiser in batch.files}) == 10
         inputs = jobs.batch("score_voc2012_val").files["all"]
         assert inputs.count("results/smoke/weights/u_said.safetensors") == 1
 

@@ -5,6 +5,7 @@ What a card names does the work; nothing of it is imported before it is called.
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,16 +62,26 @@ def train_denoiser(entry: "DenoiserEntry", samples: "Iterable[Sample]", run: "Ru
 def training_of(entry: "DenoiserEntry") -> Callable[..., Any]:
     """What trains an entry's method: ``train(samples, recipe, run)``.
 
+    A class of a user's own with a static or class method ``train`` trains itself; without one it is a network that the
+    suite trains, if its recipe is the suite's.
+
     Raises:
         UsaidError: it is not trained; or an own class that cannot be imported, or has no ``train`` that can be called
-            without an instance.
+            without an instance and no recipe of the suite's.
     """
-    card, method = entry.card, entry.method
-    if card.training is None:
+    card, method, recipe = entry.card, entry.method, entry.train
+    if card.training is None or recipe is None:
         raise UsaidError(f"method {method!r}: is not trained; drop 'train'")
+    own_class = code_of(method, card.denoiser) if ":" in method else None
+    trains_itself = isinstance(inspect.getattr_static(own_class, "train", None), staticmethod | classmethod)
+    if recipe.training is not None and not trains_itself:
+        return partial(code_of(method, recipe.training), entry)
     if ":" in method:
-        own_class = code_of(method, "usaid.denoisers.build:load_class")(method)  # which needs torch
-        if not isinstance(inspect.getattr_static(own_class, "train", None), staticmethod | classmethod):
-            cure = "give the class one (usaid.denoisers.base.Denoiser says how), or name its 'weights'"
+        code_of(method, "usaid.denoisers.build:load_class")(method)  # which needs torch
+        if not trains_itself:
+            cure = (
+                "give the class one (usaid.denoisers.base.Denoiser says how; the suite trains a network if 'train' has "
+                "'recipe' and 'loss'), or name its 'weights'"
+            )
             raise UsaidError(f"{method}: has no static or class method 'train'; {cure}")
     return code_of(method, card.training)

@@ -1,7 +1,7 @@
 """A denoiser's entry in an experiment."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 from pydantic import (
@@ -35,6 +35,11 @@ FileOfEachSigma = Annotated[dict[SigmaText, FilePath], Field(min_length=1)]
 BenchmarkName = Annotated[str, OneOf(lambda: BENCHMARKS)]
 OWN_CLASS = r"^([A-Za-z_][A-Za-z0-9_.]*|.*[^/]\.py):[A-Za-z_][A-Za-z0-9_]*$"
 """A method of a user's own: a class, function or network as ``package.module:Name`` or ``file.py:Name``."""
+OF_OWN_NETWORK = "usaid.denoisers.training.recipe:OwnNetworkRecipe"
+"""By which the suite trains a user's own network: the recipe of a ``train`` with the keys ``recipe`` and ``loss``."""
+_OF_OWN_CLASS = "usaid.experiment.model:OwnRecipe"
+_ADAPT_IN_TRAINING = {"predicts", "value_range", "channels"}
+"""The keys of ``adapt`` that a trained network depends on: patches are not tiled or padded, and nothing is told."""
 
 
 class DenoiserEntry(Settings):
@@ -54,7 +59,8 @@ class DenoiserEntry(Settings):
     sha256: Sha256 | None = None
     """Expected hash of the checkpoint; another file is refused."""
     train: SerializeAsAny[TrainingRecipe] | None = None
-    """Train it, by a recipe whose keys may be changed here."""
+    """Train it, by a recipe whose keys may be changed here. A network of your own is trained by the suite, as
+    `{recipe: paper, loss: unsupervised}` says; or its class trains itself, by keys of its own."""
     options: dict[str, JsonValue] = Field(default_factory=dict)
     """Keyword arguments of the class or function: of your own, or of a method that has some (`config/README.md` lists
     them)."""
@@ -92,11 +98,10 @@ class DenoiserEntry(Settings):
         method = info.data.get("method")
         if train is None or method is None or isinstance(train, TrainingRecipe):
             return train
-        recipe = method_of(method).recipe
-        if recipe is None:
+        kind = recipe_of(method, train if isinstance(train, Mapping) else ())
+        if kind is None:
             trained = ", ".join(name for name, card in METHODS.items() if card.recipe)
             raise refuse(f"only {trained} can be trained")
-        kind: type[TrainingRecipe] = load_object(recipe)
         return kind.model_validate(train)
 
     @model_validator(mode="after")
@@ -121,6 +126,12 @@ class DenoiserEntry(Settings):
         """Whether it is scored with weights that are imported or trained."""
         return self.weights is not None or self.train is not None
 
+    @property
+    def network(self) -> dict[str, Any]:
+        """What a training of the suite's makes of the entry's network, beside its recipe: JSON-able."""
+        adapt = None if self.adapt is None else self.adapt.model_dump(include=_ADAPT_IN_TRAINING, exclude_defaults=True)
+        return {key: value for key, value in (("options", self.options), ("adapt", adapt)) if value}
+
     def as_record(self) -> dict[str, Any]:
         """The entry as JSON-able values, as score files record it: the keys that it has, its recipe in full."""
         record = self.model_dump(mode="json", exclude={"train"}, exclude_none=True)
@@ -135,3 +146,24 @@ _OF_SCORING = ("weights", "train", "options", "adapt")
 """Keys of how a denoiser is made."""
 
 _ONE, _SEVERAL = TypeAdapter(FilePath), TypeAdapter(FileOfEachSigma)
+
+
+def recipe_of(method: str, keys: Iterable[str]) -> type[TrainingRecipe] | None:
+    """What the ``train`` of a method is checked against: that of a user's own class depends on its keys.
+
+    Args:
+        method: as in an entry.
+        keys: of ``train``.
+
+    Returns:
+        None: the method is not trained.
+
+    Raises:
+        UsaidError: no such method.
+    """
+    recipe = method_of(method).recipe
+    if recipe is None:
+        return None
+    by_the_suite = recipe == _OF_OWN_CLASS and {"recipe", "loss"} <= {*keys}
+    kind: type[TrainingRecipe] = load_object(OF_OWN_NETWORK if by_the_suite else recipe)
+    return kind

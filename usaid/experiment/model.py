@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     AfterValidator,
@@ -215,6 +215,10 @@ class EncoderSettings(Settings):
 class TrainingRecipe(Settings):
     """How a denoiser is trained: what the recipes of all methods have."""
 
+    training: ClassVar[str | None] = None
+    """``"module:function"`` that trains by it, whichever the method: (entry, samples, recipe, run). None: what the
+    method's card names: (samples, recipe, run)."""
+
     images: Images = "voc2012/train"
     """`<data set>/<split>` to train on."""
     seed: Seed = 0
@@ -235,6 +239,9 @@ class TrainingRecipe(Settings):
 
 
 class OwnRecipe(TrainingRecipe):
-    """The recipe of a user's own class: any keys beside those that all recipes have; its ``train`` takes them."""
+    """The recipe of a class that trains itself: any keys beside those that all recipes have; its ``train`` takes them.
+
+    The keys `recipe` and `loss` together are the suite's, which then trains the network.
+    """
 
     model_config = ConfigDict(extra="allow")

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from inspect import get_annotations
 from typing import Any
 
 from pydantic import BaseModel
@@ -9,7 +10,7 @@ from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from usaid.experiment.adapt import Adapt
 from usaid.experiment.benchmark import BenchmarkSettings
-from usaid.experiment.denoiser_entry import OWN_CLASS, DenoiserEntry
+from usaid.experiment.denoiser_entry import OF_OWN_NETWORK, OWN_CLASS, DenoiserEntry
 from usaid.experiment.experiment import Experiment, benchmarks_model
 from usaid.experiment.model import OwnRecipe, Settings, TrainingRecipe, image_lists
 from usaid.experiment.sight import Figures, KeepImages
@@ -72,9 +73,13 @@ def _tell_methods_apart(entry: JsonSchema, names: Mapping[type[BaseModel], str])
     keys["method"] |= {"anyOf": [{"enum": [*METHODS]}, {"pattern": OWN_CLASS}]}
     keys["train"] = {"type": ["object", "null"], "description": keys["train"]["description"]}
     rules: list[tuple[JsonSchema, JsonSchema]] = []
+    references = {recipe: {"$ref": f"#/$defs/{names[recipe]}"} for recipe in _recipes()}
     for recipe, methods in _recipes().items():
-        of_recipe = {"anyOf": [{"$ref": f"#/$defs/{names[recipe]}"}, _NULL]}
-        rules.append(({"enum": methods} if methods else {"pattern": OWN_CLASS}, {"train": of_recipe}))
+        if methods:
+            rules.append(({"enum": methods}, {"train": {"anyOf": [references[recipe], _NULL]}}))
+    by_the_suite, by_itself = references[load_object(OF_OWN_NETWORK)], references[OwnRecipe]
+    of_own: JsonSchema = {"if": {"required": ["recipe", "loss"]}, "then": by_the_suite, "else": by_itself}
+    rules.append(({"pattern": OWN_CLASS}, {"train": {"anyOf": [of_own, _NULL]}}))
     rules.append(({"enum": [name for name, card in METHODS.items() if card.recipe is None]}, {"train": _NULL}))
     several = {"enum": [name for name, card in METHODS.items() if card.weights_by_sigma]}
     rules.append(({"not": several}, {"weights": {"type": ["string", "null"]}}))
@@ -85,12 +90,12 @@ def _tell_methods_apart(entry: JsonSchema, names: Mapping[type[BaseModel], str])
 
 
 def _recipes() -> dict[type[TrainingRecipe], list[str]]:
-    """The recipes of all methods, each with the methods that have it; last that of a user's own class."""
+    """The recipes of all methods, each with the methods that have it; last those of a user's own network and class."""
     recipes: dict[type[TrainingRecipe], list[str]] = {}
     for name, card in METHODS.items():
         if card.recipe is not None:
             recipes.setdefault(load_object(card.recipe), []).append(name)
-    return recipes | {OwnRecipe: []}
+    return recipes | {load_object(OF_OWN_NETWORK): [], OwnRecipe: []}
 
 
 # ------------------------------------------------------------------------------------------------ the page of all keys
@@ -131,7 +136,8 @@ def _denoisers() -> Iterator[str]:
     yield from _table(("method", "title", "needs", "licence"), rows)
     yield from _sections(Adapt, "adapt")
     for recipe, methods in _recipes().items():
-        owners = ", ".join(f"`{name}`" for name in methods) or "a class of your own"
+        own = "a class of your own" if recipe is OwnRecipe else "a network of your own"
+        owners = ", ".join(f"`{name}`" for name in methods) or own
         yield from (f"### `train` of {owners}", "", *_explained(recipe))
 
 
@@ -201,7 +207,7 @@ def _table_of(kind: type[Settings], keys: Sequence[str] = ()) -> Iterator[str]:
     schemas, names = _schemas([kind])
     properties = schemas[names[kind]]["properties"]
     named = kind.by_name() if issubclass(kind, TrainingRecipe) else {}
-    own = [key for key in kind.__annotations__ if key in kind.model_fields]
+    own = [key for base in kind.__mro__ for key in get_annotations(base) if key in kind.model_fields]
     rows = []
     for key in keys or dict.fromkeys([*own, *kind.model_fields]):
         defaults = [_value(recipe[key]) if key in recipe else "" for recipe in named.values()] or [_default(kind, key)]

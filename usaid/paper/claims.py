@@ -20,6 +20,14 @@ SIGNIFICANT = 0.05
 _ELSEWHERE = {4: 6}
 """Table IV does not print the blind denoisers that it is about: Table VI does."""
 
+ANOTHER_NETWORK = {"another_unsupervised": "unsupervised", "another_mse": "mse"}
+"""Who stands for a network that the paper does not have -> the loss that it is trained with."""
+
+_TITLES = TITLES | {
+    "another_unsupervised": "another network (unsupervised loss)",
+    "another_mse": "another network (MSE alone)",
+}
+
 _MARGINS = {"comparable": -1, "clearly": 1}
 """Words for ``by``: which way they take the metric's margin."""
 
@@ -35,7 +43,8 @@ class Part:
         table: number of the table.
         group: of its rows, as :class:`usaid.paper.published.Published` has it.
         metric: what is compared; in Table III a category, whose "yes" is better than its "no".
-        better: a denoiser; in Table II a number of classes, ``"u_said_k21"``; in Table III a method.
+        better: a denoiser; in Table II a number of classes, ``"u_said_k21"``; in Table III a method; one of
+            :data:`ANOTHER_NETWORK`, or the column of an experiment that it stands for.
         than: another one.
         by: the margin in the metric's unit; below 0: it may be worse by no more than this.
     """
@@ -204,10 +213,10 @@ def as_in_print(part: Part) -> str:
 
 
 def title_of(denoiser: str) -> str:
-    """A denoiser as the paper calls it; in Table II ``"K = 21"``."""
+    """A denoiser as the paper calls it; in Table II ``"K = 21"``; one that the paper does not have by its name."""
     if denoiser.startswith(COLUMN_OF_K):
         return f"K = {denoiser.removeprefix(COLUMN_OF_K)}"
-    return TITLES[denoiser]
+    return _TITLES.get(denoiser, denoiser)
 
 
 def title_of_metric(metric: str) -> str:
@@ -322,6 +331,7 @@ def _fault(part: Part) -> str | None:
 
 
 def _denoisers(table: int) -> tuple[str, ...]:
-    """The denoisers that a table is about: those that it prints, and those that another one prints for it."""
+    """The denoisers that a table is about: those that it prints or another one prints for it, and another network's."""
     names = (*paper_denoisers(table), *paper_denoisers(_ELSEWHERE.get(table)))
-    return tuple(name for name in names if name in TITLES or name.startswith(COLUMN_OF_K))
+    own = tuple(name for name in names if name in TITLES or name.startswith(COLUMN_OF_K))
+    return (*own, *ANOTHER_NETWORK)

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from usaid.datasets.base import Sample
-from usaid.denoisers.dncnn.batches import Batch, Batches
 from usaid.denoisers.dncnn.recipe import Recipe
+from usaid.denoisers.training.batches import Batch, Batches
 from usaid.experiment.reading import checked_settings
 from usaid.training.patches import PatchSampler, labelled_images
 

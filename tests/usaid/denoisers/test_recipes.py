@@ -1,19 +1,17 @@
 """Recipes: that they hold what the protocol says, and how a user's own are read."""
 
 import json
-from importlib.resources import files
 from typing import Any
 
 import pytest
-import yaml
 
 from usaid.denoisers.dncnn import CARDS
-from usaid.denoisers.dncnn.recipe import Recipe, named_recipe
+from usaid.denoisers.dncnn.recipe import Recipe
 from usaid.errors import UsaidError
 from usaid.experiment.reading import checked_settings
 
 METHODS = [card.name for card in CARDS if card.recipe is not None]
-SHIPPED = yaml.safe_load(files("usaid.denoisers.dncnn").joinpath("recipes.yaml").read_text())
+SHIPPED = Recipe.by_name()
 
 # The table of PROTOCOL section 1: (paper text, released code).
 PROTOCOL = {
@@ -136,7 +134,7 @@ def test_bad_recipe_file_is_one_line_with_its_name(write, text, message):
 
 
 def test_shipped_recipes_cannot_be_changed_by_their_readers():
-    named_recipe("paper")["batch"] = 1
+    Recipe.named("paper")["batch"] = 1
     assert recipe_from().batch == 16
 
 

@@ -6,8 +6,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from usaid.denoisers.dncnn import training
-from usaid.denoisers.dncnn.training import DenoiserLoss, Segmentation, learnt_parts
+from usaid.denoisers.dncnn.training import initialised_dncnn, without_noise
+from usaid.denoisers.training import segmentation_loss
+from usaid.denoisers.training.segmentation_loss import DenoiserLoss, Segmentation
+from usaid.denoisers.training.training import learnt_parts
 from usaid.training.losses import psnr
 
 CPU = torch.device("cpu")
@@ -16,14 +18,14 @@ LOSSES = [("u_said", "entropy"), ("u_said", "focal"), ("s_said", "entropy")]
 
 def made(method, recipe) -> tuple[Segmentation, nn.ModuleDict]:
     """The segmentation loss, and the parts that learn, in training mode as the step loop puts them."""
-    segmentation = Segmentation(method, recipe, "data", CPU)
-    return segmentation, learnt_parts(recipe, segmentation, CPU).train()
+    segmentation = Segmentation(recipe.loss_of(method), recipe, "data", CPU)
+    return segmentation, learnt_parts(initialised_dncnn(recipe), recipe, segmentation, CPU).train()
 
 
 def after_backward(method, recipe, batch) -> tuple[Segmentation, nn.ModuleDict, Tensor, dict[str, Tensor]]:
     """As :func:`made`, with the total loss of a batch and its parts, once the total has sent its slopes back."""
     segmentation, learnt = made(method, recipe)
-    total, parts = DenoiserLoss(recipe, segmentation)(learnt, batch)
+    total, parts = DenoiserLoss(recipe, segmentation, without_noise)(learnt, batch)
     total.backward()
     return segmentation, learnt, total, parts
 
@@ -66,15 +68,15 @@ def test_detached_segmentation_loss_with_a_frozen_head_is_a_constant(tiny, first
 def test_total_is_the_weighted_sum_of_its_parts(tiny, first_batch):
     recipe = tiny(mse_weight=0.25, segmentation_weight=3)
     segmentation, learnt = made("u_said", recipe)
-    total, parts = DenoiserLoss(recipe, segmentation)(learnt, first_batch(recipe))
+    total, parts = DenoiserLoss(recipe, segmentation, without_noise)(learnt, first_batch(recipe))
     assert total.item() == pytest.approx(0.25 * parts["mse"].item() + 3 * parts["segmentation"].item())
     assert parts["segmentation"].item() > 1, "21 classes and random convolutions: near ln 21 = 3.04"
 
 
 def test_cdncnn_bs_loss_is_the_mse_alone_whatever_its_weight(tiny, first_batch):
     recipe = tiny(mse_weight=0.25)
-    learnt, batch = learnt_parts(recipe, None, CPU), first_batch(recipe)
-    total, parts = DenoiserLoss(recipe, None)(learnt, batch)
+    learnt, batch = learnt_parts(initialised_dncnn(recipe), recipe, None, CPU), first_batch(recipe)
+    total, parts = DenoiserLoss(recipe, None, without_noise)(learnt, batch)
     denoised = batch.clean + batch.noise - learnt["denoiser"](batch.clean + batch.noise)
     assert list(learnt) == ["denoiser"]
     assert total.item() == pytest.approx((denoised - batch.clean).square().sum().item() / 2 / 4, rel=1e-5)
@@ -96,7 +98,7 @@ def test_steps_change_denoiser_and_learnable_head_and_not_one_bit_of_the_rest(ti
     head_keys = {"head.weight", "head.bias"} if head == "learnable" else set()
     assert learnable == head_keys
 
-    loss, optimizer = DenoiserLoss(recipe, segmentation), torch.optim.Adam(learnt.parameters(), lr=0.01)
+    loss, optimizer = DenoiserLoss(recipe, segmentation, without_noise), torch.optim.Adam(learnt.parameters(), lr=0.01)
     for _ in range(2):
         optimizer.zero_grad()
         loss(learnt, first_batch(recipe))[0].backward()
@@ -111,7 +113,7 @@ def test_steps_change_denoiser_and_learnable_head_and_not_one_bit_of_the_rest(ti
 
 def test_batch_statistics_are_those_of_the_batch_at_hand_and_are_not_kept(tiny, first_batch):
     running, batch = (
-        Segmentation("u_said", tiny(segmenter_batchnorm=each), "data", CPU).usa for each in ("running", "batch")
+        Segmentation("unsupervised", tiny(segmenter_batchnorm=each), "data", CPU).usa for each in ("running", "batch")
     )
     images = first_batch(tiny(patch=48)).clean
     with torch.no_grad():
@@ -128,7 +130,7 @@ def test_batch_statistics_are_those_of_the_batch_at_hand_and_are_not_kept(tiny, 
 
 def shown_to_segmenter(recipe, images: Tensor) -> Tensor:
     """What the USA module gets when the loss is asked about these images."""
-    segmentation, seen = Segmentation("u_said", recipe, "data", CPU), []
+    segmentation, seen = Segmentation("unsupervised", recipe, "data", CPU), []
 
     def remember(batch: Tensor) -> Tensor:
         seen.append(batch)
@@ -154,8 +156,8 @@ def test_the_released_codes_segmenter_sees_it_clamped_and_less_the_mean(tiny):
 @pytest.mark.parametrize(("stride", "size"), [(1, 48), (4, 12)])
 def test_loss_is_taken_at_the_stride_of_the_recipe(tiny, monkeypatch, stride, size):
     shapes = []
-    monkeypatch.setattr(training, "entropy", lambda logits: shapes.append(logits.shape) or logits.sum())
-    Segmentation("u_said", tiny(loss_stride=stride, classes=7), "data", CPU)(torch.rand(2, 3, 48, 48), None)
+    monkeypatch.setattr(segmentation_loss, "entropy", lambda logits: shapes.append(logits.shape) or logits.sum())
+    Segmentation("unsupervised", tiny(loss_stride=stride, classes=7), "data", CPU)(torch.rand(2, 3, 48, 48), None)
     assert shapes == [(2, 7, size, size)]
 
 
@@ -164,7 +166,7 @@ def test_s_said_listens_to_the_labels_and_u_said_does_not(tiny, first_batch):
     batch = first_batch(recipe)
     others = torch.where(batch.labels == 255, 255, 20 - batch.labels)
     for method, listens in (("s_said", True), ("u_said", False)):
-        segmentation = Segmentation(method, recipe, "data", CPU)
+        segmentation = Segmentation(recipe.loss_of(method), recipe, "data", CPU)
         values = [segmentation(batch.clean, labels).item() for labels in (batch.labels, others)]
         assert (values[0] != values[1]) == listens
 
@@ -173,7 +175,7 @@ def test_how_it_is_computed_changes_the_loss_by_rounding_only(tiny, first_batch)
     def values_of(**keys) -> list[float]:
         recipe = tiny(**keys)
         segmentation, learnt = made("u_said", recipe)
-        total, parts = DenoiserLoss(recipe, segmentation)(learnt, first_batch(recipe))
+        total, parts = DenoiserLoss(recipe, segmentation, without_noise)(learnt, first_batch(recipe))
         assert total.dtype == parts["segmentation"].dtype == torch.float32
         return [total.item(), parts["segmentation"].item()]
 

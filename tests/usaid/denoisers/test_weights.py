@@ -17,7 +17,7 @@ from usaid.denoisers.base import Denoiser
 from usaid.denoisers.build import build_denoiser
 from usaid.denoisers.mlp.models import write_models
 from usaid.denoisers.mlp.network import MLP
-from usaid.denoisers.weights import import_weights, train_denoiser
+from usaid.denoisers.weights import import_weights, train_denoiser, training_of
 from usaid.errors import UsaidError
 from usaid.experiment.denoiser_entry import DenoiserEntry
 from usaid.experiment.model import OwnRecipe
@@ -129,6 +129,12 @@ def test_an_own_class_is_trained_by_its_own_train_and_gets_the_weights_as_a_path
     record = json.loads((tmp_path / "mine.json").read_text(encoding="utf-8"))["training"]
     assert (record["class"], record["level"], record["seed"], record["n_images"]) == ("Factor", 0.25, 3, 1)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.csv", "mine.json", "mine.safetensors"]
+
+
+def test_own_class_with_a_train_of_its_own_is_not_trained_by_the_suite(tmp_path):
+    """Also by keys that are the suite's."""
+    keys = {"recipe": "paper", "loss": "mse"}
+    assert training_of(entry_of(WritesSome, train=keys)) == WritesSome.train
 
 
 class NoDenoiser:

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from usaid.datasets.base import Sample
-from usaid.denoisers.dncnn.losses import entropy
+from usaid.denoisers.training.losses import entropy
 from usaid.errors import UsaidError
 from usaid.experiment.reading import checked_experiment
 from usaid.experiment.studies import Convergence

@@ -1,11 +1,13 @@
 """From score files to ``claims.csv``, ``claims.md`` and ``claims.tex``."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from usaid.errors import UsaidError
 from usaid.paper.claims import all_claims
 from usaid.report.claims.evidence import Evidence
+from usaid.report.claims.networks import is_on_another, on_networks, on_the_papers, other_networks
 from usaid.report.claims.render_csv import render_claims_csv
 from usaid.report.claims.render_markdown import render_claims_markdown
 from usaid.report.claims.render_tex import render_claims_tex
@@ -43,9 +45,13 @@ def write_claims(score_files: Paths, folder: str | Path, ablation_files: Paths =
 
 def judge_claims(files: ScoreFiles) -> list[JudgedClaim]:
     """The verdict on each of the paper's sentences; not tested where scores do not belong in one table."""
-    claims = all_claims()
-    evidence = Evidence(files, claims)
-    return judge(claims, evidence.finding, evidence.units_needed)
+    networks = other_networks(files)
+    claims = [on_networks(claim, networks) for claim in all_claims()]
+    papers = {claim.id: on_the_papers(claim, networks) for claim in all_claims() if is_on_another(claim)}
+    evidence = Evidence(files, [*claims, *papers.values()])
+    judged = judge(claims, evidence.finding, evidence.units_needed)
+    beside = {name: tuple(map(evidence.finding, claim.parts)) for name, claim in papers.items()}
+    return [replace(own, beside=beside.get(own.claim.id, ())) for own in judged]
 
 
 def family_of(experiment: str) -> str:

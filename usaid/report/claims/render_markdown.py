@@ -1,9 +1,9 @@
 """Judged sentences as a Markdown page: counts, then table by table what each says, its verdict, and how sure it is."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
-from usaid.paper.claims import InPrint, margins, title_of_metric
+from usaid.paper.claims import InPrint, Part, margins, title_of, title_of_metric
 from usaid.paper.layouts import TABLES
 from usaid.paper.published import paper_notes
 from usaid.report.claims.in_print import FOLLOWS, follows_text, margin_text, why_not_text
@@ -43,6 +43,7 @@ def render_claims_markdown(claims: Sequence[JudgedClaim], experiment: str, famil
     for title, group in groupby(claims, key=table_title):
         of_table = [*group]
         parts += [f"## {title}", _table(of_table, numbers, differs), _notes(of_table, numbers)]
+        parts += [text for judged in of_table if judged.beside for text in _side_by_side(judged, numbers)]
     parts += ["## Sentences that do not follow from the paper's own tables", _not_in_print(claims, numbers)]
     parts += ["What is ambiguous in the tables, or contradicts itself:", _notes_on_print()]
     if differs:
@@ -96,6 +97,28 @@ def _notes(claims: Iterable[JudgedClaim], numbers: dict[str, int]) -> str:
             sentences.append(f"Scores: {escaped(_by_benchmark(judged.files))}")
         lines.append(f"- **{numbers[judged.claim.id]}** " + ". ".join(sentences) + ".")
     return "\n".join(lines)
+
+
+def _side_by_side(judged: JudgedClaim, numbers: dict[str, int]) -> Iterator[str]:
+    """What the paper's network and another one gain by the unsupervised loss, where there is a number of the other."""
+    yield (
+        f"Sentence **{numbers[judged.claim.id]}**, side by side: by how much the unsupervised loss is better than the "
+        "MSE alone, in the metric's unit, with the 95 % interval; below 0 it is worse."
+    )
+    lines = [
+        table_line(["", "Another network", "", "The paper's", ""]),
+        table_line(["---", "---", "---:", "---", "---:"]),
+    ]
+    for own, papers in zip(judged.findings, judged.beside, strict=True):
+        if effect_text(own):
+            place = f"{own.part.place}: {title_of_metric(own.part.metric)}"
+            cells = [text for finding in (own, papers) for text in (_pair(finding.part), effect_text(finding) or DASH)]
+            lines.append(table_line([place, *map(escaped, cells)]))
+    yield "\n".join(lines)
+
+
+def _pair(part: Part) -> str:
+    return f"{title_of(part.better)} − {title_of(part.than)}"
 
 
 def _by_benchmark(files: Iterable[str]) -> str:

@@ -41,6 +41,8 @@ class JudgedClaim:
         family_size: how many are tested in the same direction.
         decisive: the part that decides: the weakest of those that the sentence needs, or of those that refute it; None:
             no part has an estimate.
+        beside: of a sentence on another network, what the scores say of U-SAID against CDnCNN-B in the same places, in
+            the order of ``findings``; empty: it is no such sentence, or there is no such network.
         needed: of what is not certain, source of chance -> how many units it would take for the part that decides, if
             the other sources were none.
     """
@@ -53,6 +55,7 @@ class JudgedClaim:
     p_corrected: float | None = None
     family_size: int = 0
     decisive: Finding | None = None
+    beside: tuple[Finding, ...] = ()
     needed: Mapping[Over, Units] = field(default_factory=dict)
 
     @property

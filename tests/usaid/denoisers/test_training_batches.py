@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from usaid.datasets.base import Sample
-from usaid.denoisers.dncnn.batches import Batches
+from usaid.denoisers.training.batches import Batches
 from usaid.errors import UsaidError
 from usaid.training.patches import PatchSampler, labelled_images
 

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from usaid.denoisers.dncnn.losses import entropy, focal, mse
+from usaid.denoisers.training.losses import entropy, focal, mse
 
 LN3 = math.log(3)  # logits (ln 3, 0) are the probabilities 3/4 and 1/4
 

@@ -1,4 +1,4 @@
-"""What only the trainings of DnCNN minimise: the reconstruction error, and the segmentation losses of U-SAID."""
+"""What only the trainings of denoisers minimise: the reconstruction error, and the unsupervised segmentation losses."""
 
 from torch import Tensor
 

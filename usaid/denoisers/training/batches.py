@@ -1,4 +1,4 @@
-"""The batch of each step of a DnCNN's training: clean patches, and noise of many levels to add to them."""
+"""The batch of each step of a denoiser's training: clean patches, and noise of many levels to add to them."""
 
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -10,7 +10,7 @@ from usaid.training.loop import generator_for
 from usaid.training.patches import PatchSampler
 
 if TYPE_CHECKING:
-    from usaid.denoisers.dncnn.recipe import Recipe
+    from usaid.denoisers.training.recipe import NetworkRecipe
 
 
 class Batch(NamedTuple):
@@ -35,7 +35,7 @@ class Batches:
         steps: length of the run.
     """
 
-    def __init__(self, sampler: PatchSampler, recipe: "Recipe") -> None:
+    def __init__(self, sampler: PatchSampler, recipe: "NetworkRecipe") -> None:
         """Draw the patches of the run, if the recipe draws them once, and count its steps.
 
         Raises:
