@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from functools import cache
+from io import StringIO
 from pathlib import Path
 from typing import Any, NoReturn
 from unittest.mock import patch
@@ -110,7 +111,7 @@ def _model(name: str, files: Sequence[Path], device: torch.device) -> Any:
     if files:
         options["pretrained_model_path"] = str(files[0])
     try:
-        with _offline(files[0].parent if files else None), redirect_stdout(None):
+        with _offline(files[0].parent if files else None), redirect_stdout(StringIO()):
             return pyiqa.create_metric(name, **options)
     except UsaidError:
         raise

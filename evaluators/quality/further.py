@@ -82,7 +82,7 @@ def _files_of(convention: Convention, data_root: Path) -> dict[str, str]:
     """SHA-256 of each file that a metric reads."""
     missing = [name for name in convention.files if not (data_root / name).is_file()]
     if missing:
-        raise UsaidError(f"not below data_root: {', '.join(missing)}; place it there, it is not fetched")
+        raise UsaidError(f"place {' and '.join(missing)} below data_root; files of metrics are not fetched")
     return {name: sha256_of_file(data_root / name) for name in convention.files}
 
 
