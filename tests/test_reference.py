@@ -29,11 +29,13 @@ from usaid.segmentation.supervisions import SUPERVISIONS
 ROOT = Path(__file__).parents[1]
 SUBSET = ROOT / "results/reference/subset"
 RELEASED = ROOT / "results/reference/released"
+METRICS = ROOT / "results/reference/metrics"
 
 RUNS = {
     "released": ("config/released.yaml", "config/reference_released.yaml"),
     "subset": ("config/subset.yaml",),
     "table_4": ("config/reference_table_4.yaml",),
+    "metrics": ("config/reference_metrics.yaml",),
 }
 """The committed runs, and what each was asked for."""
 
@@ -235,6 +237,24 @@ def test_every_told_level_has_its_rows_and_equal_cells_one(denoiser):
     scores = read_scores(RELEASED / f"scores/kodak_quality/{denoiser}.parquet")
     told = scores.rows.groupby(["sigma", "told_sigma"]).size()
     assert dict(told) == {(15, 15): 24, (15, 25): 24, (25, 25): 24, (35, 25): 24, (35, 35): 24}
+
+
+# Further metrics, computed by pyiqa
+
+
+@pytest.mark.parametrize("denoiser", ["noisy", "clean", "cdncnn_b", "s_said", "u_said"])
+def test_further_metrics_are_of_the_images_of_the_released_run(denoiser):
+    """PSNR, SSIM and NIQE of both runs, up to what another order of sums may change."""
+    keys = ["image_id", "image_sha256", "sigma", "draw"]
+    runs = [read_scores(run / f"scores/kodak_quality/{denoiser}.parquet") for run in (METRICS, RELEASED)]
+    assert runs[0].provenance["judge"]["packages"] == {"pyiqa": "0.1.16"}
+    assert runs[0].provenance["git"]["dirty"] is False
+    both = runs[0].rows.merge(runs[1].rows, on=keys, suffixes=("", "_released"), validate="one_to_one")
+    assert len(both) == len(runs[0].rows)
+    for metric, tolerance in (("psnr_rgb_float", 1e-4), ("ssim_skimage7", 1e-6), ("niqe_live", 2e-3)):
+        pd.testing.assert_series_equal(
+            both[metric], both[f"{metric}_released"], check_names=False, rtol=0, atol=tolerance
+        )
 
 
 # What README says of them
