@@ -36,7 +36,9 @@ MINIMAL: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("name", ["paper", "released", "released_code", "smoke", "subset", "reference_table_4"])
+@pytest.mark.parametrize(
+    "name", ["paper", "released", "released_code", "smoke", "subset", "reference_table_4", "reference_metrics"]
+)
 def test_shipped_experiments_are_valid(name):
     assert read_experiment(CONFIGS / f"{name}.yaml").experiment.split("/")[-1] == name.removeprefix("reference_")
 
@@ -536,7 +538,9 @@ def test_all_keys_of_the_recipe_are_filled_in(method):
     assert checked_experiment(as_config(experiment)) == experiment, "it is checked again by the workflow's jobs"
 
 
-@pytest.mark.parametrize("name", ["paper", "released", "released_code", "smoke", "subset", "reference_table_4"])
+@pytest.mark.parametrize(
+    "name", ["paper", "released", "released_code", "smoke", "subset", "reference_table_4", "reference_metrics"]
+)
 def test_a_checked_experiment_is_checked_again_by_the_workflows_jobs(name):
     experiment = read_experiment(CONFIGS / f"{name}.yaml")
     again = checked_experiment(as_config(experiment))
