@@ -14,6 +14,7 @@ from usaid.checkpoints import stored_record
 from usaid.experiment.experiment import Experiment
 from usaid.experiment.reading import read_experiment
 from usaid.files import sha256_of_file
+from usaid.registries import METRICS as CARDS
 from usaid.report.claims.files import write_claims
 from usaid.report.figures.draw import draw_figure
 from usaid.report.figures.figure_2 import ordering, write_figure_2
@@ -255,6 +256,17 @@ def test_further_metrics_are_of_the_images_of_the_released_run(denoiser):
         pd.testing.assert_series_equal(
             both[metric], both[f"{metric}_released"], check_names=False, rtol=0, atol=tolerance
         )
+
+
+def test_the_lead_in_niqe_holds_in_most_further_metrics_but_not_in_nlpd():
+    """U-SAID - CDnCNN-B at sigma 25, by metrics of which the sign is that of "better"."""
+    lines = pd.read_csv(METRICS / "statistics/kodak_quality.csv").query("table == 6 and kind == 'difference'")
+    lines = lines.query("denoiser == 'u_said' and other == 'cdncnn_b'").set_index("metric")
+    assert set(lines["verdict"]) == {"differ"}
+    is_higher_better = [CARDS[metric].better == "higher" for metric in lines.index]
+    leads = (lines["value"] > 0) == is_higher_better
+    assert {*leads[leads].index} == {"niqe", "fsim", "vsi", "gmsd", "vif", "piqe"}
+    assert {*leads[~leads].index} == {"psnr", "ssim", "nlpd"}
 
 
 # What README says of them
