@@ -14,6 +14,7 @@ from usaid.checkpoints import stored_record
 from usaid.experiment.experiment import Experiment
 from usaid.experiment.reading import read_experiment
 from usaid.files import sha256_of_file
+from usaid.registries import METRICS as CARDS
 from usaid.report.claims.files import write_claims
 from usaid.report.figures.draw import draw_figure
 from usaid.report.figures.figure_2 import ordering, write_figure_2
@@ -29,11 +30,13 @@ from usaid.segmentation.supervisions import SUPERVISIONS
 ROOT = Path(__file__).parents[1]
 SUBSET = ROOT / "results/reference/subset"
 RELEASED = ROOT / "results/reference/released"
+METRICS = ROOT / "results/reference/metrics"
 
 RUNS = {
     "released": ("config/released.yaml", "config/reference_released.yaml"),
     "subset": ("config/subset.yaml",),
     "table_4": ("config/reference_table_4.yaml",),
+    "metrics": ("config/reference_metrics.yaml",),
 }
 """The committed runs, and what each was asked for."""
 
@@ -104,7 +107,7 @@ def test_committed_figure_2_comes_out_of_the_committed_curves(tmp_path):
 
 
 @pytest.mark.parametrize("figure", ["reproduction", "differences", "sigma"])
-@pytest.mark.parametrize("run", RUNS)
+@pytest.mark.parametrize("run", [run for run in RUNS if run != "metrics"])  # plots show the paper's metrics alone
 def test_committed_plots_show_the_committed_numbers(run, figure, tmp_path, monkeypatch):
     """Their CSV files byte by byte; the pictures depend on the version of what draws them."""
     monkeypatch.chdir(ROOT)
@@ -235,6 +238,35 @@ def test_every_told_level_has_its_rows_and_equal_cells_one(denoiser):
     scores = read_scores(RELEASED / f"scores/kodak_quality/{denoiser}.parquet")
     told = scores.rows.groupby(["sigma", "told_sigma"]).size()
     assert dict(told) == {(15, 15): 24, (15, 25): 24, (25, 25): 24, (35, 25): 24, (35, 35): 24}
+
+
+# Further metrics, computed by pyiqa
+
+
+@pytest.mark.parametrize("denoiser", ["noisy", "clean", "cdncnn_b", "s_said", "u_said"])
+def test_further_metrics_are_of_the_images_of_the_released_run(denoiser):
+    """PSNR, SSIM and NIQE of both runs, up to what another order of sums may change."""
+    keys = ["image_id", "image_sha256", "sigma", "draw"]
+    runs = [read_scores(run / f"scores/kodak_quality/{denoiser}.parquet") for run in (METRICS, RELEASED)]
+    assert runs[0].provenance["judge"]["packages"] == {"pyiqa": "0.1.16"}
+    assert runs[0].provenance["git"]["dirty"] is False
+    both = runs[0].rows.merge(runs[1].rows, on=keys, suffixes=("", "_released"), validate="one_to_one")
+    assert len(both) == len(runs[0].rows)
+    for metric, tolerance in (("psnr_rgb_float", 1e-4), ("ssim_skimage7", 1e-6), ("niqe_live", 2e-3)):
+        pd.testing.assert_series_equal(
+            both[metric], both[f"{metric}_released"], check_names=False, rtol=0, atol=tolerance
+        )
+
+
+def test_the_lead_in_niqe_holds_in_most_further_metrics_but_not_in_nlpd():
+    """U-SAID - CDnCNN-B at sigma 25, by metrics of which the sign is that of "better"."""
+    lines = pd.read_csv(METRICS / "statistics/kodak_quality.csv").query("table == 6 and kind == 'difference'")
+    lines = lines.query("denoiser == 'u_said' and other == 'cdncnn_b'").set_index("metric")
+    assert set(lines["verdict"]) == {"differ"}
+    is_higher_better = [CARDS[metric].better == "higher" for metric in lines.index]
+    leads = (lines["value"] > 0) == is_higher_better
+    assert {*leads[leads].index} == {"niqe", "fsim", "vsi", "gmsd", "vif", "piqe"}
+    assert {*leads[~leads].index} == {"psnr", "ssim", "nlpd"}
 
 
 # What README says of them

@@ -128,14 +128,21 @@ class Convention:
     Attributes:
         name: the column of score files that holds it for each image, or the name of the score that only a whole data
             set has.
-        compute: ``"module:name"``: a function (denoised, clean) -> (B,) of float batches (B, 3, H, W), or for a score
-            of a whole data set its :class:`usaid.scores.whole_set.Statistic`; None: a judge gives the column.
+        compute: ``"module:name"``: a function (denoised, clean) -> (B,) of float batches (B, 3, H, W), or an object
+            whose method ``made(files, device)`` makes that function; for a score of a whole data set its
+            :class:`usaid.scores.whole_set.Statistic`; None: a judge gives the column.
         of_whole_set: it is not a mean over images, but made from statistics of all of them.
+        files: what it reads, below ``data_root``, as ``made`` is given them. Where one is missing, tables show dashes.
+        package: the optional package that it imports, which is also the name of the suite's extra; None: none.
+        smallest_side: of images that it is defined for, in pixels; None: any.
     """
 
     name: str
     compute: str | None = None
     of_whole_set: bool = False
+    files: tuple[str, ...] = ()
+    package: str | None = None
+    smallest_side: int | None = None
 
 
 @dataclass(frozen=True)

@@ -23,13 +23,19 @@ class QualitySettings(BenchmarkSettings):
     """How image quality is measured."""
 
     metrics: Annotated[tuple[MetricName, ...], Unique()] = ()
-    """Further metrics of single images, each a row of the tables below the paper's; those of the suite and of installed
-    packages."""
+    """Further metrics of single images, each a row of the tables below the paper's: of the suite (many by the package
+    pyiqa, `pip install 'usaid[pyiqa]'`) and of installed packages. What cannot be had is a dash that says why: pyiqa is
+    not installed, or files that it would fetch are not below `data_root`."""
 
     def judge_file(self, benchmark: str, places: Places) -> str:
         if places.niqe == "niqe_fitted":
             return f"{places.results}/weights/niqe_fitted.npz"
         return f"{places.data_root}/{PRISTINE_FILES[places.niqe]}"
+
+    @property
+    def user_files(self) -> tuple[str, ...]:
+        files = (file for name in self.metrics for file in METRICS[name].conventions[0].files)
+        return tuple(dict.fromkeys(files))
 
     @property
     def further_metrics(self) -> tuple[str, ...]:

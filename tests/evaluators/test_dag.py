@@ -40,7 +40,9 @@ def folder(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
-@pytest.fixture(params=["paper", "released", "released_code", "smoke", "subset", "reference_table_4"])
+@pytest.fixture(
+    params=["paper", "released", "released_code", "smoke", "subset", "reference_table_4", "reference_metrics"]
+)
 def shipped(request) -> Dag:
     return Dag(read_experiment(CONFIG / f"{request.param}.yaml"))
 

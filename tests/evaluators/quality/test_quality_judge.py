@@ -2,6 +2,7 @@
 
 import math
 import sys
+from dataclasses import replace
 from types import ModuleType
 
 import numpy as np
@@ -95,12 +96,12 @@ def add_metric(monkeypatch):
     return add
 
 
-def judge_with(settings, folder) -> Judge:
+def judge_with(settings, folder, has_model=True) -> Judge:
     path = folder / "niqe_fitted.npz"
     save_pristine_model(path, MODEL)
     checked = experiment().benchmarks["kodak_quality"].model_copy(update=settings)
-    whole = experiment().model_copy(update={"benchmarks": {"kodak_quality": checked}})
-    return make_judge("kodak_quality", whole, path, CPU)
+    whole = experiment().model_copy(update={"benchmarks": {"kodak_quality": checked}, "data_root": str(folder)})
+    return make_judge("kodak_quality", whole, path if has_model else None, CPU)
 
 
 def test_the_judge_of_an_experiment_reads_its_pristine_model(tmp_path):
@@ -116,6 +117,46 @@ def test_a_further_metric_has_a_column_of_its_conventions_name(tmp_path, add_met
     assert judge.metrics == ("psnr_rgb_float", "ssim_skimage7", "niqe_fitted", "further_max")
     columns = judge.judged(images() - 0.25, images(), [None] * 3)
     np.testing.assert_allclose(columns["further_max"], 0.25, atol=1e-6)
+
+
+def test_without_a_pristine_model_there_is_no_niqe(tmp_path, add_metric):
+    add_metric(worst_pixel)
+    judge = judge_with({"metrics": ("further",)}, tmp_path, has_model=False)
+    assert judge.metrics == ("psnr_rgb_float", "ssim_skimage7", "further_max")
+    assert judge.record == {"unavailable": {"niqe_fitted": "no pristine model was given"}}
+    assert judge.deviations == ()
+    noisy, clean = images() + 0.1, images()
+    of_both = judge_with({"metrics": ("further",)}, tmp_path).judged(noisy, clean, [None] * 3)
+    columns = judge.judged(noisy, clean, [None] * 3)
+    assert {name: column.tolist() for name, column in columns.items()} == {
+        name: of_both[name].tolist() for name in judge.metrics
+    }
+
+
+def test_a_metric_that_reads_files_is_made_of_them(tmp_path, add_metric, monkeypatch):
+    """The files of its convention, below ``data_root``, and their hashes in the record."""
+
+    class Threshold:
+        def made(self, files, device):
+            level = float(files[0].read_text())
+            return lambda denoised, clean: (denoised > level).flatten(1).float().mean(dim=1)
+
+    add_metric(Threshold())
+    card = quality.METRICS["further"]
+    conventions = (replace(card.conventions[0], files=("levels/one.txt",), smallest_side=97),)
+    monkeypatch.setitem(quality.METRICS, "further", replace(card, conventions=conventions))
+    without = judge_with({"metrics": ("further",)}, tmp_path)
+    assert without.record["unavailable"] == {
+        "further_max": "place levels/one.txt below data_root; files of metrics are not fetched"
+    }
+    (tmp_path / "levels").mkdir()
+    (tmp_path / "levels/one.txt").write_text("0.5")
+    judge = judge_with({"metrics": ("further",)}, tmp_path)
+    assert judge.record["files"] == {"levels/one.txt": sha256_of_file(tmp_path / "levels/one.txt")}
+    grown = torch.nn.functional.pad(images(), (0, 0, 0, 1))
+    expected = (grown > 0.5).flatten(1).float().mean(dim=1)
+    torch.testing.assert_close(judge.judged(grown, grown, [None] * 3)["further_max"], expected)
+    assert judge.judged(images(), images(), [None] * 3)["further_max"].isnan().all()
 
 
 def test_a_metric_that_is_there_already_has_one_column(tmp_path):
@@ -137,11 +178,13 @@ def test_a_further_metric_that_fails_names_itself(tmp_path, add_metric, answer, 
         judge.judged(images(), images(), [None] * 3)
 
 
-def test_a_further_metric_that_is_not_there_is_refused(tmp_path, add_metric):
+def test_a_further_metric_that_is_not_there_costs_its_column_alone(tmp_path, add_metric):
     add_metric(worst_pixel)
     del sys.modules["strangers_metric"].compute
-    with pytest.raises(UsaidError, match="strangers_metric:compute cannot be imported"):
-        judge_with({"metrics": ("further",)}, tmp_path)
+    judge = judge_with({"metrics": ("further",)}, tmp_path)
+    assert judge.metrics == judge_with({}, tmp_path).metrics
+    (reason,) = judge.record["unavailable"].values()
+    assert "strangers_metric:compute cannot be imported" in reason
 
 
 def test_a_metric_of_whole_data_sets_is_no_further_metric():

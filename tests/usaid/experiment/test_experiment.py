@@ -36,7 +36,13 @@ MINIMAL: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("name", ["paper", "released", "released_code", "smoke", "subset", "reference_table_4", "mine"])
+SHIPPED = (
+    *("paper", "released", "released_code", "smoke", "subset", "mine"),
+    *("reference_table_4", "reference_metrics"),
+)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_experiments_are_valid(name):
     assert read_experiment(CONFIGS / f"{name}.yaml").experiment.split("/")[-1] == name.removeprefix("reference_")
 
@@ -582,7 +588,7 @@ def test_all_keys_of_the_recipe_are_filled_in(method):
     assert checked_experiment(as_config(experiment)) == experiment, "it is checked again by the workflow's jobs"
 
 
-@pytest.mark.parametrize("name", ["paper", "released", "released_code", "smoke", "subset", "reference_table_4", "mine"])
+@pytest.mark.parametrize("name", SHIPPED)
 def test_a_checked_experiment_is_checked_again_by_the_workflows_jobs(name):
     experiment = read_experiment(CONFIGS / f"{name}.yaml")
     again = checked_experiment(as_config(experiment))

@@ -693,6 +693,39 @@ def test_only_what_provenance_names_is_a_further_metric() -> None:
 
 
 @pytest.mark.usefixtures("sharpness")
+def test_a_further_metric_that_could_not_be_computed_is_a_dash_that_says_why() -> None:
+    judge = {"unavailable": {"sharp_v2": "place sharp/model.pth below data_root"}}
+    columns = quality([30.0] * 2, [0.9] * 2, [3.0] * 2)
+    names = ("s_said", "u_said")
+    table = build_table(6, {name: scores(columns, name, metrics=["psnr_rgb_float"], judge=judge) for name in names})
+    reason = "no sharp_v2: place sharp/model.pth below data_root"
+    assert f"6,25,u_said,sharpness,,,,,{reason}; not in the paper" in csv_lines(table)
+    (note,) = [footnote for footnote in table.footnotes if footnote.text == reason]
+    assert [tuple(mark) for mark in note.marks] == [(None, None, "sharpness")]
+    assert [row.cells[0].ours for row in table.blocks()[1]][-1] is None
+
+
+def test_without_a_pristine_model_niqe_is_a_dash_that_says_why() -> None:
+    columns = {"psnr_rgb_float": [30.0] * 2, "ssim_skimage7": [0.9] * 2}
+    judge = {"unavailable": {"niqe_live": "no pristine model was given"}}
+    table = build_table(6, {"u_said": scores(columns, "U-SAID", metrics=[*columns], judge=judge)})
+    assert [*table.metrics] == ["psnr", "ssim", "niqe"]
+    assert any(footnote.text == "no niqe_live: no pristine model was given" for footnote in table.footnotes)
+
+
+def test_a_metric_that_is_undefined_says_what_size_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    sized = replace(SHARPNESS, conventions=(Convention("sharp_v2", smallest_side=161),))
+    monkeypatch.setitem(METRICS.all, "sharpness", sized)
+    table = build_table(6, {"s_said": sharp("S", float("nan")), "u_said": sharp("U", 4)})
+    texts = [footnote.text for footnote in table.footnotes]
+    assert "sharp_v2 is undefined for every image (it needs sides of 161 pixels)" in texts
+    columns = quality([30.0] * 2, [0.9] * 2, [3.0] * 2) | {"sharp_v2": [float("nan"), 1.0]}
+    part = build_table(6, {"u_said": scores(columns, "U", metrics=["sharp_v2"])})
+    expected = "sharp_v2 is undefined for 1 of 2 images (it needs sides of 161 pixels)"
+    assert any(expected in footnote.text for footnote in part.footnotes)
+
+
+@pytest.mark.usefixtures("sharpness")
 def test_a_further_metric_of_one_data_set_leaves_the_other_alone() -> None:
     both = {"confusion": CONFUSIONS, "sharp_v2": [4.0, 5.0]}
     judge = {"class_names": ["background", "lesion"], "left_out": []}

@@ -26,6 +26,7 @@ _REFERENCE = {
     "reference/released": ("reference", "config/released.yaml config/reference_released.yaml"),
     "reference/subset": ("subset", "config/subset.yaml"),
     "reference/table_4": ("", "config/reference_table_4.yaml"),
+    "reference/metrics": ("", "config/reference_metrics.yaml"),
 }
 """The committed runs: the target of make that makes all of one again, and its configuration."""
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from usaid.cards import Convention, Metric
 from usaid.errors import UsaidError
 from usaid.report.tables.cells import Mark, Place
+from usaid.report.tables.metrics import unavailable
 from usaid.report.tables.titles import one_line, sigma_name
 from usaid.scores.comparable import ScoresLike
 from usaid.scores.draws import files_behind
@@ -159,9 +160,12 @@ class Means:
         if group not in self.groups:
             return Missing(f"sigma {NOT_IN_EXPERIMENT}", Mark(group=group))
         convention = self.conventions[metric]
+        of_all = Mark(metric=metric) if self.group is None else place
+        if place not in self.values and (reason := self._why_unavailable(denoiser, metric)):
+            return Missing(reason, of_all if convention is None else place)
         if convention is None:
             names = " or ".join(known.name for known in self.metrics[metric].conventions)
-            return Missing(f"no {names} in the score files", Mark(metric=metric) if self.group is None else place)
+            return Missing(f"no {names} in the score files", of_all)
         if self.grid(group, denoiser).rows.empty:
             reason = why_level_is_missing(self.judged[denoiser].provenance, *self.groups[group])
             return Missing(NOT_AT_THIS_LEVEL if reason is None else self._without_rows(denoiser, reason), place)
@@ -171,8 +175,14 @@ class Means:
             text = self._without_rows(denoiser, one_line(reasons[0])) if reasons else None
             return Missing(text or f"no {convention.name} in its score file", place)
         if math.isnan(self.values[place].value):
-            return Missing(f"{convention.name} is undefined for every image", place)
+            return Missing(f"{convention.name} is undefined for every image{_of_what_size(convention)}", place)
         return None
+
+    def _why_unavailable(self, denoiser: str, metric: str) -> str | None:
+        """Why the judge of a denoiser could not compute a metric, or None if it does not say so."""
+        reasons = unavailable(self.judged[denoiser])
+        names = (known.name for known in self.metrics[metric].conventions)
+        return next((f"no {name}: {one_line(reasons[name])}" for name in names if name in reasons), None)
 
     def grid(self, group: str, denoiser: str) -> Grid:
         """The rows of a denoiser, whose evaluator did not fail, that a group is made from."""
@@ -228,7 +238,9 @@ class Means:
         if not mean.n_undefined:
             return None
         images = f"{mean.n_undefined:,} of {mean.n + mean.n_undefined:,} images"
-        return f"{self.convention_name(place.metric)} is undefined for {images}"
+        convention = self.conventions[place.metric]
+        assert convention is not None
+        return f"{convention.name} is undefined for {images}{_of_what_size(convention)}"
 
     def remarks(self, place: Place) -> list[str]:
         """What has to be known of a number of ours beside its convention: fewer images, deviations from the paper."""
@@ -253,6 +265,12 @@ class Means:
     def _metric_of(self, deviation: str) -> str | None:
         conventions = self.conventions.items()
         return next((metric for metric, used in conventions if used is not None and used.name in deviation), None)
+
+
+def _of_what_size(convention: Convention) -> str:
+    """What size of images a convention needs, to be said where it is undefined."""
+    side = convention.smallest_side
+    return "" if side is None else f" (it needs sides of {side} pixels)"
 
 
 def _convention(benchmark: str, metric: Metric, judged: Mapping[str, ScoresLike]) -> Convention | None:

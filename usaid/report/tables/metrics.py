@@ -1,6 +1,6 @@
 """Which metrics a page shows: those of the benchmark, and others that its score files hold."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from usaid.cards import Metric
 from usaid.errors import UsaidError
@@ -31,20 +31,26 @@ def further_metrics(benchmark: str, scores: Iterable[ScoresLike]) -> tuple[Metri
 
     Args:
         benchmark: its name.
-        scores: of some denoisers on it; their provenance says what they hold.
+        scores: of some denoisers on it; their provenance says what they hold, and what could not be computed.
     """
     own = {convention.name for metric in metrics_of(benchmark) for convention in metric.conventions}
     held = {
         name
         for of_denoiser in scores
         if of_denoiser.provenance["failure"] is None
-        for name in of_denoiser.provenance.get("metrics", ())
+        for name in (*of_denoiser.provenance.get("metrics", ()), *unavailable(of_denoiser))
     }
     return tuple(
         metric
         for metric in METRICS.values()
         if any(not convention.of_whole_set and convention.name in held - own for convention in metric.conventions)
     )
+
+
+def unavailable(scores: ScoresLike) -> Mapping[str, str]:
+    """Conventions that a judge was asked for and could not compute, with its reasons."""
+    reasons: Mapping[str, str] = scores.provenance.get("judge", {}).get("unavailable", {})
+    return reasons
 
 
 def over_classes(benchmark: str) -> Metric | None:
