@@ -1,0 +1,139 @@
+"""Runs the checks of a denoiser, within a minute."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+import torch
+
+from usaid.denoisers.base import Denoiser
+from usaid.denoisers.check.apart import Apart, Ended, made, not_made
+from usaid.denoisers.check.checks import CHECKS, NEEDED, run_check
+from usaid.denoisers.check.finding import Finding
+from usaid.denoisers.check.subject import Subject
+from usaid.errors import one_line
+
+SECONDS = 20.0
+"""For one check."""
+TOTAL = 55.0
+"""Seconds for all of them, once the denoiser is made."""
+CRASHES = 2
+"""After so many, what is left is not tried."""
+FLOOD = 1000
+"""Lines on stdout that fail."""
+
+
+def check(
+    make: Callable[[], Denoiser],
+    device: torch.device | str = "cpu",
+    *,
+    seconds: float = SECONDS,
+    total: float = TOTAL,
+    apart: bool = True,
+) -> list[Finding]:
+    """Find out what an author has to know of a denoiser; no data set is needed.
+
+    Args:
+        make: makes it, e.g. ``functools.partial(build_denoiser, "mine.py:MyDenoiser")``. A process of its own gets it by
+            pickle.
+        device: where it was asked to compute.
+        seconds: longest time of a check.
+        total: longest time of all of them.
+        apart: in a process of its own. Else a crash or a hang ends or stops this one, and prints go where they go.
+
+    Returns:
+        One finding a check, in the order of :data:`usaid.denoisers.check.checks.CHECKS`, behind ``made`` and before
+        ``prints``. Where ``made`` or ``output`` fails, or time is over, ``untried`` names the checks that are missing.
+
+    Raises:
+        UsaidError: ``make`` cannot be sent to another process.
+    """
+    return list(findings(make, device, seconds=seconds, total=total, apart=apart))
+
+
+def findings(
+    make: Callable[[], Denoiser],
+    device: torch.device | str = "cpu",
+    *,
+    seconds: float = SECONDS,
+    total: float = TOTAL,
+    apart: bool = True,
+) -> Iterator[Finding]:
+    """As :func:`check`, one after another as they are found."""
+    return _apart(make, str(device), seconds, total) if apart else _here(make, str(device))
+
+
+def is_fit(found: Sequence[Finding], strict: bool = False) -> bool:
+    """Whether a denoiser can be scored: nothing failed; if ``strict``, nothing is warned of either."""
+    return not any(finding.status == "failed" or (strict and finding.status == "warning") for finding in found)
+
+
+def _here(make: Callable[[], Denoiser], device: str) -> Iterator[Finding]:
+    try:
+        subject = Subject(make, device)
+    except Exception as error:
+        yield not_made(error)
+        return
+    yield made(subject)
+    names = list(CHECKS)
+    for number, name in enumerate(names):
+        finding = run_check(name, subject)
+        yield finding
+        if name == NEEDED and finding.status == "failed":
+            yield _untried(names[number + 1 :], f"before {NEEDED} is right")
+            return
+
+
+def _apart(make: Callable[[], Denoiser], device: str, seconds: float, total: float) -> Iterator[Finding]:
+    process = Apart(make, device)
+    process.start()
+    try:
+        yield from _asked(process, seconds, total)
+        yield _of_prints(process)
+    finally:
+        process.stop()
+
+
+def _asked(process: Apart, seconds: float, total: float) -> Iterator[Finding]:
+    """Ask for one check after another, of a new process after each crash."""
+    pending, crashes = ["made", *CHECKS], 0
+    end = time.monotonic() + total
+    again = False
+    while pending:
+        name = "made" if again else pending.pop(0)
+        left = min(seconds, end - time.monotonic())
+        if left < 1:
+            yield _untried([name, *pending], f"{total:.0f} s were over; it is slow")
+            return
+        try:
+            finding = process.ask(name, left)
+        except Ended as ended:
+            crashes += 1
+            yield Finding(name, "failed", str(ended), "mend the line that is named, or what the call before it waits for")
+            if name in ("made", NEEDED) or crashes == CRASHES:
+                if pending:
+                    yield _untried(pending, f"after {'this' if crashes == 1 else f'{crashes} such'}")
+                return
+            process.start()
+            again = True
+            continue
+        if not again or finding.status == "failed":
+            yield finding
+        again = False
+        if name in ("made", NEEDED) and finding.status == "failed":
+            yield _untried(pending, f"before {name} is right")
+            return
+
+
+def _untried(names: Sequence[str], why: str) -> Finding:
+    return Finding("untried", "warning", f"not tried {why}: {', '.join(names)}", "mend that first, and check again")
+
+
+def _of_prints(process: Apart) -> Finding:
+    lines = process.printed.lines
+    values = {"lines": float(lines)}
+    if not process.printed.first:
+        return Finding("prints", "ok", "prints nothing to stdout", values=values)
+    first = next(iter(process.printed.first.decode("utf-8", "replace").split("\n")), "")
+    what = f"prints {lines} line{'' if lines == 1 else 's'} to stdout while it is checked, first: {one_line(first)[:80]!r}"
+    cure = "drop the prints, or send them to logging or stderr: results are read from stdout"
+    return Finding("prints", "failed" if lines > FLOOD else "warning", what, cure, values)
