@@ -16,3 +16,11 @@ def add_experiment(parser: argparse.ArgumentParser) -> None:
 def add_device(parser: argparse.ArgumentParser) -> None:
     """The device to compute on, as ``device``."""
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1, ...")
+
+
+def add_adapt(parser: argparse.ArgumentParser) -> None:
+    """How a network that is no denoiser of the suite's is fitted in."""
+
+
+def adapt_of(options: argparse.Namespace) -> None:
+    """What :func:`add_adapt` was given."""

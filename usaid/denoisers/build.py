@@ -19,6 +19,7 @@ def build_denoiser(
     device: torch.device | str = "cpu",
     precision: str = "float32",
     options: Mapping[str, Any] | None = None,
+    adapt: object = None,
 ) -> Denoiser:
     """Make a denoiser ready to call.
 
