@@ -22,5 +22,6 @@ def add_adapt(parser: argparse.ArgumentParser) -> None:
     """How a network that is no denoiser of the suite's is fitted in."""
 
 
-def adapt_of(options: argparse.Namespace) -> None:
+def adapt_of(options: argparse.Namespace) -> object:
     """What :func:`add_adapt` was given."""
+    return None

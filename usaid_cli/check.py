@@ -64,4 +64,5 @@ def _check(options: argparse.Namespace) -> None:
 
 def _line(finding: "Finding") -> str:
     cure = f"; cure: {finding.cure}" if finding.cure else ""
-    return f"{finding.status.upper() if finding.status == 'failed' else finding.status:<8}{finding.name:<10}{finding.what}{cure}"
+    status = finding.status.upper() if finding.status == "failed" else finding.status
+    return f"{status:<8}{finding.name:<10}{finding.what}{cure}"

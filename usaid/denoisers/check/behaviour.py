@@ -2,12 +2,13 @@
 
 import torch
 
-from usaid.denoisers.check.finding import Finding
+from usaid.denoisers.check.finding import Finding, Status
 from usaid.denoisers.check.subject import (
     GRAVE,
     SIGMA,
     Subject,
     noisy_pictures,
+    random_numbers_kept,
     settings_of_process,
     states_of_random_numbers,
 )
@@ -22,6 +23,10 @@ def _largest(a: torch.Tensor, b: torch.Tensor) -> float:
     return float((a - b).abs().max())
 
 
+def _closely(difference: float) -> str:
+    return f"to {difference:.0e}: sums in another order" if difference else "bit by bit"
+
+
 def check_batch(subject: Subject) -> Finding:
     """An image alone comes out as in a batch."""
     noisy = noisy_pictures(3, subject.side, subject.side)
@@ -30,7 +35,7 @@ def check_batch(subject: Subject) -> Finding:
     difference = _largest(batch, alone)
     values = {"difference": difference}
     if difference <= TOLERANCE:
-        return Finding("batch", "ok", f"an image alone is as in a batch (to {difference:.0e})", values=values)
+        return Finding("batch", "ok", f"an image alone is as in a batch, {_closely(difference)}", values=values)
     what = f"an image changes by up to {difference:.3f} with the others of its batch"
     return Finding("batch", "failed", what, _eval(subject) or "use no statistics of the batch, image by image", values)
 
@@ -43,13 +48,12 @@ def check_repeats(subject: Subject) -> Finding:
     subject(other)
     difference = _largest(once, subject(first))
     values = {"difference": difference}
-    if difference == 0:
-        return Finding("repeats", "ok", "the same input gives the same output", values=values)
-    what = f"the same input gives outputs that differ by up to {difference:.1e}"
-    cure = _eval(subject) or "draw random numbers from a generator of its own, seeded in each call; keep no state"
     if difference <= TOLERANCE:
-        cure = f"rounding of sums in varying order, harmless for scores; {cure}"
-    return Finding("repeats", "warning" if difference <= TOLERANCE else "failed", what, cure, values)
+        what = f"the same input gives the same output, {_closely(difference)}"
+        return Finding("repeats", "ok", what, values=values)
+    what = f"the same input gives outputs that differ by up to {difference:.3f}"
+    cure = _eval(subject) or "draw random numbers from a generator of its own, seeded in each call; keep no state"
+    return Finding("repeats", "failed", what, cure, values)
 
 
 def _eval(subject: Subject) -> str:
@@ -66,7 +70,9 @@ def check_input(subject: Subject) -> Finding:
     if torch.equal(given, before):
         return Finding("input", "ok", "its input is left as it is")
     what = "it changes its input; the suite gives it a copy, other callers lose their image"
-    return Finding("input", "warning", what, "noisy = noisy.clone() first, and no in-place operations on noisy (+=, add_)")
+    return Finding(
+        "input", "warning", what, "noisy = noisy.clone() first, and no in-place operations on noisy (+=, add_)"
+    )
 
 
 def check_told(subject: Subject) -> Finding:
@@ -80,7 +86,9 @@ def check_told(subject: Subject) -> Finding:
     told = f"told {TOLD[0]:g} and {TOLD[1]:g}, outputs"
     if subject.is_blind and difference > TOLERANCE:
         what = f"it says that it is blind, but {told} differ by up to {difference:.3f}"
-        return Finding("told", "failed", what, "facts.blind=False if it is to be told; else do not use told_sigma", values)
+        return Finding(
+            "told", "failed", what, "facts.blind=False if it is to be told; else do not use told_sigma", values
+        )
     if not subject.is_blind and difference <= TOLERANCE:
         what = f"it says that it is told the noise level, but {told} are the same"
         cure = "use told_sigma (0-255 scale), or say facts.blind=True, which saves computing cells twice"
@@ -92,10 +100,11 @@ def check_told(subject: Subject) -> Finding:
 def check_state(subject: Subject) -> Finding:
     """It leaves the process as it is: working folder, default dtype, threads, random numbers."""
     noisy = noisy_pictures(1, subject.side, subject.side)
-    random_numbers = states_of_random_numbers()
-    subject(noisy)
-    before = subject.before | random_numbers
-    after = settings_of_process() | states_of_random_numbers()
+    with random_numbers_kept():
+        random_numbers = states_of_random_numbers()
+        subject(noisy)
+        before = subject.before | random_numbers
+        after = settings_of_process() | states_of_random_numbers()
     changed = [name for name in before if before[name] != after[name]]
     if not changed:
         return Finding("state", "ok", "the process is left as it was: folder, dtype, threads, random numbers")
@@ -103,5 +112,5 @@ def check_state(subject: Subject) -> Finding:
     cure = "set it back when the call ends, in a 'finally'"
     if all(name in random_numbers for name in changed):
         cure = "draw from a generator of its own: torch.Generator().manual_seed(0), numpy.random.default_rng(0)"
-    status = "failed" if any(name in GRAVE for name in changed) else "warning"
+    status: Status = "failed" if any(name in GRAVE for name in changed) else "warning"
     return Finding("state", status, f"it changes, for all others in the process: {', '.join(shown)}", cure)

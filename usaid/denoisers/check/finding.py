@@ -3,9 +3,8 @@
 import re
 import sysconfig
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Literal
 
 from usaid.errors import one_line, reason_of
@@ -32,15 +31,12 @@ class Finding:
     status: Status
     what: str
     cure: str = ""
-    values: Mapping[str, float] = MappingProxyType({})
+    values: Mapping[str, float] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
         status = {"name": self.name, "status": self.status, "what": self.what, "cure": self.cure}
         return status | {"values": dict(self.values)}
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Finding, (self.name, self.status, self.what, self.cure, dict(self.values))
 
 
 def adapted(key: str, value: object) -> str:

@@ -1,13 +1,11 @@
 """Checks of what a denoiser is for: a clean picture stays, and noise goes."""
 
 from usaid.denoisers.check.finding import Finding
-from usaid.denoisers.check.readings import AS_IT_IS, psnr_at, reading_of
+from usaid.denoisers.check.readings import AS_IT_IS, NO_NOISE, psnr_at, reading_of
 from usaid.denoisers.check.subject import SIGMA, Subject, noise, picture, psnr
 
 SIGMAS = (15.0, 25.0, 35.0)
 """The paper's noise levels, 0-255 scale."""
-NO_NOISE = 1.0
-"""What a non-blind denoiser is told of a clean picture: the level has to be above 0."""
 KEPT, LOST = 30.0, 20.0
 """PSNR in dB of a clean picture that went through: above it stays as it is, below it is another."""
 
@@ -27,7 +25,9 @@ def check_noise(subject: Subject) -> Finding:
     distances = f"RMSE {to_image:.3f} to the image, {to_noise:.3f} to the noise"
     if to_noise < to_image and reading is AS_IT_IS:
         cure = "if the network predicts noise: --predicts noise; if its weights are random, name their file: --weights"
-        return Finding("noise", "warning", f"its output is nearer to the noise than to the image ({distances})", cure, values)
+        return Finding(
+            "noise", "warning", f"its output is nearer to the noise than to the image ({distances})", cure, values
+        )
     return Finding("noise", "ok", f"it predicts the image ({distances})", values=values)
 
 

@@ -10,12 +10,14 @@ from usaid.denoisers.check.apart import Apart, Ended, made, not_made
 from usaid.denoisers.check.checks import CHECKS, NEEDED, run_check
 from usaid.denoisers.check.finding import Finding
 from usaid.denoisers.check.subject import Subject
-from usaid.errors import one_line
+from usaid.errors import UsaidError, one_line
 
 SECONDS = 20.0
 """For one check."""
 TOTAL = 55.0
 """Seconds for all of them, once the denoiser is made."""
+FIRST = 2
+"""The first call may take so many times as long: it may compile."""
 CRASHES = 2
 """After so many, what is left is not tried."""
 FLOOD = 1000
@@ -26,6 +28,7 @@ def check(
     make: Callable[[], Denoiser],
     device: torch.device | str = "cpu",
     *,
+    names: Sequence[str] | None = None,
     seconds: float = SECONDS,
     total: float = TOTAL,
     apart: bool = True,
@@ -33,9 +36,10 @@ def check(
     """Find out what an author has to know of a denoiser; no data set is needed.
 
     Args:
-        make: makes it, e.g. ``functools.partial(build_denoiser, "mine.py:MyDenoiser")``. A process of its own gets it by
-            pickle.
+        make: makes it, e.g. ``functools.partial(build_denoiser, "mine.py:MyDenoiser")``. A process of its own gets it
+            by pickle.
         device: where it was asked to compute.
+        names: the checks to run; None: all of :data:`usaid.denoisers.check.checks.CHECKS`.
         seconds: longest time of a check.
         total: longest time of all of them.
         apart: in a process of its own. Else a crash or a hang ends or stops this one, and prints go where they go.
@@ -45,21 +49,27 @@ def check(
         ``prints``. Where ``made`` or ``output`` fails, or time is over, ``untried`` names the checks that are missing.
 
     Raises:
-        UsaidError: ``make`` cannot be sent to another process.
+        UsaidError: there is no such check, or ``make`` cannot be sent to another process.
     """
-    return list(findings(make, device, seconds=seconds, total=total, apart=apart))
+    return list(findings(make, device, names=names, seconds=seconds, total=total, apart=apart))
 
 
 def findings(
     make: Callable[[], Denoiser],
     device: torch.device | str = "cpu",
     *,
+    names: Sequence[str] | None = None,
     seconds: float = SECONDS,
     total: float = TOTAL,
     apart: bool = True,
 ) -> Iterator[Finding]:
     """As :func:`check`, one after another as they are found."""
-    return _apart(make, str(device), seconds, total) if apart else _here(make, str(device))
+    asked = list(CHECKS if names is None else names)
+    if unknown := [name for name in asked if name not in CHECKS]:
+        raise UsaidError(f"check {unknown[0]!r}: must be one of {', '.join(CHECKS)}")
+    if not apart:
+        return _here(make, str(device), asked)
+    return _apart(Apart(make, str(device)), asked, seconds, total)
 
 
 def is_fit(found: Sequence[Finding], strict: bool = False) -> bool:
@@ -67,51 +77,48 @@ def is_fit(found: Sequence[Finding], strict: bool = False) -> bool:
     return not any(finding.status == "failed" or (strict and finding.status == "warning") for finding in found)
 
 
-def _here(make: Callable[[], Denoiser], device: str) -> Iterator[Finding]:
+def _here(make: Callable[[], Denoiser], device: str, names: Sequence[str]) -> Iterator[Finding]:
     try:
         subject = Subject(make, device)
     except Exception as error:
         yield not_made(error)
         return
     yield made(subject)
-    names = list(CHECKS)
     for number, name in enumerate(names):
         finding = run_check(name, subject)
         yield finding
         if name == NEEDED and finding.status == "failed":
-            yield _untried(names[number + 1 :], f"before {NEEDED} is right")
+            yield from _untried(names[number + 1 :], f"before '{NEEDED}' is right")
             return
 
 
-def _apart(make: Callable[[], Denoiser], device: str, seconds: float, total: float) -> Iterator[Finding]:
-    process = Apart(make, device)
+def _apart(process: Apart, names: Sequence[str], seconds: float, total: float) -> Iterator[Finding]:
     process.start()
     try:
-        yield from _asked(process, seconds, total)
+        yield from _asked(process, names, seconds, total)
         yield _of_prints(process)
     finally:
         process.stop()
 
 
-def _asked(process: Apart, seconds: float, total: float) -> Iterator[Finding]:
-    """Ask for one check after another, of a new process after each crash."""
-    pending, crashes = ["made", *CHECKS], 0
+def _asked(process: Apart, names: Sequence[str], seconds: float, total: float) -> Iterator[Finding]:
+    """Ask for one check after another; after a crash, of a new process."""
+    pending, crashes = ["made", *names], 0
     end = time.monotonic() + total
     again = False
     while pending:
         name = "made" if again else pending.pop(0)
-        left = min(seconds, end - time.monotonic())
+        left = min(seconds * (FIRST if name == NEEDED else 1), end - time.monotonic())
         if left < 1:
-            yield _untried([name, *pending], f"{total:.0f} s were over; it is slow")
+            yield from _untried([name, *pending] if name != "made" else pending, f"within {total:.0f} s, it is slow")
             return
         try:
             finding = process.ask(name, left)
         except Ended as ended:
             crashes += 1
-            yield Finding(name, "failed", str(ended), "mend the line that is named, or what the call before it waits for")
+            yield Finding(name, "failed", str(ended), "mend the line that is named, or what is called there")
             if name in ("made", NEEDED) or crashes == CRASHES:
-                if pending:
-                    yield _untried(pending, f"after {'this' if crashes == 1 else f'{crashes} such'}")
+                yield from _untried(pending, f"after {'this' if crashes == 1 else 'two such ends'}")
                 return
             process.start()
             again = True
@@ -120,12 +127,13 @@ def _asked(process: Apart, seconds: float, total: float) -> Iterator[Finding]:
             yield finding
         again = False
         if name in ("made", NEEDED) and finding.status == "failed":
-            yield _untried(pending, f"before {name} is right")
+            yield from _untried(pending, f"before '{name}' is right")
             return
 
 
-def _untried(names: Sequence[str], why: str) -> Finding:
-    return Finding("untried", "warning", f"not tried {why}: {', '.join(names)}", "mend that first, and check again")
+def _untried(names: Sequence[str], why: str) -> Iterator[Finding]:
+    if names:
+        yield Finding("untried", "warning", f"not tried {why}: {', '.join(names)}", "mend that, and check again")
 
 
 def _of_prints(process: Apart) -> Finding:
@@ -134,6 +142,8 @@ def _of_prints(process: Apart) -> Finding:
     if not process.printed.first:
         return Finding("prints", "ok", "prints nothing to stdout", values=values)
     first = next(iter(process.printed.first.decode("utf-8", "replace").split("\n")), "")
-    what = f"prints {lines} line{'' if lines == 1 else 's'} to stdout while it is checked, first: {one_line(first)[:80]!r}"
+    what = (
+        f"prints {lines} line{'' if lines == 1 else 's'} to stdout while it is checked, first: {one_line(first)[:80]!r}"
+    )
     cure = "drop the prints, or send them to logging or stderr: results are read from stdout"
     return Finding("prints", "failed" if lines > FLOOD else "warning", what, cure, values)

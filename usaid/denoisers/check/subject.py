@@ -4,6 +4,7 @@ import os
 import random
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache, cached_property
 from typing import Any
 
@@ -167,9 +168,22 @@ def settings_of_process() -> dict[str, object]:
 
 def states_of_random_numbers() -> dict[str, object]:
     """The global random numbers that are next, by name."""
-    legacy: Any = np.random.get_state()
+    legacy: Any = np.random.get_state()  # noqa: NPY002 - the state that others share
     return {
         "torch's random numbers": torch.get_rng_state().numpy().tobytes(),
         "NumPy's random numbers": (legacy[1].tobytes(), legacy[2:]),
         "Python's random numbers": random.getstate(),
     }
+
+
+@contextmanager
+def random_numbers_kept() -> Iterator[None]:
+    """Where the global random numbers are others than a seed gives; afterwards they are as before."""
+    states = torch.get_rng_state(), np.random.get_state(), random.getstate()  # noqa: NPY002
+    torch.rand(1), np.random.random(), random.random()  # noqa: NPY002
+    try:
+        yield
+    finally:
+        torch.set_rng_state(states[0])
+        np.random.set_state(states[1])  # noqa: NPY002
+        random.setstate(states[2])
