@@ -82,7 +82,7 @@ WARNED = [
     ("psnr", zoo.OnlyStrongNoise, "no better at sigma 15", "leave these levels out"),
     ("told", zoo.Deaf, "told 15 and 50, outputs are the same", "facts.blind=True"),
     ("input", zoo.InPlace, "changes its input", "clone()"),
-    ("gradients", zoo.TracksGradients, "graph", "inference_mode"),
+    ("gradients", zoo.TracksGradients, "graph", "detach()"),
     ("state", zoo.ChangesThreads, "number of torch's threads (", "set it back"),
     ("state", zoo.Seeds, "torch's random numbers, NumPy's random numbers, Python's random numbers", "generator of its"),
 ]

@@ -69,9 +69,11 @@ def test_a_file_that_cannot_be_imported(tmp_path, monkeypatch, source, what):
 
 
 def test_time_that_is_over_leaves_checks_untried():
+    """As they would be by a check that is stopped, because time for all of them is over."""
     findings = found(zoo.Good, total=0.5)
     assert list(findings) == ["untried", "prints"]
     assert findings["untried"].status == "warning"
+    assert findings["untried"].what.endswith(f": made, {', '.join(CHECKS)}")
 
 
 def test_what_cannot_be_sent_to_a_process_is_said():

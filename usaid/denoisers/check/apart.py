@@ -37,7 +37,11 @@ class Printed:
 
 
 class Ended(Exception):
-    """The process has crashed or hangs, and is no more; the message says which and where."""
+    """The process has crashed or took too long, and is no more; the message says which and where."""
+
+
+class Late(Ended):
+    """It took too long."""
 
 
 @dataclass
@@ -86,7 +90,8 @@ class Apart:
         """Let it run a check by name; ``made`` makes the denoiser, and has to be the first.
 
         Raises:
-            Ended: it crashed, or took longer than so many seconds.
+            Ended: it crashed.
+            Late: it took longer than so many seconds.
         """
         self.printed.errors = b""
         self._answers.send((name, seconds))
@@ -99,7 +104,7 @@ class Apart:
             if left <= 0:
                 self.stop()
                 where = _at(dumped_place(self._text_of_errors()))
-                raise Ended(f"takes longer than {seconds:.0f} s and was stopped{where}")
+                raise Late(f"takes longer than {seconds:.0f} s and was stopped{where}")
             ready = wait(self._heard, left)
             self._read_prints(ready)
             if self._answers in ready:

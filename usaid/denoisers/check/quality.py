@@ -2,7 +2,7 @@
 
 from usaid.denoisers.check.finding import Finding
 from usaid.denoisers.check.readings import AS_IT_IS, NO_NOISE, psnr_at, reading_of
-from usaid.denoisers.check.subject import SIGMA, Subject, noise, picture, psnr
+from usaid.denoisers.check.subject import SIDE, SIGMA, Subject, noise, picture, psnr
 
 SIGMAS = (15.0, 25.0, 35.0)
 """The paper's noise levels, 0-255 scale."""
@@ -12,14 +12,13 @@ KEPT, LOST = 30.0, 20.0
 
 def check_noise(subject: Subject) -> Finding:
     """What it returns for a noisy picture is the image, not the noise."""
-    side = subject.large_side
-    clean, added = picture(side, side), noise(side, side)
+    clean, added = picture(SIDE, SIDE), noise(SIDE, SIDE)
     output = subject(clean + added)
     to_image, to_noise = (float((output - other).square().mean().sqrt()) for other in (clean, added))
     values = {"to_image": to_image, "to_noise": to_noise}
     reading = reading_of(subject)
     if reading.of == "noise":
-        before, after = psnr_at(subject, reading, SIGMA)
+        before, after = psnr_at(subject, reading, SIGMA, SIDE)
         what = f"it {reading.what}: read so, PSNR goes from {before:.1f} to {after:.1f} dB at sigma {SIGMA:g}"
         return Finding("noise", "failed", what, reading.cure, values)
     distances = f"RMSE {to_image:.3f} to the image, {to_noise:.3f} to the noise"
@@ -35,7 +34,7 @@ def check_range(subject: Subject) -> Finding:
     """A clean picture comes out as it went in, in [0, 1]."""
     reading = reading_of(subject)
     if reading.of in ("range", "told"):
-        before, after = psnr_at(subject, reading, SIGMA)
+        before, after = psnr_at(subject, reading, SIGMA, SIDE)
         what = f"it {reading.what}: read so, PSNR goes from {before:.1f} to {after:.1f} dB at sigma {SIGMA:g}"
         return Finding("range", "failed", what, reading.cure)
     side = subject.large_side
@@ -61,7 +60,7 @@ def check_range(subject: Subject) -> Finding:
 def check_psnr(subject: Subject) -> Finding:
     """PSNR of a noisy picture improves at the paper's noise levels."""
     reading = reading_of(subject)
-    pairs = {sigma: psnr_at(subject, reading, sigma) for sigma in SIGMAS}
+    pairs = {sigma: psnr_at(subject, reading, sigma, subject.large_side) for sigma in SIGMAS}
     told = "" if subject.is_blind else ", told the level"
     read = f" (read as: it {reading.what})" if reading.what else ""
     numbers = ", ".join(f"{before:.1f} to {after:.1f} dB at {sigma:g}" for sigma, (before, after) in pairs.items())

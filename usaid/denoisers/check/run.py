@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 
 from usaid.denoisers.base import Denoiser
-from usaid.denoisers.check.apart import Apart, Ended, made, not_made
+from usaid.denoisers.check.apart import Apart, Ended, Late, made, not_made
 from usaid.denoisers.check.checks import CHECKS, NEEDED, run_check
 from usaid.denoisers.check.finding import Finding
 from usaid.denoisers.check.subject import Subject
@@ -15,7 +15,7 @@ from usaid.errors import UsaidError, one_line
 SECONDS = 20.0
 """For one check."""
 TOTAL = 55.0
-"""Seconds for all of them, once the denoiser is made."""
+"""Seconds for all of them and for the imports."""
 FIRST = 2
 """The first call may take so many times as long: it may compile."""
 CRASHES = 2
@@ -93,30 +93,32 @@ def _here(make: Callable[[], Denoiser], device: str, names: Sequence[str]) -> It
 
 
 def _apart(process: Apart, names: Sequence[str], seconds: float, total: float) -> Iterator[Finding]:
+    end = time.monotonic() + total
     process.start()
     try:
-        yield from _asked(process, names, seconds, total)
+        yield from _asked(process, names, seconds, end)
         yield _of_prints(process)
     finally:
         process.stop()
 
 
-def _asked(process: Apart, names: Sequence[str], seconds: float, total: float) -> Iterator[Finding]:
+def _asked(process: Apart, names: Sequence[str], seconds: float, end: float) -> Iterator[Finding]:
     """Ask for one check after another; after a crash, of a new process."""
-    pending, crashes = ["made", *names], 0
-    end = time.monotonic() + total
-    again = False
-    while pending:
+    pending, crashes, again = ["made", *names], 0, False
+    while pending or again:
         name = "made" if again else pending.pop(0)
-        left = min(seconds * (FIRST if name == NEEDED else 1), end - time.monotonic())
-        if left < 1:
-            yield from _untried([name, *pending] if name != "made" else pending, f"within {total:.0f} s, it is slow")
-            return
+        limit = seconds * (FIRST if name == NEEDED else 1)
+        left = end - time.monotonic()
         try:
-            finding = process.ask(name, left)
+            if left < 1:
+                raise Late
+            finding = process.ask(name, min(limit, left))
         except Ended as ended:
-            crashes += 1
+            if isinstance(ended, Late) and left < limit:
+                yield from _untried([name, *pending], "for want of time, it is slow (or this machine is busy)")
+                return
             yield Finding(name, "failed", str(ended), "mend the line that is named, or what is called there")
+            crashes += 1
             if name in ("made", NEEDED) or crashes == CRASHES:
                 yield from _untried(pending, f"after {'this' if crashes == 1 else 'two such ends'}")
                 return

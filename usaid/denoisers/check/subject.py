@@ -128,7 +128,7 @@ class Subject:
     @property
     def large_side(self) -> int:
         """Side of the pictures on which it is seen whether noise goes."""
-        return 2 * SIDE if self.pace < SLOW / 4 else SIDE
+        return 2 * SIDE if self.pace < SLOW / 8 else SIDE
 
     def layers(self) -> Iterator[nn.Module]:
         """The layers of the networks that are the denoiser's attributes, or their attributes."""
