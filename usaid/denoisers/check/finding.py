@@ -11,6 +11,8 @@ from usaid.errors import one_line, reason_of
 
 Status = Literal["ok", "warning", "failed"]
 
+UNNAMED = "it"
+"""What a denoiser under check is called where errors name it: a finding speaks of no other."""
 LONGEST_REASON = 300
 """Characters of somebody else's exception that are shown."""
 
@@ -49,10 +51,11 @@ def reason(error: BaseException) -> str:
     cause = error
     while cause.__cause__ is not None:
         cause = cause.__cause__
-    text = one_line(reason_of(error)).removeprefix("it: ")
+    text = one_line(reason_of(cause if str(error).startswith(f"{UNNAMED}: ") else error)).removeprefix(f"{UNNAMED}: ")
     text = text if len(text) <= LONGEST_REASON else f"{text[: LONGEST_REASON - 3]}..."
     place = authors_place(_frames(cause))
-    return f"{text} ({place})" if place and place not in text else text
+    is_said = place in text or place.replace(":", ", line ") in text
+    return text if is_said else f"{text} ({place})"
 
 
 def _frames(error: BaseException) -> Iterator[tuple[str, int]]:

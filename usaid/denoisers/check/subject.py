@@ -16,6 +16,7 @@ from usaid.cards import Facts
 from usaid.datasets.miniature import scenes
 from usaid.datasets.miniature.encoding import generator
 from usaid.denoisers.base import Denoiser
+from usaid.denoisers.check.finding import UNNAMED
 from usaid.denoisers.contract import denoised
 from usaid.noise import gaussian_noise
 from usaid.tensors import to_unit_range
@@ -99,7 +100,7 @@ class Subject:
         Raises:
             UsaidError: it fails, or its output is not what a denoiser's has to be.
         """
-        return denoised("it", self.denoiser, noisy.to(self.device), self.told(sigma)).cpu()
+        return denoised(UNNAMED, self.denoiser, noisy.to(self.device), self.told(sigma)).cpu()
 
     def raw(self, noisy: Tensor, sigma: float = SIGMA) -> Any:
         """Whatever it returns for a batch of the CPU, which is on its device by then and may be changed."""
@@ -109,7 +110,7 @@ class Subject:
         """Seconds that it takes for a batch."""
         noisy = noisy.to(self.device)
         start = time.perf_counter()
-        denoised("it", self.denoiser, noisy, self.told(SIGMA))
+        denoised(UNNAMED, self.denoiser, noisy, self.told(SIGMA))
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
         return time.perf_counter() - start
