@@ -17,13 +17,13 @@ CHECKS: Mapping[str, Callable[[Subject], Finding]] = {
     "batch": behaviour.check_batch,
     "repeats": behaviour.check_repeats,
     "told": behaviour.check_told,
+    "time": cost.check_time,
+    "memory": cost.check_memory,
+    "hours": cost.check_hours,
     "input": behaviour.check_input,
     "gradients": form.check_gradients,
     "state": behaviour.check_state,
     "device": form.check_device,
-    "time": cost.check_time,
-    "memory": cost.check_memory,
-    "hours": cost.check_hours,
 }
 """Name -> what looks at a denoiser. Those behind ``output`` need an output that is fit to be looked at."""
 

@@ -17,7 +17,7 @@ HEIGHT, WIDTH = 512, 768
 """An image of Kodak, in pixels."""
 SHRINKS = (8, 4, 2, 1)
 """An image's sides are so many times as small; the largest that time allows is measured."""
-BUDGET = 10.0
+BUDGET = 6.0
 """Seconds: an image that is expected to take longer is not tried."""
 PAPERS_SIGMAS = 3
 GB = 1e9

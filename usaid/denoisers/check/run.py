@@ -14,7 +14,7 @@ from usaid.errors import UsaidError, one_line
 
 SECONDS = 20.0
 """For one check."""
-TOTAL = 55.0
+TOTAL = 45.0
 """Seconds for all of them and for the imports."""
 FIRST = 2
 """The first call may take so many times as long: it may compile."""
@@ -115,7 +115,7 @@ def _asked(process: Apart, names: Sequence[str], seconds: float, end: float) -> 
             finding = process.ask(name, min(limit, left))
         except Ended as ended:
             if isinstance(ended, Late) and left < limit:
-                yield from _untried([name, *pending], "for want of time, it is slow (or this machine is busy)")
+                yield from _untried([name, *pending], "for want of time", AGAIN)
                 return
             yield Finding(name, "failed", str(ended), "mend the line that is named, or what is called there")
             crashes += 1
@@ -133,9 +133,12 @@ def _asked(process: Apart, names: Sequence[str], seconds: float, end: float) -> 
             return
 
 
-def _untried(names: Sequence[str], why: str) -> Iterator[Finding]:
+AGAIN = "it is slow, or this machine is busy: check again when it is idle, or on a GPU (--device cuda)"
+
+
+def _untried(names: Sequence[str], why: str, cure: str = "mend that, and check again") -> Iterator[Finding]:
     if names:
-        yield Finding("untried", "warning", f"not tried {why}: {', '.join(names)}", "mend that, and check again")
+        yield Finding("untried", "warning", f"not tried {why}: {', '.join(names)}", cure)
 
 
 def _of_prints(process: Apart) -> Finding:
