@@ -91,7 +91,7 @@ def check_told(subject: Subject) -> Finding:
         )
     if not subject.is_blind and difference <= TOLERANCE:
         what = f"it says that it is told the noise level, but {told} are the same"
-        cure = "use told_sigma (0-255 scale), or say facts.blind=True, which saves computing cells twice"
+        cure = "use told_sigma, and as what it is: on the 0-255 scale, not 0-1; or say facts.blind=True"
         return Finding("told", "warning", what, cure, values)
     what = "blind, as it says" if subject.is_blind else f"{told} differ by up to {difference:.3f}: the level is heard"
     return Finding("told", "ok", what, values=values)
