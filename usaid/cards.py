@@ -79,6 +79,8 @@ class DataSet:
         sources: ``"package:file"`` of the YAML that says where to get it (``usaid/datasets/sources/``); None: it is
             placed by hand.
         package_data: ``"package:file"`` of what else the reader reads that an installed package brings.
+        pixels: mean number of pixels of an image of the split that benchmarks score, for estimates of time; the card's
+            module says where it comes from. None: unknown.
     """
 
     name: str
@@ -89,6 +91,7 @@ class DataSet:
     left_out: tuple[str, ...] = ()
     sources: str | None = None
     package_data: tuple[str, ...] = ()
+    pixels: int | None = None
 
 
 @dataclass(frozen=True)

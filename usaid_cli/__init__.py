@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from usaid import __version__
 from usaid.errors import UsaidError, one_line
+from usaid_cli.check import add_check
 from usaid_cli.config import add_config
 from usaid_cli.data import add_data
 from usaid_cli.denoise import add_denoise
@@ -18,6 +19,7 @@ from usaid_cli.train import add_train, add_train_judge
 
 _COMMANDS = (
     add_denoise,
+    add_check,
     add_evaluate,
     add_data,
     add_train,

@@ -1,4 +1,4 @@
-"""What every denoiser has to do, whatever its method: the test class of each method inherits these tests."""
+"""What every denoiser has to do, whoever wrote it: what `usaid check` looks at, and what a card promises."""
 
 import pytest
 import torch
@@ -6,18 +6,18 @@ from torch import Tensor
 
 from usaid.cards import Method
 from usaid.denoisers.base import Denoiser
-from usaid.denoisers.contract import denoised
+from usaid.denoisers.check.checks import CHECKS, OF_COST, OF_QUALITY, run_check
+from usaid.denoisers.check.subject import Subject
 from usaid.errors import UsaidError
 from usaid.experiment.model import TrainingRecipe
 from usaid.noise import gaussian_noise
 from usaid.registries import METHODS, load_object
 
 TOLD = 25.0
-"""Noise level of the images that they are tried on, 0-255 scale."""
 
 
 def noisy_images(count: int, height: int, width: int) -> Tensor:
-    """float32 (count, 3, height, width): waves of two colours with white noise, not clipped; no two are alike."""
+    """Waves of two colours with white noise, not clipped; no two are alike."""
     y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
     images = []
     for number in range(count):
@@ -31,13 +31,13 @@ class DenoiserTests:
 
     Attributes:
         method: name of its card.
-        sizes: (height, width) of images that it has to take.
+        removes_noise: the instance that ``make`` returns was trained, or needs no training.
         tolerance: largest difference between an image that is denoised alone and in a batch.
         repeats_within: largest difference between two calls on the same batch.
     """
 
     method: str
-    sizes = ((32, 32), (41, 37), (33, 64))
+    removes_noise = False
     tolerance = 1e-5
     repeats_within = 0.0
 
@@ -61,40 +61,35 @@ class DenoiserTests:
     def told(self) -> float | None:
         return None if self.card.facts.blind else TOLD
 
-    def test_output_keeps_the_contract_at_any_size(self, denoiser):
-        for size in self.sizes:
-            noisy = noisy_images(2, *size)
-            output = denoised(self.method, denoiser, noisy, self.told)
-            assert output.shape == noisy.shape
-            assert output.dtype == torch.float32
+    @pytest.mark.parametrize("name", [name for name in CHECKS if name not in OF_COST])
+    def test_check(self, name, denoiser, capfd):
+        """As `usaid check`; one that was not trained may make images worse."""
+        finding = run_check(name, Subject(self.make))
+        is_free = name in OF_QUALITY and not self.removes_noise and finding.values
+        assert finding.status == "ok" or is_free, finding
+        assert capfd.readouterr().out == ""
+        limits = {"batch": self.tolerance, "repeats": self.repeats_within}
+        assert finding.values.get("difference", 0.0) <= limits.get(name, 1.0)
+        assert name != "told" or self.card.facts.blind == (finding.values["difference"] == 0)
 
-    def test_output_does_not_have_to_be_converted(self, denoiser):
-        assert denoiser(noisy_images(1, 32, 32), self.told).dtype == torch.float32
+    def test_output_does_not_have_to_be_converted_or_detached(self, denoiser):
+        output = denoiser(noisy_images(1, 32, 32), self.told)
+        assert output.dtype == torch.float32
+        assert not output.requires_grad
 
-    def test_an_image_alone_is_as_in_a_batch(self, denoiser):
-        noisy = noisy_images(3, 33, 32)
-        batch = denoiser(noisy, self.told)
-        alone = torch.cat([denoiser(noisy[number : number + 1], self.told) for number in range(3)])
-        assert (batch - alone).abs().max() <= self.tolerance
-        assert (batch[0] - batch[1]).abs().max() > self.tolerance, "two images were made alike"
+    def test_two_images_are_not_made_alike(self, denoiser):
+        first, second = denoiser(noisy_images(2, 33, 32), self.told)
+        assert (first - second).abs().max() > self.tolerance
 
-    def test_the_same_batch_twice_is_the_same(self, denoiser):
+    def test_another_instance_does_the_same(self, denoiser):
         noisy = noisy_images(2, 32, 33)
         once, again = denoiser(noisy, self.told).clone(), self.make()(noisy, self.told)
         assert (once - again).abs().max() <= self.repeats_within
 
-    def test_the_input_is_left_as_it_is(self, denoiser):
-        noisy = noisy_images(2, 32, 32)
-        before = noisy.clone()
-        denoiser(noisy, self.told)
-        assert torch.equal(noisy, before)
-
-    def test_a_told_sigma_is_ignored_or_needed(self, denoiser):
+    def test_a_told_sigma_has_to_be_a_level_if_it_is_needed(self, denoiser):
         noisy = noisy_images(1, 32, 32)
         if self.card.facts.blind:
-            untold = denoiser(noisy).clone()
-            assert torch.equal(denoiser(noisy, TOLD), untold)
-            assert torch.equal(denoiser(noisy, 0.0), untold)
+            assert torch.equal(denoiser(noisy, 0.0), denoiser(noisy))
             return
         for told in (None, 0.0, -5.0, float("nan"), float("inf")):
             with pytest.raises(UsaidError, match=r"^told sigma (is missing|= .*: must be a finite number > 0)"):

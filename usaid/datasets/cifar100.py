@@ -23,6 +23,7 @@ CARD = DataSet(
     reader="usaid.datasets.cifar100:CIFAR100",
     splits={"train": 50_000, "test": 10_000},
     sources="usaid.datasets.sources:cifar100.yaml",
+    pixels=32 * 32,  # all of its images have this size
 )
 CARDS = (CARD,)
 

@@ -35,6 +35,7 @@ CARD = DataSet(
     reader="usaid.datasets.coco:COCO",
     splits={"train": 118_287, "val": 5000},
     sources="usaid.datasets.sources:coco.yaml",
+    pixels=275_300,  # mean of the sizes that instances_val2017.json gives for 177 of the 5,000 images
 )
 CARDS = (CARD,)
 

@@ -37,6 +37,7 @@ CARD = DataSet(
     left_out=("unknown",),
     sources="usaid.datasets.sources:deepglobe.yaml",
     package_data=tuple(f"usaid.datasets:deepglobe_split/{path.name}" for path in SPLIT_LISTS.values()),
+    pixels=2448 * 2448,  # all of its images have this size
 )
 CARDS = (CARD,)
 

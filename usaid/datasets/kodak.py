@@ -13,6 +13,7 @@ CARD = DataSet(
     reader="usaid.datasets.kodak:Kodak",
     splits={"all": 24},
     sources="usaid.datasets.sources:kodak.yaml",
+    pixels=768 * 512,  # all of its images have this size
 )
 CARDS = (CARD,)
 

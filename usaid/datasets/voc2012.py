@@ -40,6 +40,7 @@ CARD = DataSet(
         "tvmonitor",
     ),
     sources="usaid.datasets.sources:voc2012.yaml",
+    pixels=178_600,  # mean of 321 of the 1,449 images of val
 )
 CARDS = (CARD,)
 

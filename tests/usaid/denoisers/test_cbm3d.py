@@ -22,6 +22,7 @@ def noisy_pair(height: int = 40, width: int = 48, sigma: float = 25) -> tuple[to
 
 class TestCBM3D(DenoiserTests):
     method = "cbm3d"
+    removes_noise = True
 
     def make(self):
         return build_denoiser("cbm3d")

@@ -30,6 +30,7 @@ SOLVERS = [weighted_nuclear_norm_admm, weighted_nuclear_norm_scalar_admm]
 
 class TestMCWNNM(DenoiserTests):
     method = "mc_wnnm"
+    removes_noise = True
     tolerance = 0.0
 
     def make(self):
