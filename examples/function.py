@@ -1,6 +1,6 @@
 """A function as a denoiser: a batch in, a batch out.
 
-    usaid evaluate examples/function.py:smooth --benchmark kodak_quality --data-root data --images 3
+usaid evaluate examples/function.py:smooth --benchmark kodak_quality --data-root data --images 3
 """
 
 from torch import Tensor

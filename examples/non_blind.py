@@ -1,6 +1,6 @@
 """A method of scikit-image, which works on NumPy images and is told the noise level.
 
-    usaid evaluate examples/non_blind.py:wavelets --benchmark kodak_quality --data-root data --images 3
+usaid evaluate examples/non_blind.py:wavelets --benchmark kodak_quality --data-root data --images 3
 """
 
 import numpy as np

@@ -1,7 +1,7 @@
 """An ONNX file. This script makes one of a checkpoint of DnCNN; any other way to make one will do.
 
-    python examples/onnx_file.py data/released/USAID.pth u_said.onnx
-    usaid evaluate u_said.onnx --predicts noise --benchmark kodak_quality --data-root data --images 3
+python examples/onnx_file.py data/released/USAID.pth u_said.onnx
+usaid evaluate u_said.onnx --predicts noise --benchmark kodak_quality --data-root data --images 3
 """
 
 import sys
@@ -20,6 +20,6 @@ torch.onnx.export(
     output,
     input_names=["noisy"],
     output_names=["noise"],
-    dynamic_shapes=({axis: torch.export.Dim.DYNAMIC for axis in of_any_size},),
+    dynamic_shapes=(dict.fromkeys(of_any_size, torch.export.Dim.DYNAMIC),),
     external_data=False,
 )

@@ -10,7 +10,6 @@ import torch
 from evaluators.judge import Judge, trained_on_a_part
 from evaluators.judge_code import code_of_judge
 from usaid import noise
-from usaid.cards import Facts
 from usaid.datasets.base import Dataset
 from usaid.datasets.official import differences_of
 from usaid.denoisers.base import Denoiser
