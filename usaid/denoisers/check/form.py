@@ -4,8 +4,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from usaid.denoisers.check.finding import Finding, adapted, reason
+from usaid.denoisers.check.finding import UNNAMED, Finding, adapted, reason
 from usaid.denoisers.check.subject import SIDE, SIGMA, Subject, noisy_pictures
+from usaid.denoisers.contract import refuse_8_bit_range
 from usaid.errors import UsaidError
 
 ODD_SIZES = ((33, 47), (65, 63), (32, 32))
@@ -25,7 +26,7 @@ def check_facts(subject: Subject) -> Finding:
 
 
 def check_output(subject: Subject) -> Finding:
-    """Two pictures give a finite float tensor of their shape."""
+    """Two pictures give a finite float tensor of their shape, and not of 8-bit range."""
     noisy = noisy_pictures(2, SIDE, SIDE)
     try:
         with torch.no_grad():
@@ -44,6 +45,11 @@ def check_output(subject: Subject) -> Finding:
         share = 1 - float(torch.isfinite(output).float().mean())
         cure = "look for a division by 0, a square root or a logarithm of negative values; noisy values leave [0, 1]"
         return Finding("output", "failed", f"{share:.1%} of the output is NaN or infinite", cure)
+    try:
+        refuse_8_bit_range(UNNAMED, subject.denoiser, output.cpu().float(), noisy)
+    except UsaidError:
+        what = f"takes an image in [0, 1] and returns values up to {float(output.max()):.4g}"
+        return Finding("output", "failed", what, "return output / 255")
     if output.dtype != torch.float32:
         what = f"returns {output.dtype}, which the suite converts to float32"
         return Finding("output", "warning", what, "return output.float()")
