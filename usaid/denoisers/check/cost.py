@@ -67,9 +67,9 @@ class Cost:
 
 def cost_of(subject: Subject) -> Cost:
     """Measured once for a subject: ever larger images, until the next would take longer than :data:`BUDGET`."""
-    if not hasattr(subject, "cost"):
-        setattr(subject, "cost", _cost_of(subject))  # noqa: B010 - kept with it
-    return getattr(subject, "cost")  # noqa: B009
+    if subject.cost is None:
+        subject.cost = _cost_of(subject)
+    return subject.cost
 
 
 def _cost_of(subject: Subject) -> Cost:

@@ -86,9 +86,9 @@ OTHERS = (
 
 def reading_of(subject: Subject) -> Reading:
     """The reading in which noise goes; as it is, if it goes in none. Tried once for a subject."""
-    if not hasattr(subject, "reading"):
-        setattr(subject, "reading", _reading_of(subject))  # noqa: B010 - kept with it
-    return getattr(subject, "reading")  # noqa: B009
+    if subject.reading is None:
+        subject.reading = _reading_of(subject)
+    return subject.reading
 
 
 def _reading_of(subject: Subject) -> Reading:
