@@ -117,9 +117,10 @@ def evaluate(
     return Evaluation.of(scores, companions, [*remarks, *others])
 
 
-def _levels(sigmas: float | Iterable[float]) -> list[float]:
+def _levels(sigmas: float | str | Iterable[float]) -> list[float]:
     try:
-        return [float(sigma) for sigma in (sigmas if isinstance(sigmas, Iterable) else [sigmas])]
+        levels = [sigmas] if isinstance(sigmas, str) or not isinstance(sigmas, Iterable) else sigmas
+        return [float(sigma) for sigma in levels]
     except (TypeError, ValueError):
         raise UsaidError(f"sigmas = {sigmas!r}: must be noise levels on the 0-255 scale") from None
 
