@@ -72,8 +72,9 @@ class FromFile(FromCallable):
 
     def _wrong_channels(self, takes: int, given: int) -> UsaidError:
         cures = {
-            1: "channels grey: each colour channel by itself",
-            given + 1: "told_as map, if the last is a noise map",
+            1: "say channels grey: each colour channel by itself",
+            3: f"drop {'told_as map' if given > 3 else 'channels grey'}",
+            given + 1: "say told_as map, if the last is a noise map",
         }
         cure = cures.get(takes, "export a network of colour images")
-        return UsaidError(f"{self.path}: takes {takes} channels, and is given {given}; say {cure}")
+        return UsaidError(f"{self.path}: takes {takes} channels, and is given {given}; {cure}")
