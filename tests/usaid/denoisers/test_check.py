@@ -54,7 +54,7 @@ BAD = [
     ("output", zoo.WithMap, "takes four channels", "--told-as map"),
     ("output", zoo.TakesArrays, "raises", ""),
     ("output", zoo.WrongSignature, "raises TypeError", "told_sigma=None"),
-    ("output", zoo.SelfMade, "raises KeyError: 'body.0.weight' (denoisers_to_check.py:", "mend the line"),
+    ("output", zoo.SelfMade, "raises KeyError: 'body.0.weight' (denoisers_to_check.py, line ", "mend the line"),
     ("sizes", zoo.OfBlocks, "fails at 47x33: RuntimeError", "--divisible-by 8"),
     ("sizes", zoo.OneSize, "fails at 47x33: AssertionError", "--tile 64"),
     ("sizes", zoo.AtLeast33, "fails at 32x32: ValueError: too small", "only CIFAR's"),

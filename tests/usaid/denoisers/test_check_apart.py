@@ -32,12 +32,12 @@ def test_one_that_ends_its_process_is_checked_to_the_end():
 def test_a_segmentation_fault_names_its_line():
     findings = found(zoo.Segfaults)
     assert list(findings) == ["made", "facts", "output", "untried", "prints"]
-    assert findings["output"].what.startswith("ends its process (segmentation fault) at denoisers_to_check.py:")
+    assert findings["output"].what.startswith("ends its process (segmentation fault) at denoisers_to_check.py, line ")
 
 
 def test_a_hang_is_stopped_and_names_its_line():
     findings = found(zoo.Hangs, names=["batch", "repeats"], seconds=3)
-    assert findings["batch"].what.startswith("takes longer than 3 s and was stopped at denoisers_to_check.py:")
+    assert findings["batch"].what.startswith("takes longer than 3 s and was stopped at denoisers_to_check.py, line ")
     assert findings["repeats"].status == "ok"
 
 
