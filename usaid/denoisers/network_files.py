@@ -78,3 +78,9 @@ class FromFile(FromCallable):
         }
         cure = cures.get(takes, "export a network of colour images")
         return UsaidError(f"{self.path}: takes {takes} channels, and is given {given}; {cure}")
+
+
+def shape_of_level(shape: Sequence[int | str | None], images: int) -> list[int]:
+    """The shape of a noise level for an input of any number of dimensions; a first dynamic one counts images."""
+    sides = [side if isinstance(side, int) else 1 for side in shape]
+    return [images, *sides[1:]] if shape and not isinstance(shape[0], int) else sides

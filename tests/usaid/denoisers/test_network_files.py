@@ -104,6 +104,14 @@ def test_an_onnx_network_of_two_inputs_is_told_the_level(tmp_path):
         build_denoiser("onnx", path)(noisy)
 
 
+@pytest.mark.parametrize("shape", [(), (1,), (1, 1, 1, 1)])
+def test_an_exported_network_of_two_inputs_is_told_the_level(shape, tmp_path):
+    path, noisy = tmp_path / "told.pt2", torch.rand(2, 3, 9, 12)
+    quietly(lambda: torch.export.save(torch.export.export(Told(), (noisy, torch.rand(shape))), path))
+    denoiser = build_denoiser("torch_export", path, adapt={"told_as": "argument"})
+    assert (denoiser(noisy, 51.0) - noisy * 0.2).abs().max() < 1e-6
+
+
 def test_channels_that_do_not_fit_are_named_with_the_cure(tmp_path):
     cures = [
         (1, 3, "say channels grey"),

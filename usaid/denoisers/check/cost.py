@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from usaid.denoisers.check.finding import Finding, adapted
+from usaid.denoisers.check.finding import Finding, cure_by_adapt
 from usaid.denoisers.check.subject import SIDE, Subject, noisy_pictures
 from usaid.paper.layouts import TABLES
 from usaid.registries import BENCHMARKS, DATASETS
@@ -112,7 +112,7 @@ def check_memory(subject: Subject) -> Finding:
         what += (
             f"; if it grows with the pixels, {largest / GB:.0f} GB for an image of {title}: {there / GB:.0f} are there"
         )
-        return Finding("memory", "warning", what, adapted("tile", 512), values)
+        return Finding("memory", "warning", what, cure_by_adapt("tile", 512), values)
     return Finding("memory", "ok", what, values=values)
 
 

@@ -40,7 +40,7 @@ class Finding:
         return status | {"values": dict(self.values)}
 
 
-def adapted(key: str, value: object) -> str:
+def cure_by_adapt(key: str, value: object) -> str:
     """The cure that is a key of ``adapt``: as a flag, and in an experiment."""
     return f"--{key.replace('_', '-')} {value}, in an experiment adapt: {{{key}: {value}}}"
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from usaid.denoisers.check.finding import adapted
+from usaid.denoisers.check.finding import cure_by_adapt
 from usaid.denoisers.check.subject import SIDE, SIGMA, Subject, noise, picture, psnr
 from usaid.errors import UsaidError
 
@@ -49,7 +49,7 @@ def _image(subject: Subject, noisy: Tensor, sigma: float) -> Tensor:
 
 AS_IT_IS = Reading("", "", "", _image)
 OTHERS = (
-    Reading("predicts the noise", adapted("predicts", "noise"), "noise", lambda s, y, sigma: y - s(y, sigma)),
+    Reading("predicts the noise", cure_by_adapt("predicts", "noise"), "noise", lambda s, y, sigma: y - s(y, sigma)),
     Reading(
         "predicts the noise with its sign changed",
         "return noisy + what the network returns",
@@ -58,13 +58,13 @@ OTHERS = (
     ),
     Reading(
         "works on values of 0-255",
-        adapted("value_range", 255),
+        cure_by_adapt("value_range", 255),
         "range",
         lambda s, y, sigma: s(255 * y, sigma) / 255,
     ),
     Reading(
         "works on values of 0-255 and predicts the noise",
-        f"--value-range 255 {adapted('predicts', 'noise')[:-1]}, value_range: 255}}",
+        f"--value-range 255 {cure_by_adapt('predicts', 'noise')[:-1]}, value_range: 255}}",
         "range",
         lambda s, y, sigma: y - s(255 * y, sigma) / 255,
     ),
