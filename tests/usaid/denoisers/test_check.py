@@ -68,7 +68,7 @@ BAD = [
     ("psnr", zoo.Untouched, "removes no noise: 24.", "weights"),
     ("batch", zoo.InTraining, "with the others of its batch", "BatchNorm2d in training mode: call network.eval()"),
     ("batch", zoo.MeanOfBatch, "with the others of its batch", "no statistics of the batch"),
-    ("repeats", zoo.WithDropout, "differ by up to", "Dropout2d in training mode"),
+    ("repeats", zoo.WithDropout, "differ by up to", "Dropout in training mode"),
     ("repeats", zoo.Remembers, "differ by up to", "keep no state"),
     ("told", zoo.HearsInSecret, "says that it is blind, but told 15 and 50", "facts.blind=False"),
     ("state", zoo.ChangesFolder, "working folder", "set it back"),

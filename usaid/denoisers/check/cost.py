@@ -4,6 +4,7 @@ import os
 import resource
 import sys
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -65,14 +66,9 @@ class Cost:
         return f" (extrapolated from {size})" if self.is_extrapolated else ""
 
 
+@lru_cache(maxsize=1)
 def cost_of(subject: Subject) -> Cost:
     """Measured once for a subject: ever larger images, until the next would take longer than :data:`BUDGET`."""
-    if subject.cost is None:
-        subject.cost = _cost_of(subject)
-    return subject.cost
-
-
-def _cost_of(subject: Subject) -> Cost:
     for shrink in SHRINKS:
         height, width = HEIGHT // shrink, WIDTH // shrink
         tile = noisy_pictures(1, SIDE, SIDE)

@@ -7,6 +7,7 @@ goes names the cure.
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 
 from torch import Tensor
 
@@ -84,14 +85,9 @@ OTHERS = (
 )
 
 
+@lru_cache(maxsize=1)
 def reading_of(subject: Subject) -> Reading:
     """The reading in which noise goes; as it is, if it goes in none. Tried once for a subject."""
-    if subject.reading is None:
-        subject.reading = _reading_of(subject)
-    return subject.reading
-
-
-def _reading_of(subject: Subject) -> Reading:
     gain = gain_of(subject, AS_IT_IS)
     if gain >= GOOD:
         return AS_IT_IS

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,10 +20,6 @@ from usaid.denoisers.check.finding import UNNAMED
 from usaid.denoisers.contract import denoised
 from usaid.noise import gaussian_noise
 from usaid.tensors import to_unit_range
-
-if TYPE_CHECKING:
-    from usaid.denoisers.check.cost import Cost
-    from usaid.denoisers.check.readings import Reading
 
 SIGMA = 25.0
 """Noise level of most checks, 0-255 scale."""
@@ -69,8 +65,6 @@ class Subject:
         before: what of the process a denoiser has no business to change, before it was made.
         denoiser: what ``make`` returned.
         seconds_to_make: how long that took.
-        reading: in which its output removes noise; None: not looked at yet.
-        cost: of an image; None: not measured yet.
     """
 
     def __init__(self, make: Callable[[], Denoiser], wanted: torch.device | str = "cpu") -> None:
@@ -79,8 +73,6 @@ class Subject:
         start = time.perf_counter()
         self.denoiser = make()
         self.seconds_to_make = time.perf_counter() - start
-        self.reading: Reading | None = None
-        self.cost: Cost | None = None
 
     @property
     def facts(self) -> Facts | None:
