@@ -98,6 +98,7 @@ def notes_of(scores: Scores, numbers: Sequence[Number], companions: Mapping[str,
     whole = [METRICS[name] for name in conventions if any(own.of_whole_set for own in METRICS[name].conventions)]
     if whole:
         lines.append(f"{_listed(metric.title for metric in whole)}: a score of all images together, no mean")
+    lines += _of_worse_than_noisy(scores, numbers)
     lines += _of_what_was_told(scores)
     lines += _of_differences(numbers)
     lines += _of_companions(scores, companions)
@@ -106,6 +107,16 @@ def notes_of(scores: Scores, numbers: Sequence[Number], companions: Mapping[str,
     lines.append(_of_time(scores, companions))
     lines += [one_line(text).removesuffix(".") for text in provenance["deviations"]]
     return [f"{line}." for line in lines]
+
+
+def _of_worse_than_noisy(scores: Scores, numbers: Iterable[Number]) -> Iterable[str]:
+    """That a denoiser adds errors: most often it is not called as it has to be."""
+    title = titles_of(scores)[MINE]
+    for number in numbers:
+        noisy = 20 * math.log10(255 / number.sigma)  # the least that noisy images have: clamping only helps
+        if (number.denoiser, number.metric) == (title, "psnr") and number.value < noisy:
+            why = "the noise in place of the image, another range, or no weights? `usaid check` tells"
+            yield f"{title} is worse than the noisy images at σ = {sigma_name(number.sigma)} ({noisy:.2f} dB): {why}"
 
 
 def _of_what_was_told(scores: Scores) -> Iterable[str]:

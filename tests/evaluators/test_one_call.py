@@ -107,6 +107,15 @@ def test_a_summary_has_the_means_of_the_rows(folder):
     assert number["low"] < number["value"] < number["high"]
 
 
+def test_what_adds_errors_is_said_to(folder):
+    def complaints(network):
+        return [note for note in quality(network).summary().notes if "worse than the noisy images" in note]
+
+    assert complaints(smoothed) == complaints(lambda noisy: noisy) == []
+    (note,) = complaints(lambda noisy: noisy - smoothed(noisy))
+    assert "at σ = 25 (20.17 dB)" in note
+
+
 def test_a_level_as_text_is_one_level(folder):
     assert set(quality(smoothed, sigmas="25")["sigma"]) == {25.0}
 
