@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from PIL import Image
 from printed_commands import psnr_in, run_printed
 
@@ -79,3 +80,14 @@ def test_files_are_denoised(folder):
     (printed,) = re.findall(r"`(usaid denoise photo\.png [^`]*)`", README.read_text(encoding="utf-8"))
     run_printed(printed)
     assert Image.open("out.png").size == (96, 64)
+
+
+CONFIG = (README.parent / "config/README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("shown", re.findall(r"^```yaml\n(.*?)^```$", CONFIG, flags=re.MULTILINE | re.DOTALL))
+def test_what_config_s_page_shows_can_be_read(folder, shown):
+    (folder / "shown.yaml").write_text(shown, encoding="utf-8")
+    read = read_experiment(README.parent / "config/released.yaml", "shown.yaml").denoisers
+    named = yaml.safe_load(shown)["denoisers"]
+    assert {name: name in read for name in named} == {name: entry is not None for name, entry in named.items()}
