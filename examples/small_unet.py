@@ -1,16 +1,10 @@
-"""A small U-Net, blind to the noise level: how a network of one's own is trained and scored.
+"""A network of one's own: trained by one of the paper's losses (``mse``, ``supervised``, ``unsupervised``), and scored.
 
-In an experiment (config/smoke.yaml trains it three ways):
+usaid train --denoiser examples/small_unet.py:SmallUNet --loss unsupervised --data-root data
+usaid evaluate examples/small_unet.py:SmallUNet --weights results/paper/weights/SmallUNet_unsupervised.safetensors \
+    --benchmark kodak_quality --data-root data --images 3
 
-    denoisers:
-      unet_unsupervised:
-        method: examples/small_unet.py:SmallUNet
-        options: {features: 16}
-        train: {recipe: paper, loss: unsupervised}
-
-and without one:
-
-    usaid train --denoiser examples/small_unet.py:SmallUNet --loss unsupervised --options features=16
+``config/smoke.yaml`` trains it with all three, as denoisers of an experiment.
 """
 
 from itertools import pairwise
