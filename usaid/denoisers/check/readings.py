@@ -69,9 +69,6 @@ OTHERS = (
         lambda s, y, sigma: y - s(255 * y, sigma) / 255,
     ),
     Reading(
-        "takes values of 0-1 and returns 0-255", "return output / 255", "range", lambda s, y, sigma: s(y, sigma) / 255
-    ),
-    Reading(
         "works on values from -1 to 1",
         "give the network 2 * noisy - 1, and return (output + 1) / 2",
         "range",
