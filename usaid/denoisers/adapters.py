@@ -135,8 +135,7 @@ class FromCallable(Denoiser):
         if self.told_as != "nothing":
             told_sigma = checked_told_sigma(told_sigma)
         if self.told_as in ("argument", "tensor"):
-            assert told_sigma is not None
-            level = told_sigma * self.white / 255
+            level = checked_told_sigma(told_sigma) * self.white / 255
             arguments = [noisy.new_full((len(noisy), 1, 1, 1), level) if self.told_as == "tensor" else level]
         elif self.told_as == "keyword":
             options = {**options, TOLD_SIGMA: told_sigma}

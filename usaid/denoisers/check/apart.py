@@ -73,13 +73,13 @@ class Apart:
         self._process = context.Process(target=_serve, args=arguments)
         try:
             self._process.start()
-        except (AttributeError, TypeError, ImportError, ValueError, OSError) as error:
+        except Exception as error:  # pickle raises anything
+            cure = "make it by a function of a module, or check it in this process: apart=False"
+            if isinstance(error, RuntimeError):  # the script that is run is imported by the process, and starts another
+                cure = "call it below `if __name__ == '__main__':`, or check it in this process: apart=False"
             raise UsaidError(
-                f"the denoiser cannot be sent to a process of its own ({reason(error)}); "
-                "make it by a function of a module, or check it in this process: apart=False"
+                f"the denoiser cannot be sent to a process of its own ({reason(error)}); {cure}"
             ) from error
-        except Exception as error:  # pickle's own
-            raise UsaidError(f"the denoiser cannot be sent to a process of its own ({reason(error)})") from error
         finally:
             for end in (answers, out, errors):
                 end.close()
