@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from functools import cached_property, reduce
 from importlib.metadata import entry_points
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -175,7 +176,9 @@ def load_object(name: str) -> Any:
     except (Exception, SystemExit) as error:  # a user's own module raises anything
         if is_signal(error):
             raise
-        raise UsaidError(f"{name} cannot be imported ({described(error)})") from error
+        file = Path(place.replace(".", "/") + ".py")
+        cure = f"; a file is named {file}:{attributes}" if isinstance(error, ImportError) and file.is_file() else ""
+        raise UsaidError(f"{name} cannot be imported ({described(error)}){cure}") from error
 
 
 def _member(thing: Any, name: str) -> Any:

@@ -1,8 +1,11 @@
 """What several commands take."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
+
+from usaid.errors import UsaidError
 
 if TYPE_CHECKING:
     from usaid.experiment.adapt import Adapt
@@ -21,6 +24,28 @@ def add_device(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1, ...")
 
 
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The keyword arguments of a user's class or function, as ``options``; :func:`keys_and_values` reads them."""
+    parser.add_argument("--options", nargs="+", default=[], metavar="KEY=VALUE", help="your network's arguments")
+
+
+def keys_and_values(texts: Sequence[str], flag: str) -> dict[str, object]:
+    """What a flag's ``KEY=VALUE`` say: values as in YAML.
+
+    Raises:
+        UsaidError: a text without key, or a value that is no YAML.
+    """
+    from usaid.experiment.yaml_files import parsed
+
+    keys: dict[str, object] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise UsaidError(f"{flag} {text!r}: must be KEY=VALUE")
+        keys[key] = parsed(value, f"{flag} {key}")
+    return keys
+
+
 def add_adapt(parser: argparse.ArgumentParser) -> None:
     """How the network is called, if it does not follow the suite's conventions; :func:`adapt_of` reads it."""
     group = parser.add_argument_group("what the network expects and returns (default: colour images in [0, 1])")
@@ -28,9 +53,9 @@ def add_adapt(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--value-range", type=int, choices=[1, 255], help="white: 1 (default), or 255 (8-bit range)")
     group.add_argument(
         "--told-as",
-        choices=["nothing", "argument", "map"],
-        help="the noise level: not told, its second argument, or a further channel, in units of the value range "
-        "(default: a parameter named told_sigma is told it on the 0-255 scale)",
+        choices=["nothing", "argument", "tensor", "map"],
+        help="the noise level: not told, its second argument (a float, or a tensor (B, 1, 1, 1)), or a further "
+        "channel, in units of the value range (default: a parameter named told_sigma is told it on the 0-255 scale)",
     )
     group.add_argument("--divisible-by", type=int, metavar="N", help="sides have to be divisible by N: pad and crop")
     group.add_argument("--channels", choices=["colour", "grey"], help="grey: denoise each colour channel by itself")

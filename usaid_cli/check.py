@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from usaid_cli.arguments import Commands, add_adapt, add_device
+from usaid_cli.arguments import Commands, add_adapt, add_device, add_options
 
 if TYPE_CHECKING:
     from usaid.denoisers.check.finding import Finding
@@ -25,6 +25,7 @@ def add_check(commands: Commands) -> None:
         "network", metavar="FILE_OR_NAME", help="file.py:Name, module:Name, a method's name, or the file of a network"
     )
     parser.add_argument("--weights", type=Path, help="the network's weights")
+    add_options(parser)
     add_adapt(parser)
     add_device(parser)
     parser.add_argument("--precision", default="float32", choices=["float32", "tf32", "bfloat16", "auto"])
@@ -43,11 +44,12 @@ def _check(options: argparse.Namespace) -> None:
     from usaid.denoisers.check.run import findings, is_fit
     from usaid.denoisers.recognise import method_and_weights
     from usaid.devices import pick_device
-    from usaid_cli.arguments import adapt_of
+    from usaid_cli.arguments import adapt_of, keys_and_values
 
     method, weights = method_and_weights(options.network, options.weights)
     device = str(pick_device(options.device))
-    make = partial(build_denoiser, method, weights, device, options.precision, adapt=adapt_of(options))
+    own = keys_and_values(options.options, "--options")
+    make = partial(build_denoiser, method, weights, device, options.precision, own, adapt_of(options))
     found = []
     for finding in findings(make, device, seconds=options.seconds):
         found.append(finding)

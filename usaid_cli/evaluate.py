@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from usaid.errors import UsaidError
-from usaid_cli.arguments import Commands, adapt_of, add_adapt, add_device
+from usaid_cli.arguments import Commands, adapt_of, add_adapt, add_device, add_options, keys_and_values
 
 
 def add_evaluate(commands: Commands) -> None:
@@ -13,7 +13,7 @@ def add_evaluate(commands: Commands) -> None:
     parser = commands.add_parser(
         "evaluate",
         help="score your own denoiser on a benchmark, beside the paper's",
-        description="Prints means with 95 %% intervals, the paper's denoisers on the same images and noise, and how "
+        description="Prints means with 95 % intervals, the paper's denoisers on the same images and noise, and how "
         "far yours is from U-SAID. In Python: evaluators.evaluate.",
     )
     parser.add_argument(
@@ -30,6 +30,7 @@ def add_evaluate(commands: Commands) -> None:
         "--told-sigma", default="oracle", metavar="SIGMA", help="told to a non-blind one: oracle (default), or a level"
     )
     parser.add_argument("--weights", type=Path, metavar="FILE", help="the network's weights")
+    add_options(parser)
     parser.add_argument("--title", help="what it is called (default: its own name)")
     parser.add_argument(
         "--experiment", type=Path, nargs="+", metavar="YAML", help="says which network judges, as config/released.yaml"
@@ -58,6 +59,7 @@ def _evaluate(options: argparse.Namespace) -> None:
         device=options.device,
         told_sigma=_told(options.told_sigma),
         weights=options.weights,
+        options=keys_and_values(options.options, "--options"),
         experiment=options.experiment,
         judge_file=options.judge_file,
         title=options.title,

@@ -50,6 +50,16 @@ def test_warnings_fail_only_if_strict(in_this_process, capsys):
     assert check("denoisers_to_check:InPlace", "--strict") == 1
 
 
+def test_options_are_the_classs_arguments(in_this_process, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text(
+        "class Own:\n    def __init__(self, x):\n        self.x = x\n"
+        "\n    def __call__(self, y):\n        return y.mean() * self.x\n"
+    )
+    assert check("mine.py:Own", "--options", "x=2") == 1
+    assert "returns shape ()" in capsys.readouterr().out
+
+
 def test_json_for_scripts(in_this_process, capsys):
     assert check("denoisers_to_check:Nothing", "--json") == 1
     found = json.loads(capsys.readouterr().out)

@@ -85,3 +85,19 @@ def test_bad_input_is_one_line(evaluate, arguments, message):
     with pytest.raises(SystemExit, match=f"^error: {message}") as caught:
         evaluate(*arguments)
     assert "\n" not in str(caught.value.code)
+
+
+def test_options_are_the_classs_arguments(evaluate, tmp_path):
+    (tmp_path / "opt.py").write_text(
+        "from torch import nn\n\n\nclass Net(nn.Conv2d):\n    def __init__(self, side, *, bias):\n"
+        "        super().__init__(3, 3, side, padding=side // 2, bias=bias)\n"
+    )
+    assert "| Net " in evaluate("opt.py:Net", "--images", "1", "--sigma", "25", "--options", "side=3", "bias=false")
+    with pytest.raises(SystemExit, match=r"missing a required argument: 'side'; name it under 'options' \(--options"):
+        evaluate("opt.py:Net", "--images", "1", "--sigma", "25")
+
+
+def test_help_says_percents_once(capsys):
+    with pytest.raises(SystemExit):
+        usaid_cli.main(["evaluate", "--help"])
+    assert "95 % intervals" in capsys.readouterr().out.replace("\n", " ")

@@ -109,7 +109,7 @@ def test_a_summary_has_the_means_of_the_rows(folder):
 
 def test_what_adds_errors_is_said_to(folder):
     def complaints(network):
-        return [note for note in quality(network).summary().notes if "worse than the noisy images" in note]
+        return [note for note in quality(network).summary().attrs["notes"] if "worse than the noisy images" in note]
 
     assert complaints(smoothed) == complaints(lambda noisy: noisy) == []
     (note,) = complaints(lambda noisy: noisy - smoothed(noisy))

@@ -248,3 +248,10 @@ def test_a_broken_package_is_one_line_on_the_command_line_too(tmp_path):
 
 def test_kinds():
     assert [registry.kind for registry in REGISTRIES.values()] == [Method, DataSet, Benchmark, Metric]
+
+
+def test_a_module_that_is_a_file_is_named_as_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my_own_net.py").touch()
+    with pytest.raises(UsaidError, match=r"No module named 'my_own_net'.*; a file is named my_own_net.py:Net$"):
+        load_object("my_own_net:Net")

@@ -39,8 +39,9 @@ from usaid.errors import UsaidError
 if TYPE_CHECKING:
     from usaid.experiment.adapt import Adapt
 
-ToldAs = Literal["nothing", "argument", "keyword"]
-"""How code is told the noise level: not, as its second argument in units of white, as ``told_sigma`` (0-255 scale)."""
+ToldAs = Literal["nothing", "argument", "tensor", "keyword"]
+"""How code is told the noise level: not, as its second argument in units of white, which is a float or a tensor
+(B, 1, 1, 1), as ``told_sigma`` (0-255 scale)."""
 
 
 def adapted(denoiser: Denoiser, adapt: Adapt) -> Denoiser:
@@ -119,7 +120,7 @@ class FromCallable(Denoiser):
         """The same, told the noise level in another way.
 
         Args:
-            told_as: ``argument``: the second one, a float.
+            told_as: ``argument``: the second one, a float; ``tensor``: the same as a tensor (B, 1, 1, 1).
             white: what the argument is for a noise level of 255: 1 or 255.
         """
         other = copy.copy(self)
@@ -129,19 +130,20 @@ class FromCallable(Denoiser):
 
     def __call__(self, noisy: Tensor, told_sigma: float | None = None) -> Tensor:
         """Denoise a batch (B, C, H, W) in one call; the output may be of any type and shape, which others check."""
-        arguments, options = [], self.options
+        arguments: list[float | Tensor] = []
+        options = self.options
         if self.told_as != "nothing":
             told_sigma = checked_told_sigma(told_sigma)
-        if self.told_as == "argument":
-            assert told_sigma is not None
-            arguments = [told_sigma * self.white / 255]
+        if self.told_as in ("argument", "tensor"):
+            level = checked_told_sigma(told_sigma) * self.white / 255
+            arguments = [noisy.new_full((len(noisy), 1, 1, 1), level) if self.told_as == "tensor" else level]
         elif self.told_as == "keyword":
             options = {**options, TOLD_SIGMA: told_sigma}
         with float32_products(self.precision, self.device):
             output: Tensor = self.called(noisy, *arguments, **options)
         return output
 
-    def called(self, noisy: Tensor, *arguments: float, **options: Any) -> Any:
+    def called(self, noisy: Tensor, *arguments: float | Tensor, **options: Any) -> Any:
         """Call the network."""
         return self.network(noisy, *arguments, **options)
 
@@ -162,7 +164,7 @@ class FromArrays(FromCallable):
         """
         super().__init__(function, facts, options=options)
 
-    def called(self, noisy: Tensor, *arguments: float, **options: Any) -> Any:
+    def called(self, noisy: Tensor, *arguments: float | Tensor, **options: Any) -> Any:
         """Call the function for each image."""
         outputs = []
         for image in noisy.permute(0, 2, 3, 1).numpy():

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from usaid.cards import Facts, Method
 from usaid.checkpoints import check_state, load_state
@@ -148,7 +148,10 @@ class _Making:
         try:
             signature.bind_partial(None, **self.options)
         except TypeError as error:
-            raise UsaidError(f"method {self.name!r}: cannot be called with a batch of images ({error})") from None
+            cure = "if it makes a network, write `network = ...()` below it, and name file.py:network"
+            raise UsaidError(
+                f"method {self.name!r}: cannot be called with a batch of images ({error}); {cure}"
+            ) from None
         return self._adapted(code, self.options)
 
     def _adapted(self, code: Any, options: Mapping[str, Any] | None = None) -> Denoiser:
@@ -170,7 +173,7 @@ class _Making:
         try:
             signature.bind(**arguments)
         except TypeError as error:
-            raise UsaidError(f"method {self.name!r}: {error}; name it under 'options'") from None
+            raise UsaidError(f"method {self.name!r}: {error}; name it under 'options' (--options KEY=VALUE)") from None
         try:
             made = code(**arguments)
         except UsaidError:
@@ -205,7 +208,16 @@ def load_weights(network: nn.Module, path: str | Path) -> None:
         UsaidError: an unreadable file, or the state of another network: names the first tensor that differs.
     """
     complaint = f"{path}: not the weights of {type(network).__name__}"
-    network.load_state_dict(check_state(load_state(path), network.state_dict(), complaint))
+    expected = network.state_dict()
+    state = _of_attribute(load_state(path), expected)
+    network.load_state_dict(check_state(state, expected, complaint))
+
+
+def _of_attribute(state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A state as it is, or that of its one attribute (``model.``, ``net.``) if this is the network that is expected."""
+    prefix = next(iter(state)).partition(".")[0] + "."
+    inner = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+    return inner if len(inner) == len(state) and inner.keys() == expected.keys() else dict(state)
 
 
 def _refuse_abstract(method: str, kind: type) -> None:

@@ -6,7 +6,7 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from usaid.denoisers.base import Denoiser
 from usaid.errors import UsaidError, is_signal, reason_of
@@ -81,7 +81,7 @@ def checked_kind(name: str, output: Any, white: int = 1) -> Tensor:
         return output
     if white == 255 and not output.is_complex() and output.dtype is not torch.bool:
         return output.float()
-    of_bytes = "; if white is 255, say so: value_range 255" if output.dtype is torch.uint8 else ""
+    of_bytes = ": divide by 255; if it is to be given 0-255, too: value_range 255" * (output.dtype is torch.uint8)
     raise UsaidError(f"{name}: returned {output.dtype}; return floats, black 0 and white 1{of_bytes}")
 
 
@@ -91,6 +91,9 @@ def _kind(output: Any) -> str:
     if isinstance(output, np.ndarray):
         cure = "return a torch tensor, or wrap a function on arrays: usaid.denoisers.adapters.FromArrays(function)"
         return f"a NumPy array; {cure}"
+    if isinstance(output, nn.Module):
+        made = type(output).__name__
+        return f"a network ({made}): it makes one; write `network = ...()` below it, and name file.py:network"
     if isinstance(output, tuple | list):
         return f"a {type(output).__name__} of {len(output)}; return the denoised batch alone"
     return f"{type(output).__name__}; return the denoised batch, a torch tensor"
@@ -154,7 +157,28 @@ _HINTS = (
         re.compile(r"[Ss]izes? of tensor|must match the size"),
         "sides that have to be divisible, by 8 say: divisible_by 8",
     ),
-    (re.compile(r"missing 1 required positional argument"), "a network that is told the noise level: told_as argument"),
+    (
+        re.compile(r"'float' object has no attribute|type 'Tensor' for argument|must be Tensor, not float"),
+        "a network that is told the noise level as a tensor: told_as tensor",
+    ),
+    (
+        re.compile(r"missing 1 required positional argument|is missing value for argument"),
+        "a network that is told the noise level: told_as argument, or tensor",
+    ),
+    (
+        re.compile(r"[Ii]nput type .* should be the same"),
+        "a network of another type of floats than float32: give it network.float()",
+    ),
+    (
+        re.compile(r"Guard failed|is invalid for input of size"),
+        "a network of one size of images, or that knows a largest: tiles of it, as tile 256",
+    ),
+    (
+        re.compile(
+            r"not a numpy array|ndarray|'torch.dtype' object has|'Tensor' object has no attribute '(astype|copy)'"
+        ),
+        "a function on NumPy images: put @FromArrays of usaid.denoisers.adapters above it",
+    ),
     (re.compile(r"out of memory|can't allocate memory", re.I), "large images in tiles: tile 512"),
 )
 """What an exception's text may be cured by."""
@@ -162,6 +186,17 @@ _HINTS = (
 
 def _failure(name: str, error: BaseException) -> UsaidError:
     """What is said of a denoiser that raises: what, where in its author's files, and what may help."""
-    reason, place = plain(reason_of(error)), place_of(error)
-    hint = next((f"; perhaps {hint}" for pattern, hint in _HINTS if pattern.search(reason)), "")
+    reason, place = _without_interpreter(plain(reason_of(error))), place_of(error)
+    hint = f"; perhaps {found}" if (found := hint_of(reason)) else ""
     return UsaidError(f"{name}: {reason}" + (f" ({place})" if place else "") + hint)
+
+
+def hint_of(reason: str) -> str:
+    """What an exception's text may be cured by; empty: that is not known."""
+    return next((hint for pattern, hint in _HINTS if pattern.search(reason)), "")
+
+
+def _without_interpreter(reason: str) -> str:
+    """A reason without the listing of code that TorchScript puts before it."""
+    kind, listing, text = reason.partition("The following operation failed in the TorchScript interpreter.")
+    return kind + re.split(r"\w+(?:Error|Exception): ", text)[-1] if listing else reason

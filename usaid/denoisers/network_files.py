@@ -59,8 +59,12 @@ class FromFile(FromCallable):
         batch, channels, height, width = self.shape
         if channels is not None and channels != noisy.shape[1]:
             raise self._wrong_channels(channels, noisy.shape[1])
-        if self.inputs is not None and self.inputs != 1 + (self.told_as == "argument"):
-            cure = "told_as argument, if the second is the noise level" if self.inputs == 2 else "export it with one"
+        if self.inputs is not None and self.inputs != 1 + (self.told_as in ("argument", "tensor")):
+            cure = (
+                "told_as argument, if the second is the noise level (or tensor)"
+                if self.inputs == 2
+                else "export it with one"
+            )
             raise UsaidError(
                 f"{self.path}: has {self.inputs} inputs, and is given {2 if self.inputs == 1 else 1}; {cure}"
             )

@@ -18,10 +18,11 @@ class Adapt(Settings):
     value_range: Literal[1, 255] = 1
     """White in what it is given and returns: 1 (floats from 0 to 1) or 255 (8-bit range; an output in bytes is taken,
     too)."""
-    told_as: Literal["nothing", "argument", "map"] | None = None
-    """How it is told the noise level: not at all (`nothing`); as its second argument (`argument`) or as a further last
-    channel of the image (`map`), both in units of `value_range`, so sigma / 255 if that is 1. Default: a parameter
-    named `told_sigma` is told it on the 0-255 scale; without one, nothing is told."""
+    told_as: Literal["nothing", "argument", "tensor", "map"] | None = None
+    """How it is told the noise level: not at all (`nothing`); as its second argument, a float (`argument`) or a
+    tensor of shape (B, 1, 1, 1) (`tensor`), or as a further last channel of the image (`map`), all in units of
+    `value_range`, so sigma / 255 if that is 1. Default: a parameter named `told_sigma` is told it on the 0-255 scale;
+    without one, nothing is told."""
     divisible_by: Annotated[int, Field(ge=1, le=1024)] = 1
     """Its images need sides that this number divides: they are padded by reflection and cropped again."""
     channels: Literal["colour", "grey"] = "colour"

@@ -162,6 +162,16 @@ def test_an_argument_is_in_the_networks_range(white, level):
     assert denoiser.hears(25.5) == 25.5
 
 
+def test_a_tensor_has_one_level_for_each_image():
+    def network(batch, sigma):
+        return batch + sigma.repeat(1, 1, *batch.shape[2:])
+
+    noisy = images(2, 8, 9)
+    denoiser = build_denoiser(network, adapt={"told_as": "tensor", "value_range": 255})
+    assert (denoiser(noisy, 25.5) - (noisy + 0.1)).abs().max() < 1e-6
+    assert not denoiser.facts.blind
+
+
 def test_a_parameter_told_sigma_is_told_on_the_scale_of_255_whatever_the_range():
     told = []
 

@@ -8,7 +8,7 @@ import torch
 
 from usaid.cards import Facts
 from usaid.denoisers.base import Denoiser
-from usaid.denoisers.build import build_denoiser, load_class
+from usaid.denoisers.build import build_denoiser, load_class, load_weights
 from usaid.denoisers.contract import denoised
 from usaid.denoisers.facts import title_of
 from usaid.errors import UsaidError
@@ -142,7 +142,9 @@ def test_unknown_and_missing_options_are_named():
         build_denoiser(own(Plain), options={"factors": 1})
     with refused(r"^method 'noisy' has no option 'x'; its options: none$"):
         build_denoiser("noisy", options={"x": 1})
-    with refused(rf"^method '{own(Trained)}': missing a required argument: 'factor'; name it under 'options'$"):
+    with refused(
+        rf"^method '{own(Trained)}': missing a required argument: 'factor'; name it under 'options' \(--options K"
+    ):
         build_denoiser(own(Trained))
 
 
@@ -303,3 +305,24 @@ def test_the_base_class_itself_is_no_method():
 def test_whatever_a_constructor_raises_is_one_line(error, message):
     with refused(message):
         build_denoiser(own(Failing), options={"error": error})
+
+
+@pytest.mark.parametrize("prefix", ["model.", "net."])
+def test_the_state_of_an_attribute_is_that_of_its_network(prefix, tmp_path):
+    state = {f"{prefix}{key}": value for key, value in torch.nn.Conv2d(3, 3, 3, padding=1).state_dict().items()}
+    torch.save({"state_dict": state}, tmp_path / "lightning.ckpt")
+    network = torch.nn.Conv2d(3, 3, 3, padding=1)
+    load_weights(network, tmp_path / "lightning.ckpt")
+    assert torch.equal(network.weight, state[f"{prefix}weight"])
+
+
+def test_the_state_of_more_than_the_network_is_refused(tmp_path):
+    state = {f"model.{key}": value for key, value in torch.nn.Conv2d(3, 3, 3).state_dict().items()}
+    torch.save({**state, "loss.weight": torch.ones(1)}, tmp_path / "more.ckpt")
+    with pytest.raises(UsaidError, match="key 'weight' is missing"):
+        load_weights(torch.nn.Conv2d(3, 3, 3), tmp_path / "more.ckpt")
+
+
+def test_what_makes_a_network_is_told_to_be_called():
+    with pytest.raises(UsaidError, match="if it makes a network, write `network = "):
+        build_denoiser(lambda: torch.nn.Identity())

@@ -3,9 +3,11 @@
 import os
 
 import denoisers_to_check as zoo
+import numpy as np
 import pytest
 import torch
 
+from usaid.denoisers.build import build_denoiser
 from usaid.denoisers.check.checks import CHECKS, run_check
 from usaid.denoisers.check.finding import Finding
 from usaid.denoisers.check.run import check, is_fit
@@ -97,6 +99,36 @@ def test_a_mistake_is_found_and_its_cure_named(name, make, what, cure, status):
     assert what in finding.what
     assert cure in finding.cure
     assert "\n" not in finding.what + finding.cure
+
+
+@pytest.mark.parametrize(
+    ("function", "what", "cure"),
+    [
+        (lambda image: np.clip(image.astype(np.float32), 0, 1), "takes NumPy images: AttributeError", "@FromArrays"),
+        (
+            lambda image: image if image.dtype == np.uint8 else image.absent,
+            "takes NumPy images",
+            "for OpenCV [..., ::-1]",
+        ),
+        (lambda image: image.resize(image.size), "takes NumPy images", "Image.fromarray(np.uint8("),
+        (lambda images, level: images * level, "raises TypeError", "told_as argument"),
+        (lambda images: images.squeeze(0), "returns shape (3, 64, 64) for a batch of one", "no squeeze()"),
+    ],
+)
+def test_what_a_function_is_made_for_is_found(function, what, cure):
+    finding = found("output", lambda: build_denoiser(function))
+    assert finding.status == "failed"
+    assert what in finding.what
+    assert cure in finding.cure
+
+
+def test_a_level_on_another_scale_is_warned_of():
+    def weighted(images, level):  # which it takes for 0-255
+        return images + level / 255
+
+    finding = found("told", lambda: build_denoiser(weighted, adapt={"told_as": "argument"}))
+    assert (finding.status, finding.what) == ("warning", "told 15 and 50, outputs hardly differ, by up to 0.001")
+    assert "sigma / 255" in finding.cure
 
 
 def test_a_device_that_was_not_taken():

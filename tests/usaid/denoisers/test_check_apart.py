@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from functools import partial
+from pickle import PicklingError
 
 import denoisers_to_check as zoo
 import pytest
@@ -114,3 +115,20 @@ def test_a_process_is_no_more_when_its_checks_end():
 def test_a_check_that_is_none():
     with pytest.raises(UsaidError, match=r"^check 'speed': must be one of facts, output, "):
         check(zoo.Good, names=["speed"])
+
+
+def test_a_lambda_of_a_notebook_and_a_script_without_main_are_told_what_to_do(monkeypatch):
+    monkeypatch.setattr("multiprocessing.context.SpawnProcess.start", _unpickled)
+    with pytest.raises(UsaidError, match=r"own \(PicklingError: .*apart=False$"):
+        check(zoo.Good)
+    monkeypatch.setattr("multiprocessing.context.SpawnProcess.start", _bootstrapping)
+    with pytest.raises(UsaidError, match="below `if __name__ == '__main__':`"):
+        check(zoo.Good)
+
+
+def _unpickled(process):
+    raise PicklingError("Can't pickle a lambda")
+
+
+def _bootstrapping(process):
+    raise RuntimeError("An attempt has been made to start a new process")

@@ -49,7 +49,7 @@ def with_one_pixel(value):
         (lambda noisy: noisy.double() * 200, "mine: returned values up to 1"),
         (
             lambda noisy: (noisy * 255).byte(),
-            "mine: returned torch.uint8; return floats, black 0 and white 1; if white is 255",
+            "mine: returned torch.uint8; return floats, black 0 and white 1: divide by 255; if it is to be given 0-255",
         ),
         (lambda noisy: noisy > 0.5, "mine: returned torch.bool; return floats, black 0 and white 1"),
         (lambda noisy: noisy.to("meta"), "mine: returned a tensor on meta, not cpu; move it there"),
@@ -60,6 +60,7 @@ def with_one_pixel(value):
         (lambda noisy: noisy.numpy(), "mine: returned a NumPy array; return a torch tensor, or wrap a function"),
         (lambda noisy: None, "mine: returned None; end it with `return` and the denoised batch"),
         (lambda noisy: (noisy, 25), "mine: returned a tuple of 2; return the denoised batch alone"),
+        (lambda noisy: torch.nn.Identity(), "mine: returned a network (Identity): it makes one; write `network = "),
     ],
 )
 def test_what_is_no_batch_of_images_is_refused(function, message):
@@ -164,8 +165,18 @@ def test_a_dark_image_does_not_tell_the_range_and_the_next_one_does():
         (torch.nn.Conv2d(4, 3, 3), "perhaps a network that is given a noise map: told_as map"),
         (lambda noisy: noisy + torch.nn.functional.avg_pool2d(noisy, 2).repeat(1, 1, 2, 2), "perhaps sides that have"),
         (lambda noisy: (lambda x, sigma: x)(noisy), "perhaps a network that is told the noise level: told_as argument"),
+        (lambda noisy: (0.1).repeat(noisy), "told the noise level as a tensor: told_as tensor"),
+        (torch.nn.Conv2d(3, 3, 3).half(), "perhaps a network of another type of floats than float32"),
+        (lambda noisy: noisy.reshape(1, 3, 8, 8), "perhaps a network of one size of images"),
+        (lambda noisy: noisy.astype("float32"), "perhaps a function on NumPy images: put @FromArrays"),
     ],
 )
 def test_what_may_help_is_said(network, hint):
     with pytest.raises(UsaidError, match=re.escape(hint)):
         denoised("mine", Own(network), torch.rand(1, 3, 9, 9))
+
+
+def test_of_torchscript_the_reason_is_said_and_not_its_listing():
+    traced = torch.jit.trace(torch.nn.Conv2d(4, 3, 3), torch.rand(1, 4, 9, 9))
+    with pytest.raises(UsaidError, match=r"^mine: RuntimeError: Given groups=1, .*told_as map$"):
+        denoised("mine", Own(traced), torch.rand(1, 3, 9, 9))

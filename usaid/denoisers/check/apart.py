@@ -163,7 +163,10 @@ class Apart:
 
 
 _NOT_SENT = "the denoiser cannot be sent to a process of its own"
-_ELSE = "make it by a function of a module, or check it in this process: apart=False"
+_ELSE = (
+    "make it by a function of a module, in a script below `if __name__ == '__main__':`, "
+    "or check it in this process: apart=False"
+)
 
 
 def _at(place: str) -> str:

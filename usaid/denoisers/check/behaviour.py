@@ -17,6 +17,8 @@ TOLERANCE = 1e-4
 """Largest difference of values in [0, 1] that sums in another order make."""
 TOLD = (15.0, 50.0)
 """Two noise levels that are no truth, 0-255 scale."""
+HARDLY = 0.005
+"""Largest difference between outputs told these two that no denoiser shows which takes them for what they are."""
 
 
 def _largest(a: torch.Tensor, b: torch.Tensor) -> float:
@@ -92,6 +94,10 @@ def check_told(subject: Subject) -> Finding:
     if not subject.is_blind and difference <= TOLERANCE:
         what = f"it says that it is told the noise level, but {told} are the same"
         cure = "use told_sigma, and as what it is: on the 0-255 scale, not 0-1; or say facts.blind=True"
+        return Finding("told", "warning", what, cure, values)
+    if not subject.is_blind and difference <= HARDLY:
+        what = f"{told} hardly differ, by up to {difference:.3f}"
+        cure = "see that it is told on its scale: told_as means sigma / 255, a parameter named told_sigma means 0-255"
         return Finding("told", "warning", what, cure, values)
     what = "blind, as it says" if subject.is_blind else f"{told} differ by up to {difference:.3f}: the level is heard"
     return Finding("told", "ok", what, values=values)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from usaid.denoisers.check import behaviour, cost, form, quality
 from usaid.denoisers.check.finding import Finding, reason
 from usaid.denoisers.check.subject import Subject
-from usaid.errors import is_signal
+from usaid.errors import UsaidError, is_signal
 
 CHECKS: Mapping[str, Callable[[Subject], Finding]] = {
     "facts": form.check_facts,
@@ -42,4 +42,7 @@ def run_check(name: str, subject: Subject) -> Finding:
     except (Exception, SystemExit) as error:  # a stranger's code raises anything
         if is_signal(error):
             raise
+        if isinstance(error, UsaidError) and error.__cause__ is None:  # of an output, with its cure
+            what, _, cure = reason(error).partition("; ")
+            return Finding(name, "failed", what, cure or "mend what is named")
         return Finding(name, "failed", f"raises {reason(error)}", "mend the line that is named")

@@ -1,12 +1,16 @@
 """Checks of form: what a denoiser says of itself, and what it returns for which input."""
 
+from contextlib import suppress
+
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
+from usaid.denoisers.adapters import FromCallable
 from usaid.denoisers.check.finding import UNNAMED, Finding, cure_by_adapt, reason
 from usaid.denoisers.check.subject import SIDE, SIGMA, Subject, noisy_pictures
-from usaid.denoisers.contract import refuse_8_bit_range
+from usaid.denoisers.contract import hint_of, refuse_8_bit_range
 from usaid.errors import UsaidError
 
 ODD_SIZES = ((33, 47), (65, 63), (32, 32))
@@ -31,6 +35,7 @@ def check_output(subject: Subject) -> Finding:
     try:
         with torch.no_grad():
             output = subject.raw(noisy.clone())
+            alone = subject.raw(noisy[:1].clone())
     except (Exception, SystemExit) as error:
         return _of_exception(subject, noisy, error)
     if not isinstance(output, Tensor):
@@ -38,6 +43,9 @@ def check_output(subject: Subject) -> Finding:
     if output.shape != noisy.shape:
         what = f"returns shape {tuple(output.shape)} for a batch of {tuple(noisy.shape)}"
         return Finding("output", "failed", what, _cure_of_shape(output.shape, noisy.shape))
+    if isinstance(alone, Tensor) and alone.shape != noisy[:1].shape:
+        what = f"returns shape {tuple(alone.shape)} for a batch of one, {tuple(noisy[:1].shape)}"
+        return Finding("output", "failed", what, "keep the batch as the first axis: no squeeze() of the output")
     if not output.is_floating_point():
         cure = "return floats, an image in [0, 1]: output.float() / 255 where they are 8-bit values"
         return Finding("output", "failed", f"returns {output.dtype}", cure)
@@ -67,6 +75,8 @@ def _of_exception(subject: Subject, noisy: Tensor, error: BaseException) -> Find
     if _works(subject, torch.cat([noisy, torch.full_like(noisy[:, :1], SIGMA / 255)], 1)):
         what = f"takes four channels: {reason(error)}"
         return Finding("output", "failed", what, f"if the fourth is the noise level: {cure_by_adapt('told_as', 'map')}")
+    if cure := _cure_on_arrays(subject, noisy):
+        return Finding("output", "failed", f"takes NumPy images: {reason(error)}", cure)
     if isinstance(error, AttributeError) and "numpy" in str(error):
         cure = "it is given a torch tensor (B, 3, H, W): noisy.numpy() is the array, torch.from_numpy leads back"
         return Finding("output", "failed", f"raises {reason(error)}", cure)
@@ -81,11 +91,36 @@ def _works(subject: Subject, noisy: Tensor) -> bool:
         return False
 
 
+def _cure_on_arrays(subject: Subject, noisy: Tensor) -> str:
+    """What makes a denoiser of a function that takes arrays, or Pillow's images; empty: it takes neither."""
+    function = subject.denoiser.network if isinstance(subject.denoiser, FromCallable) else None
+    if function is None or isinstance(function, torch.nn.Module):
+        return ""
+    image = noisy[0].permute(1, 2, 0).numpy()
+    in_bytes = (image.clip(0, 1) * 255).round().astype(np.uint8)
+    wrap = "put @FromArrays of usaid.denoisers.adapters above it"
+    bytes_of = "np.uint8(image.clip(0, 1) * 255 + 0.5)"
+    for given, cure in (
+        (image, wrap),
+        (in_bytes, f"{wrap}, and in it: {bytes_of}, for OpenCV [..., ::-1] (BGR), and / 255"),
+        (
+            Image.fromarray(in_bytes),
+            f"{wrap}, and in it: Image.fromarray({bytes_of}), and np.asarray(...) / 255",
+        ),
+    ):
+        with suppress(Exception, SystemExit):
+            if np.shape(function(given)) == image.shape:
+                return cure
+    return ""
+
+
 def _cure_of_exception(error: BaseException) -> str:
     if isinstance(error, TypeError) and "told_sigma" in str(error):
         return "the signature is __call__(self, noisy, told_sigma=None)"
     if isinstance(error, RuntimeError) and "same device" in str(error):
         return "move the network to the device that the constructor is given: network.to(device)"
+    if hint := hint_of(reason(error)):
+        return f"perhaps it is {hint}"
     return f"it is given float32 (2, 3, {SIDE}, {SIDE}) in [0, 1] plus noise; mend the line that is named"
 
 

@@ -42,12 +42,13 @@ class Onnx(FromFile):
         super().__init__(weights, self._run, shape, 1 + len(others), "cpu", precision)
         self.record = {"onnxruntime": self.session.get_providers()[0]}
 
-    def _run(self, noisy: Tensor, *told: float) -> Tensor:
+    def _run(self, noisy: Tensor, *told: float | Tensor) -> Tensor:
         """Run the session on a batch, and on the noise level if it has a second input, in whichever shape that has."""
         inputs = self.session.get_inputs()
         images = noisy.numpy().astype(_TYPES[inputs[0].type], copy=False)
         given = {inputs[0].name: images}
         for into, level in zip(inputs[1:], told, strict=True):
+            level = float(torch.as_tensor(level).flatten()[0])
             given[into.name] = np.full(shape_of_level(into.shape, len(noisy)), level, _TYPES[into.type])
         (output,) = self.session.run(None, given)
         return torch.from_numpy(output)

@@ -96,7 +96,7 @@ def called_as(adapt: "Adapt | None") -> Denoise:
 
 def _check_adapt(adapt: "Adapt", patch: int, title: str) -> None:
     """Refuse what cannot be trained by patches of this side."""
-    if adapt.told_as in ("argument", "map"):
+    if adapt.told_as in ("argument", "tensor", "map"):
         raise UsaidError(f"{title}: adapt says told_as = {adapt.told_as}; only blind networks are trained by a recipe")
     if patch % adapt.divisible_by:
         fitting = -(-patch // adapt.divisible_by) * adapt.divisible_by
