@@ -1,14 +1,21 @@
 """What several commands take."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
+
+from usaid.errors import UsaidError
 
 if TYPE_CHECKING:
     from usaid.experiment.adapt import Adapt
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 """Where a command adds its parser, whose default ``run`` is what the command does."""
+
+
+NETWORK = "a method by name (u_said), your own as file.py:Name or module:Name, or the file of a network (net.onnx)"
+"""What ``FILE_OR_NAME`` can be, as :func:`usaid.denoisers.recognise.method_and_weights` reads it."""
 
 
 def add_experiment(parser: argparse.ArgumentParser) -> None:
@@ -19,6 +26,36 @@ def add_experiment(parser: argparse.ArgumentParser) -> None:
 def add_device(parser: argparse.ArgumentParser) -> None:
     """The device to compute on, as ``device``."""
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1, ...")
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the class or function that denoises; :func:`keys_and_values` reads them."""
+    parser.add_argument(
+        *("--option", "--options"),
+        nargs="+",
+        action="extend",
+        default=[],
+        dest="options",
+        metavar="KEY=VALUE",
+        help="arguments of the class or function, values as in YAML; may be repeated",
+    )
+
+
+def keys_and_values(texts: Sequence[str], flag: str) -> dict[str, object]:
+    """What a flag's ``KEY=VALUE`` say: values as in YAML, the last one of a key.
+
+    Raises:
+        UsaidError: a text that is no ``KEY=VALUE``, or no YAML.
+    """
+    from usaid.experiment.yaml_files import parsed
+
+    keys: dict[str, object] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise UsaidError(f"{flag} {text!r}: must be KEY=VALUE")
+        keys[key] = parsed(value, f"{flag} {key}")
+    return keys
 
 
 def add_adapt(parser: argparse.ArgumentParser) -> None:

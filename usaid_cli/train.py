@@ -1,12 +1,12 @@
 """``usaid train`` and ``usaid train-judge``: denoisers, and the networks that judge them."""
 
 import argparse
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from usaid.errors import UsaidError
-from usaid_cli.arguments import Commands, adapt_of, add_adapt, add_device, add_experiment
+from usaid_cli.arguments import Commands, adapt_of, add_adapt, add_device, add_experiment, add_options, keys_and_values
 
 if TYPE_CHECKING:
     from usaid.experiment.denoiser_entry import DenoiserEntry
@@ -24,7 +24,7 @@ def add_train(commands: Commands) -> None:
         "--denoiser",
         required=True,
         metavar="METHOD",
-        help="a method by name, or your own file.py:Class or module:Class: a network, or a class that trains itself",
+        help="a method by name, or your own as file.py:Class or module:Class: a network, or a class that trains itself",
     )
     parser.add_argument(
         "--recipe", help="for methods with several: paper (default), released_code, or a YAML file of your own"
@@ -34,8 +34,10 @@ def add_train(commands: Commands) -> None:
         choices=["mse", "supervised", "unsupervised"],
         help="train a network of your own: by the MSE alone, or also with a segmenter, that needs label maps or not",
     )
-    parser.add_argument("--options", nargs="+", default=[], metavar="KEY=VALUE", help="your network's arguments")
-    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="keys of the recipe to change")
+    add_options(parser)
+    parser.add_argument(
+        "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="keys of the recipe to change"
+    )
     parser.add_argument("--data-root", type=Path, default=Path("data"))
     parser.add_argument("--subset", type=Path, help="list of the ids of the images to train on; default: all")
     parser.add_argument("--experiment", help="folder below results/; default: the recipe's name, or the method's")
@@ -94,9 +96,9 @@ def _trained_entry(options: argparse.Namespace) -> "DenoiserEntry":
     """The entry that an experiment would have for the denoiser to train."""
     from usaid.experiment.denoiser_entry import DenoiserEntry, recipe_of
     from usaid.experiment.reading import checked_settings
-    from usaid.registries import METHODS
+    from usaid.registries import METHODS, YOUR_OWN
 
-    method, keys = options.denoiser, _keys_and_values(options.set, "--set")
+    method, keys = options.denoiser, keys_and_values(options.set, "--set")
     if options.recipe:
         keys["recipe"] = options.recipe
     if options.loss:
@@ -104,13 +106,15 @@ def _trained_entry(options: argparse.Namespace) -> "DenoiserEntry":
     kind = recipe_of(method, keys) if method in METHODS or _is_own(method) else None
     if kind is None:
         trained = ", ".join(name for name, card in METHODS.items() if card.recipe)
-        raise UsaidError(f"--denoiser: {method!r}: must be one of {trained}, or your own as module:Class")
+        raise UsaidError(
+            f"--denoiser: {method!r}: must be one of {trained}, or your own as file.py:Class or module:Class"
+        )
     _check_flags(options, kind.model_fields.keys())
     checked_settings(kind, keys, "--set" if options.set else "--recipe")
     adapt = adapt_of(options)
     entry = {"method": method, "train": keys, "adapt": None if adapt is None else adapt.model_dump()}
-    entry["options"] = _keys_and_values(options.options, "--options")
-    return checked_settings(DenoiserEntry, entry, "--options")
+    entry["options"] = keys_and_values(options.options, "--option")
+    return checked_settings(DenoiserEntry, entry, "--option")
 
 
 def _is_own(method: str) -> bool:
@@ -128,19 +132,6 @@ def _check_flags(options: argparse.Namespace, known: Collection[str]) -> None:
     if options.recipe and "recipe" not in known:
         what = "needs --loss, too, to train a network of your own" if _is_own(options.denoiser) else ""
         raise UsaidError(f"--recipe: {what or f'{options.denoiser} has one recipe; change its keys with --set'}")
-
-
-def _keys_and_values(texts: Sequence[str], flag: str) -> dict[str, object]:
-    """What a flag's ``KEY=VALUE`` say: values as in YAML."""
-    from usaid.experiment.yaml_files import parsed
-
-    keys: dict[str, object] = {}
-    for text in texts:
-        key, equals, value = text.partition("=")
-        if not equals or not key:
-            raise UsaidError(f"{flag} {text!r}: must be KEY=VALUE")
-        keys[key] = parsed(value, f"{flag} {key}")
-    return keys
 
 
 def add_train_judge(commands: Commands) -> None:
