@@ -96,7 +96,7 @@ def _trained_entry(options: argparse.Namespace) -> "DenoiserEntry":
     """The entry that an experiment would have for the denoiser to train."""
     from usaid.experiment.denoiser_entry import DenoiserEntry, recipe_of
     from usaid.experiment.reading import checked_settings
-    from usaid.registries import METHODS, YOUR_OWN
+    from usaid.registries import METHODS
 
     method, keys = options.denoiser, keys_and_values(options.set, "--set")
     if options.recipe:
