@@ -67,10 +67,10 @@ def evaluate(
     A progress bar on stderr shows rate and time left; without a terminal it is a line now and then.
 
     Args:
-        network: a :class:`usaid.denoisers.base.Denoiser`, an ``nn.Module`` (an instance, or a class), or a function:
-            float32 (B, 3, H, W) in [0, 1] plus noise, not clipped, to the same shape; a second parameter ``told_sigma``
-            is the noise level on the 0-255 scale. Or a text: a method's name (``"u_said"``), ``"mine.py:Net"``,
-            ``"package.module:Net"``, or a network's file.
+        network: a :class:`usaid.denoisers.base.Denoiser`, an ``nn.Module`` (a class, or an instance, which is left in
+            evaluation mode and on ``device``), or a function: float32 (B, 3, H, W) in [0, 1] plus noise, not clipped,
+            to the same shape; a second parameter ``told_sigma`` is the noise level on the 0-255 scale. Or a text: a
+            method's name (``"u_said"``), ``"mine.py:Net"``, ``"package.module:Net"``, or a network's file.
         benchmark: ``"kodak_quality"``, ``"voc_segmentation"`` ...: one of :data:`usaid.registries.BENCHMARKS`.
         data_root: folder of the data sets; None: the experiment's, or else ``data``.
         sigmas: noise levels, 0-255 scale; None: the experiment's, or else the paper's.
@@ -117,9 +117,10 @@ def evaluate(
     return Evaluation.of(scores, companions, [*remarks, *others])
 
 
-def _levels(sigmas: float | Iterable[float]) -> list[float]:
+def _levels(sigmas: float | str | Iterable[float]) -> list[float]:
     try:
-        return [float(sigma) for sigma in (sigmas if isinstance(sigmas, Iterable) else [sigmas])]
+        levels = [sigmas] if isinstance(sigmas, str) or not isinstance(sigmas, Iterable) else sigmas
+        return [float(sigma) for sigma in levels]
     except (TypeError, ValueError):
         raise UsaidError(f"sigmas = {sigmas!r}: must be noise levels on the 0-255 scale") from None
 

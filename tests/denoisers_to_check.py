@@ -225,7 +225,7 @@ class MeanOfBatch(Good):
 
 class WithDropout(Good):
     def __init__(self):
-        self.dropout = nn.Dropout2d()
+        self.dropout = nn.Dropout()
 
     def __call__(self, noisy, told_sigma=None):
         return super().__call__(noisy).clone() + 0.1 * self.dropout(noisy)

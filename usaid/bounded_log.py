@@ -1,6 +1,7 @@
 """A log that a flood of output cannot fill: its beginning and its end are kept."""
 
 import io
+import threading
 from collections import deque
 from typing import TextIO
 
@@ -12,7 +13,7 @@ LAST = 200_000
 
 
 class BoundedLog(io.TextIOBase):
-    """Writes to an open text file up to a limit; what came last follows when it is finished.
+    """Writes to an open text file up to a limit; what came last follows when it is finished, by any thread.
 
     Attributes:
         buffer: of the file, for who writes bytes; nothing counts those.
@@ -31,6 +32,7 @@ class BoundedLog(io.TextIOBase):
         self._file, self._room, self._last = file, most, last
         self._waiting: deque[str] = deque()
         self._held, self._left_out = 0, 0
+        self._lock = threading.RLock()
 
     def writable(self) -> bool:
         """It is."""
@@ -38,9 +40,15 @@ class BoundedLog(io.TextIOBase):
 
     def write(self, text: str) -> int:
         """Write a text, or keep it for the end, or drop it."""
-        if not self._waiting and len(text) <= self._room:
-            self._room -= len(text)
-            return self._file.write(text)
+        with self._lock:
+            if not self._waiting and len(text) <= self._room:
+                self._room -= len(text)
+                self._file.write(text)
+            else:
+                self._keep(text)
+        return len(text)
+
+    def _keep(self, text: str) -> None:
         if not self._waiting:
             self._file.write("\n... the log is full: what comes last is written when the job ends\n")
         kept = text[-self._last :]
@@ -51,7 +59,6 @@ class BoundedLog(io.TextIOBase):
             lost = len(self._waiting.popleft())
             self._held -= lost
             self._left_out += lost
-        return len(text)
 
     def flush(self) -> None:
         """Hand what is written to the operating system."""
@@ -63,9 +70,10 @@ class BoundedLog(io.TextIOBase):
 
     def finish(self) -> None:
         """Write what came last; nothing is kept of what comes later."""
-        if self._waiting:
-            self._file.write(f"... {self._left_out:,} characters are left out here\n")
-            self._file.writelines(self._waiting)
-            self._file.flush()
-            self._waiting.clear()
-            self._held, self._left_out, self._room = 0, 0, 0
+        with self._lock:
+            if self._waiting:
+                self._file.write(f"... {self._left_out:,} characters are left out here\n")
+                self._file.writelines(self._waiting)
+                self._file.flush()
+                self._waiting.clear()
+                self._held, self._left_out, self._room = 0, 0, 0

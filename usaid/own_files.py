@@ -12,7 +12,7 @@ import importlib.util
 import re
 import sys
 import sysconfig
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
 from traceback import walk_tb
@@ -22,6 +22,7 @@ from typing import Any
 from usaid.errors import UsaidError
 
 OURS = ("usaid", "evaluators", "usaid_cli")
+_OUR_FOLDERS = tuple(Path(__file__).parents[1] / name for name in OURS)
 _PREFIX = "usaid_own_"
 _STANDARD_LIBRARY = tuple(Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib"))
 _SITE_PACKAGES = ("site-packages", "dist-packages")
@@ -179,12 +180,16 @@ def place_of(error: BaseException) -> str:
     """Where in code that is neither ours nor installed an exception came from: ``"mine.py, line 12"``; else empty."""
     if isinstance(error, SyntaxError) and error.filename and error.lineno:
         return f"{Path(error.filename).name}, line {error.lineno}"
+    return innermost_place((frame.f_code.co_filename, line) for frame, line in walk_tb(error.__traceback__))
+
+
+def innermost_place(frames: Iterable[tuple[str, int]]) -> str:
+    """The last of some files and lines, outermost first, that is neither ours nor installed; empty: there is none."""
     place = ""
-    for frame, line in walk_tb(error.__traceback__):
-        file = frame.f_code.co_filename
-        is_ours = str(frame.f_globals.get("__name__", "")).partition(".")[0] in OURS
-        if not is_ours and Path(file).is_file() and not is_installed(file):
-            place = f"{Path(file).name}, line {line}"
+    for file, line in frames:
+        path = Path(file)
+        if path.is_file() and not any(map(path.is_relative_to, _OUR_FOLDERS)) and not is_installed(file):
+            place = f"{path.name}, line {line}"
     return place
 
 

@@ -50,6 +50,7 @@ class Judging:
         judge: scores the images.
         conditions: those that its score file has.
         journal: its rows.
+        needs_all: it is of no use without one of its levels.
         clock: wall time of the judge by stage.
         pixels: how many were denoised for it so far.
         failure: why it takes part no longer.
@@ -59,6 +60,7 @@ class Judging:
     judge: Judge
     conditions: Sequence[Condition]
     journal: Journal
+    needs_all: bool = False
     clock: StageClock = field(default_factory=StageClock)
     pixels: int = 0
     failure: Exception | None = None
@@ -69,10 +71,10 @@ class Judging:
         return self.failure is None and condition.level not in self.failed
 
     def fail(self, error: Exception, conditions: Iterable[Condition]) -> None:
-        """Give up the levels of some conditions, and the whole once none is left."""
+        """Give up the levels of some conditions, and the whole once none is left, or all are needed."""
         for condition in conditions:
             self.failed.setdefault(condition.level, error)
-        if all(condition.level in self.failed for condition in self.conditions):
+        if self.failed and (self.needs_all or all(condition.level in self.failed for condition in self.conditions)):
             self.failure = self.failure or next(iter(self.failed.values()))
 
     def misses(self, image: HashedSample, condition: Condition) -> bool:

@@ -107,6 +107,10 @@ def test_a_summary_has_the_means_of_the_rows(folder):
     assert number["low"] < number["value"] < number["high"]
 
 
+def test_a_level_as_text_is_one_level(folder):
+    assert set(quality(smoothed, sigmas="25")["sigma"]) == {25.0}
+
+
 def test_images_by_name_come_in_the_data_set_s_order(folder):
     scores = quality(smoothed, images=["kodim03", "kodim01"])
     assert scores["image_id"].tolist() == ["kodim01", "kodim03"]
@@ -168,15 +172,19 @@ def test_frames_keep_their_provenance(folder):
 # ------------------------------------------------------------------------------------------------ what goes wrong
 
 
-def test_a_denoiser_that_fails_names_the_image(folder):
+def test_a_denoiser_that_fails_ends_the_call_and_names_the_image(folder):
+    told = []
+
     def failing(noisy, told_sigma):
-        if told_sigma == 25:
+        told.append(told_sigma)
+        if told_sigma == 15:
             raise RuntimeError("out of luck")
         return noisy
 
     with pytest.raises(UsaidError, match=r"image kodim0\d.*out of luck"):
         quality(failing, sigmas=[15, 25], images=3, output="scores.parquet")
     assert not Path("scores.parquet").exists()
+    assert {*told} == {15}, "nothing is computed in vain"
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """A log keeps the beginning and the end of a flood."""
 
+import threading
 from pathlib import Path
 
 from usaid.bounded_log import BoundedLog
@@ -32,6 +33,26 @@ def test_one_huge_text_is_cut(tmp_path):
     text = written(tmp_path / "log", ["x" * 1_000_000 + "end"])
     assert text.endswith("end\n")
     assert len(text) < 200
+
+
+def test_it_is_finished_while_another_thread_floods_it(tmp_path):
+    """As when a denoiser that prints without end is given up."""
+    is_over = threading.Event()
+
+    def flood() -> None:
+        while not is_over.is_set():
+            print("denoising", file=log)
+
+    with open(tmp_path / "log", "w", buffering=1, encoding="utf-8") as file:
+        log = BoundedLog(file, most=1000)
+        thread = threading.Thread(target=flood)
+        thread.start()
+        while not log._left_out:
+            is_over.wait(0.001)
+        log.finish()
+        is_over.set()
+        thread.join()
+    assert "are left out here" in (tmp_path / "log").read_text(encoding="utf-8")
 
 
 def test_bytes_and_descriptor_are_those_of_the_file(tmp_path):

@@ -142,7 +142,9 @@ class _Making:
             signature = inspect.signature(code)
         except ValueError:  # it is written in C
             return self._adapted(code, self.options)
-        self._check_options(dict(list(signature.parameters.items())[1:]), (TOLD_SIGMA,))
+        known = dict([*signature.parameters.items()][1:])
+        known.pop(TOLD_SIGMA, None)  # which it is told in each call
+        self._check_options(known, ())
         try:
             signature.bind_partial(None, **self.options)
         except TypeError as error:

@@ -2,7 +2,7 @@
 
 import re
 from typing import Any
-from weakref import WeakSet
+from weakref import WeakValueDictionary
 
 import numpy as np
 import torch
@@ -57,8 +57,7 @@ def denoised_if_finite(
     if output.device != noisy.device:
         raise UsaidError(f"{name}: returned a tensor on {output.device}, not {noisy.device}; move it there")
     output = output.detach().float()
-    if denoiser not in _IN_RANGE:
-        _check_range(name, denoiser, output, noisy)
+    refuse_8_bit_range(name, denoiser, output, noisy)
     return output, torch.isfinite(output).flatten(1).all(1)
 
 
@@ -114,8 +113,8 @@ def wrong_shape(name: str, output: Tensor, noisy: Tensor) -> UsaidError:
 
 # ------------------------------------------------------------------------------------------------ values
 
-_IN_RANGE: "WeakSet[Denoiser]" = WeakSet()
-"""Denoisers that have denoised an image to values that are not of 8-bit range."""
+_IN_RANGE: "WeakValueDictionary[int, Denoiser]" = WeakValueDictionary()
+"""Denoisers that have denoised an image to values that are not of 8-bit range, by ``id``: they need no hash."""
 
 _TOO_BRIGHT = 2.0
 """A mean above it is no image in [0, 1], however bad its denoiser."""
@@ -123,22 +122,26 @@ _ALIKE = 0.5
 """Correlation with the input, and the factor by which brightness may differ, from which an output is its image."""
 
 
-def _check_range(name: str, denoiser: Denoiser, output: Tensor, noisy: Tensor) -> None:
+def refuse_8_bit_range(name: str, denoiser: Denoiser, output: Tensor, noisy: Tensor) -> None:
     """Refuse an output that is plainly its image, with white = 255; a bad denoiser's may have any values.
+
+    Once a denoiser's output was in range, it is not looked at again.
 
     Raises:
         UsaidError: says what to do.
     """
+    if _IN_RANGE.get(id(denoiser)) is denoiser:
+        return
     bright = float(output.mean())
     if not bright > _TOO_BRIGHT:
         if float(noisy.mean()) > 2 * _TOO_BRIGHT / 255:  # a dark image would not tell
-            _IN_RANGE.add(denoiser)
+            _IN_RANGE[id(denoiser)] = denoiser
         return
     ratio = bright / 255 / max(float(noisy.mean()), 1e-6)
     both = torch.stack([output.flatten(), noisy.flatten()]).double()
     if _ALIKE < ratio < 1 / _ALIKE and float(torch.corrcoef(both)[0, 1]) > _ALIKE:
         values = f"values up to {float(output.max()):.4g} for an image of [0, 1]"
-        raise UsaidError(f"{name}: returned {values}; divide by 255, or say that white is 255: value_range 255")
+        raise UsaidError(f"{name}: returned {values}; divide it by 255")
 
 
 # ------------------------------------------------------------------------------------------------ failures

@@ -72,8 +72,15 @@ class FromFile(FromCallable):
 
     def _wrong_channels(self, takes: int, given: int) -> UsaidError:
         cures = {
-            1: "channels grey: each colour channel by itself",
-            given + 1: "told_as map, if the last is a noise map",
+            1: "say channels grey: each colour channel by itself",
+            3: f"drop {'told_as map' if given > 3 else 'channels grey'}",
+            given + 1: "say told_as map, if the last is a noise map",
         }
         cure = cures.get(takes, "export a network of colour images")
-        return UsaidError(f"{self.path}: takes {takes} channels, and is given {given}; say {cure}")
+        return UsaidError(f"{self.path}: takes {takes} channels, and is given {given}; {cure}")
+
+
+def shape_of_level(shape: Sequence[int | str | None], images: int) -> list[int]:
+    """The shape of a noise level for an input of any number of dimensions; a first dynamic one counts images."""
+    sides = [side if isinstance(side, int) else 1 for side in shape]
+    return [images, *sides[1:]] if shape and not isinstance(shape[0], int) else sides

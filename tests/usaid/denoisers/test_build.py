@@ -212,6 +212,8 @@ def test_options_of_functions_and_networks():
     assert torch.allclose(build_denoiser(Network, options={"factor": 0.25})(NOISY), NOISY / 4)
     with refused(r"^method 'a_function' has no option 'x'; its options: factor$"):
         build_denoiser(a_function, options={"x": 1})
+    with refused(r"^method 'a_function' has no option 'told_sigma'; its options: factor$"):
+        build_denoiser(a_function, options={"told_sigma": 1})
     with refused(r"^method 'a_network' has no option 'factor'; it is made already".replace("a_network", "Network")):
         build_denoiser(a_network, options={"factor": 1})
     with refused(r"^method 'takes_nothing': cannot be called with a batch of images \(too many positional"):

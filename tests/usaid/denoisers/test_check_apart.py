@@ -1,12 +1,14 @@
 """In a process of its own, the worst that a denoiser can do is a finding."""
 
+import subprocess
+import sys
 from functools import partial
 
 import denoisers_to_check as zoo
 import pytest
 
 from usaid.denoisers.build import build_denoiser
-from usaid.denoisers.check.apart import Apart
+from usaid.denoisers.check.apart import Apart, Ended
 from usaid.denoisers.check.checks import CHECKS
 from usaid.denoisers.check.finding import Finding
 from usaid.denoisers.check.run import check
@@ -30,12 +32,12 @@ def test_one_that_ends_its_process_is_checked_to_the_end():
 def test_a_segmentation_fault_names_its_line():
     findings = found(zoo.Segfaults)
     assert list(findings) == ["made", "facts", "output", "untried", "prints"]
-    assert findings["output"].what.startswith("ends its process (segmentation fault) at denoisers_to_check.py:")
+    assert findings["output"].what.startswith("ends its process (segmentation fault) at denoisers_to_check.py, line ")
 
 
 def test_a_hang_is_stopped_and_names_its_line():
     findings = found(zoo.Hangs, names=["batch", "repeats"], seconds=3)
-    assert findings["batch"].what.startswith("takes longer than 3 s and was stopped at denoisers_to_check.py:")
+    assert findings["batch"].what.startswith("takes longer than 3 s and was stopped at denoisers_to_check.py, line ")
     assert findings["repeats"].status == "ok"
 
 
@@ -79,6 +81,27 @@ def test_time_that_is_over_leaves_checks_untried():
 def test_what_cannot_be_sent_to_a_process_is_said():
     with pytest.raises(UsaidError, match=r"cannot be sent to a process of its own .*apart=False"):
         check(lambda: zoo.Good())
+
+
+def test_what_is_not_there_in_a_process_of_its_own_is_said():
+    """As what was written at a prompt or in a notebook."""
+    program = (
+        "from usaid.denoisers.build import build_denoiser\n"
+        "from usaid.denoisers.check.run import check\n"
+        "def make(): return build_denoiser('noisy')\n"
+        "check(make)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert "UsaidError: the denoiser cannot be sent to a process of its own (that ends its process (" in done.stderr
+
+
+def test_a_process_that_has_ended_in_between_is_said_to_have():
+    process = Apart(zoo.Good, "cpu")
+    process.start()
+    process._process.kill()
+    process._process.join()
+    with pytest.raises(Ended, match="killed"):
+        process.ask("made", 5)
 
 
 def test_a_process_is_no_more_when_its_checks_end():

@@ -104,14 +104,29 @@ def test_an_onnx_network_of_two_inputs_is_told_the_level(tmp_path):
         build_denoiser("onnx", path)(noisy)
 
 
+@pytest.mark.parametrize("shape", [(), (1,), (1, 1, 1, 1)])
+def test_an_exported_network_of_two_inputs_is_told_the_level(shape, tmp_path):
+    path, noisy = tmp_path / "told.pt2", torch.rand(2, 3, 9, 12)
+    quietly(lambda: torch.export.save(torch.export.export(Told(), (noisy, torch.rand(shape))), path))
+    denoiser = build_denoiser("torch_export", path, adapt={"told_as": "argument"})
+    assert (denoiser(noisy, 51.0) - noisy * 0.2).abs().max() < 1e-6
+
+
 def test_channels_that_do_not_fit_are_named_with_the_cure(tmp_path):
-    for channels, cure in ((1, "channels grey"), (4, "told_as map"), (5, "export a network of colour images")):
+    cures = [
+        (1, 3, "say channels grey"),
+        (3, 1, "drop channels grey"),
+        (3, 4, "drop told_as map"),
+        (4, 3, "say told_as map"),
+        (5, 3, "export a network of colour images"),
+    ]
+    for channels, given, cure in cures:
         path = tmp_path / f"of_{channels}.pt2"
         quietly(as_export, nn.Conv2d(channels, 3, 1), path, torch.rand(1, channels, 8, 8), False)
         with pytest.raises(
-            UsaidError, match=rf"of_{channels}.pt2: takes {channels} channels, and is given 3; say {cure}"
+            UsaidError, match=rf"of_{channels}.pt2: takes {channels} channels, and is given {given}; {cure}"
         ):
-            build_denoiser("torch_export", path)(torch.rand(1, 3, 8, 8))
+            build_denoiser("torch_export", path)(torch.rand(1, given, 8, 8))
 
 
 @pytest.mark.parametrize("method", list(FORMS))

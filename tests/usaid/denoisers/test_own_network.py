@@ -229,6 +229,11 @@ class Told(Denoising):
         return noisy
 
 
+class Hears(Denoising):
+    def forward(self, noisy, told_sigma=None):
+        return super().forward(noisy)
+
+
 class Shrinks(Denoising):
     def forward(self, noisy):
         return super().forward(noisy)[..., 1:]
@@ -257,6 +262,7 @@ def function(noisy):
             r"Denoising': cannot be made \(TypeError: .*'width'.*\); see its 'options'",
         ),
         (Told, {}, r"mine: the network fails on a patch \(TypeError: .*sigma.*\); it is called with nothing but the"),
+        (Hears, {}, r"mine: the network has a parameter told_sigma; only blind .* say adapt: \{told_as: nothing\}"),
         (Shrinks, {}, r"mine: the network makes \(1, 3, 32, 31\) of a patch of \(1, 3, 32, 32\); it has to keep"),
         (Nothing, {}, r"mine: the network has no parameters to learn"),
         (Denoising, {"adapt": {"told_as": "map"}}, r"mine: adapt says told_as = map; only blind networks are trained"),

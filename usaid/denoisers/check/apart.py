@@ -20,6 +20,8 @@ from usaid.errors import UsaidError, is_signal, one_line
 
 GRACE = 1.0
 """Seconds that a process which is late gets to say where it hangs."""
+ENDING = 10.0
+"""Seconds that a process which hears no more gets to end by itself, so that its exit status is known."""
 START = 120.0
 """Seconds that a process has to import torch."""
 KEPT = 1 << 16
@@ -62,8 +64,7 @@ class Apart:
         """Start it, and wait until torch is imported.
 
         Raises:
-            UsaidError: ``make`` cannot be sent to a process.
-            Ended: it ended before that.
+            UsaidError: ``make`` cannot be sent to a process, or is not there.
         """
         context = multiprocessing.get_context("spawn")
         self._answers, answers = context.Pipe()
@@ -73,18 +74,16 @@ class Apart:
         self._process = context.Process(target=_serve, args=arguments)
         try:
             self._process.start()
-        except (AttributeError, TypeError, ImportError, ValueError, OSError) as error:
-            raise UsaidError(
-                f"the denoiser cannot be sent to a process of its own ({reason(error)}); "
-                "make it by a function of a module, or check it in this process: apart=False"
-            ) from error
-        except Exception as error:  # pickle's own
-            raise UsaidError(f"the denoiser cannot be sent to a process of its own ({reason(error)})") from error
+        except Exception as error:  # pickling raises anything
+            raise UsaidError(f"{_NOT_SENT} ({reason(error)}); {_ELSE}") from error
         finally:
             for end in (answers, out, errors):
                 end.close()
         self._heard = [self._answers, self._out, self._errors]
-        self._answer(START)
+        try:
+            self._answer(START)
+        except Ended as error:  # what makes it was written at a prompt or in a notebook, say
+            raise UsaidError(f"{_NOT_SENT} (that {error}); {_ELSE}") from None
 
     def ask(self, name: str, seconds: float) -> Finding:
         """Let it run a check by name; ``made`` makes the denoiser, and has to be the first.
@@ -94,7 +93,10 @@ class Apart:
             Late: it took longer than so many seconds.
         """
         self.printed.errors = b""
-        self._answers.send((name, seconds))
+        try:
+            self._answers.send((name, seconds))
+        except OSError:
+            raise Ended(self._why_it_ended()) from None
         return self._answer(seconds)
 
     def _answer(self, seconds: float) -> Any:
@@ -132,7 +134,7 @@ class Apart:
             ready = [pipe for pipe in wait(self._heard, 0) if isinstance(pipe, Connection)]
 
     def _why_it_ended(self) -> str:
-        self._process.join(GRACE)
+        self._process.join(ENDING)
         self._read_prints(wait(self._heard, 0))
         code = self._process.exitcode
         text = self._text_of_errors()
@@ -160,6 +162,10 @@ class Apart:
                 self._read_prints(ready)
 
 
+_NOT_SENT = "the denoiser cannot be sent to a process of its own"
+_ELSE = "make it by a function of a module, or check it in this process: apart=False"
+
+
 def _at(place: str) -> str:
     return f" at {place}" if place else ""
 
@@ -184,7 +190,7 @@ def _serve(answers: Any, out: Any, errors: Any, make: Callable[[], Denoiser], wa
             return
         faulthandler.dump_traceback_later(seconds, file=2)
         if subject is None:
-            subject, finding = _made(make, wanted)
+            subject, finding = made(make, wanted)
         else:
             finding = run_check(name, subject)
         faulthandler.cancel_dump_traceback_later()
@@ -194,23 +200,14 @@ def _serve(answers: Any, out: Any, errors: Any, make: Callable[[], Denoiser], wa
         answers.send(finding)
 
 
-def _made(make: Callable[[], Denoiser], wanted: str) -> tuple[Subject | None, Finding]:
+def made(make: Callable[[], Denoiser], wanted: str) -> tuple[Subject | None, Finding]:
+    """Make a denoiser, and say whether that worked; None: it did not."""
     try:
         subject = Subject(make, wanted)
     except (Exception, SystemExit) as error:  # a stranger's code raises anything
         if is_signal(error):
             raise
-        return None, not_made(error)
-    return subject, made(subject)
-
-
-def made(subject: Subject) -> Finding:
-    """What is said of a denoiser that could be made."""
-    values = {"seconds": subject.seconds_to_make}
-    name = type(subject.denoiser).__name__
-    return Finding("made", "ok", f"{name} was imported and made in {subject.seconds_to_make:.1f} s", values=values)
-
-
-def not_made(error: BaseException) -> Finding:
-    """What is said of a denoiser that could not be made."""
-    return Finding("made", "failed", reason(error), "mend what the message names; nothing else was tried")
+        return None, Finding("made", "failed", reason(error), "mend what the message names; nothing else was tried")
+    seconds = subject.seconds_to_make
+    what = f"{type(subject.denoiser).__name__} was imported and made in {seconds:.1f} s"
+    return subject, Finding("made", "ok", what, values={"seconds": seconds})

@@ -4,11 +4,12 @@ import os
 import resource
 import sys
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import torch
 
-from usaid.denoisers.check.finding import Finding, adapted
+from usaid.denoisers.check.finding import Finding, cure_by_adapt
 from usaid.denoisers.check.subject import SIDE, Subject, noisy_pictures
 from usaid.paper.layouts import TABLES
 from usaid.registries import BENCHMARKS, DATASETS
@@ -65,14 +66,9 @@ class Cost:
         return f" (extrapolated from {size})" if self.is_extrapolated else ""
 
 
+@lru_cache(maxsize=1)
 def cost_of(subject: Subject) -> Cost:
     """Measured once for a subject: ever larger images, until the next would take longer than :data:`BUDGET`."""
-    if not hasattr(subject, "cost"):
-        setattr(subject, "cost", _cost_of(subject))  # noqa: B010 - kept with it
-    return getattr(subject, "cost")  # noqa: B009
-
-
-def _cost_of(subject: Subject) -> Cost:
     for shrink in SHRINKS:
         height, width = HEIGHT // shrink, WIDTH // shrink
         tile = noisy_pictures(1, SIDE, SIDE)
@@ -112,7 +108,7 @@ def check_memory(subject: Subject) -> Finding:
         what += (
             f"; if it grows with the pixels, {largest / GB:.0f} GB for an image of {title}: {there / GB:.0f} are there"
         )
-        return Finding("memory", "warning", what, adapted("tile", 512), values)
+        return Finding("memory", "warning", what, cure_by_adapt("tile", 512), values)
     return Finding("memory", "ok", what, values=values)
 
 

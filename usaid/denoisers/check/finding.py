@@ -1,13 +1,12 @@
 """What a check found, in one line, with its cure."""
 
 import re
-import sysconfig
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
 from usaid.errors import one_line, reason_of
+from usaid.own_files import innermost_place, place_of
 
 Status = Literal["ok", "warning", "failed"]
 
@@ -41,7 +40,7 @@ class Finding:
         return status | {"values": dict(self.values)}
 
 
-def adapted(key: str, value: object) -> str:
+def cure_by_adapt(key: str, value: object) -> str:
     """The cure that is a key of ``adapt``: as a flag, and in an experiment."""
     return f"--{key.replace('_', '-')} {value}, in an experiment adapt: {{{key}: {value}}}"
 
@@ -53,40 +52,13 @@ def reason(error: BaseException) -> str:
         cause = cause.__cause__
     text = one_line(reason_of(cause if str(error).startswith(f"{UNNAMED}: ") else error)).removeprefix(f"{UNNAMED}: ")
     text = text if len(text) <= LONGEST_REASON else f"{text[: LONGEST_REASON - 3]}..."
-    place = authors_place(_frames(cause))
-    is_said = place in text or place.replace(":", ", line ") in text
-    return text if is_said else f"{text} ({place})"
-
-
-def _frames(error: BaseException) -> Iterator[tuple[str, int]]:
-    """File and line of the frames that an exception went through, the innermost first."""
-    frames, traceback = [], error.__traceback__
-    while traceback is not None:
-        frames.append((traceback.tb_frame.f_code.co_filename, traceback.tb_lineno))
-        traceback = traceback.tb_next
-    return reversed(frames)
+    place = place_of(cause)
+    return text if place in text else f"{text} ({place})"
 
 
 _DUMPED = re.compile(r'File "([^"\n]+)", line (\d+)')
 
 
 def dumped_place(traceback: str) -> str:
-    """``"mine.py:12"`` of a traceback that :mod:`faulthandler` wrote; empty: it has no line of the author's."""
-    found = ((file, int(line)) for file, line in _DUMPED.findall(traceback))
-    return authors_place(found)
-
-
-def authors_place(frames: Iterable[tuple[str, int]]) -> str:
-    """``"mine.py:12"``: the innermost frame that belongs neither to the suite nor to an installed package."""
-    for file, line in frames:
-        path = Path(file)
-        if path.suffix == ".py" and not any(path.is_relative_to(folder) for folder in _NOT_THE_AUTHORS):
-            return f"{path.name}:{line}"
-    return ""
-
-
-_NOT_THE_AUTHORS = (
-    Path(__file__).resolve().parents[2],
-    *{Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "purelib", "platlib")},
-    *{Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib")},
-)
+    """``"mine.py, line 12"`` of a traceback that :mod:`faulthandler` wrote; empty: it has no line of the author's."""
+    return innermost_place((file, int(line)) for file, line in reversed(_DUMPED.findall(traceback)))

@@ -4,8 +4,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from usaid.denoisers.check.finding import Finding, adapted, reason
+from usaid.denoisers.check.finding import UNNAMED, Finding, cure_by_adapt, reason
 from usaid.denoisers.check.subject import SIDE, SIGMA, Subject, noisy_pictures
+from usaid.denoisers.contract import refuse_8_bit_range
 from usaid.errors import UsaidError
 
 ODD_SIZES = ((33, 47), (65, 63), (32, 32))
@@ -25,7 +26,7 @@ def check_facts(subject: Subject) -> Finding:
 
 
 def check_output(subject: Subject) -> Finding:
-    """Two pictures give a finite float tensor of their shape."""
+    """Two pictures give a finite float tensor of their shape, and not of 8-bit range."""
     noisy = noisy_pictures(2, SIDE, SIDE)
     try:
         with torch.no_grad():
@@ -44,6 +45,11 @@ def check_output(subject: Subject) -> Finding:
         share = 1 - float(torch.isfinite(output).float().mean())
         cure = "look for a division by 0, a square root or a logarithm of negative values; noisy values leave [0, 1]"
         return Finding("output", "failed", f"{share:.1%} of the output is NaN or infinite", cure)
+    try:
+        refuse_8_bit_range(UNNAMED, subject.denoiser, output.cpu().float(), noisy)
+    except UsaidError:
+        what = f"takes an image in [0, 1] and returns values up to {float(output.max()):.4g}"
+        return Finding("output", "failed", what, "return output / 255")
     if output.dtype != torch.float32:
         what = f"returns {output.dtype}, which the suite converts to float32"
         return Finding("output", "warning", what, "return output.float()")
@@ -57,10 +63,10 @@ def _of_exception(subject: Subject, noisy: Tensor, error: BaseException) -> Find
         return Finding("output", "failed", what, "loop over the batch: torch.cat([f(image[None]) for image in noisy])")
     if _works(subject, noisy.mean(1, keepdim=True)):
         what = f"takes grey images only: {reason(error)}"
-        return Finding("output", "failed", what, adapted("channels", "grey"))
+        return Finding("output", "failed", what, cure_by_adapt("channels", "grey"))
     if _works(subject, torch.cat([noisy, torch.full_like(noisy[:, :1], SIGMA / 255)], 1)):
         what = f"takes four channels: {reason(error)}"
-        return Finding("output", "failed", what, f"if the fourth is the noise level: {adapted('told_as', 'map')}")
+        return Finding("output", "failed", what, f"if the fourth is the noise level: {cure_by_adapt('told_as', 'map')}")
     if isinstance(error, AttributeError) and "numpy" in str(error):
         cure = "it is given a torch tensor (B, 3, H, W): noisy.numpy() is the array, torch.from_numpy leads back"
         return Finding("output", "failed", f"raises {reason(error)}", cure)
@@ -108,7 +114,7 @@ def _cure_of_shape(shape: tuple[int, ...], given: tuple[int, ...]) -> str:
             return "convolutions with padding 0 cut the border off: padding='same', or pad by reflection before them"
         return "the output is larger: crop what was padded, output[..., :height, :width]"
     if shape[1] == 1:
-        return f"it returns one channel: {adapted('channels', 'grey')}"
+        return f"it returns one channel: {cure_by_adapt('channels', 'grey')}"
     return "return the three colour channels, for each image of the batch"
 
 
@@ -121,13 +127,13 @@ def check_sizes(subject: Subject) -> Finding:
     (height, width), error = next(iter(failures.items()))
     what = f"fails at {width}x{height}: {reason(error)}"
     if list(failures) == [(32, 32)]:
-        cure = f"only CIFAR's images are so small: pad them by reflection, e.g. {adapted('divisible_by', 64)}"
+        cure = f"only CIFAR's images are so small: pad them by reflection, e.g. {cure_by_adapt('divisible_by', 64)}"
         return Finding("sizes", "failed", what, cure)
     for divisor, size in OF_DIVISOR.items():
         if _failure(subject, size) is None:
             what += f"; works at {size[1]}x{size[0]}, multiples of {divisor}"
-            return Finding("sizes", "failed", what, adapted("divisible_by", divisor), {"divisible_by": divisor})
-    cure = f"if it takes images of one size only: {adapted('tile', SIDE)}; else mend the line that is named"
+            return Finding("sizes", "failed", what, cure_by_adapt("divisible_by", divisor), {"divisible_by": divisor})
+    cure = f"if it takes images of one size only: {cure_by_adapt('tile', SIDE)}; else mend the line that is named"
     return Finding("sizes", "failed", what, cure)
 
 

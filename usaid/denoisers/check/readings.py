@@ -7,10 +7,11 @@ goes names the cure.
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 
 from torch import Tensor
 
-from usaid.denoisers.check.finding import adapted
+from usaid.denoisers.check.finding import cure_by_adapt
 from usaid.denoisers.check.subject import SIDE, SIGMA, Subject, noise, picture, psnr
 from usaid.errors import UsaidError
 
@@ -49,7 +50,7 @@ def _image(subject: Subject, noisy: Tensor, sigma: float) -> Tensor:
 
 AS_IT_IS = Reading("", "", "", _image)
 OTHERS = (
-    Reading("predicts the noise", adapted("predicts", "noise"), "noise", lambda s, y, sigma: y - s(y, sigma)),
+    Reading("predicts the noise", cure_by_adapt("predicts", "noise"), "noise", lambda s, y, sigma: y - s(y, sigma)),
     Reading(
         "predicts the noise with its sign changed",
         "return noisy + what the network returns",
@@ -58,18 +59,15 @@ OTHERS = (
     ),
     Reading(
         "works on values of 0-255",
-        adapted("value_range", 255),
+        cure_by_adapt("value_range", 255),
         "range",
         lambda s, y, sigma: s(255 * y, sigma) / 255,
     ),
     Reading(
         "works on values of 0-255 and predicts the noise",
-        f"--value-range 255 {adapted('predicts', 'noise')[:-1]}, value_range: 255}}",
+        f"--value-range 255 {cure_by_adapt('predicts', 'noise')[:-1]}, value_range: 255}}",
         "range",
         lambda s, y, sigma: y - s(255 * y, sigma) / 255,
-    ),
-    Reading(
-        "takes values of 0-1 and returns 0-255", "return output / 255", "range", lambda s, y, sigma: s(y, sigma) / 255
     ),
     Reading(
         "works on values from -1 to 1",
@@ -87,14 +85,9 @@ OTHERS = (
 )
 
 
+@lru_cache(maxsize=1)
 def reading_of(subject: Subject) -> Reading:
     """The reading in which noise goes; as it is, if it goes in none. Tried once for a subject."""
-    if not hasattr(subject, "reading"):
-        setattr(subject, "reading", _reading_of(subject))  # noqa: B010 - kept with it
-    return getattr(subject, "reading")  # noqa: B009
-
-
-def _reading_of(subject: Subject) -> Reading:
     gain = gain_of(subject, AS_IT_IS)
     if gain >= GOOD:
         return AS_IT_IS

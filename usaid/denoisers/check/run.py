@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 
 from usaid.denoisers.base import Denoiser
-from usaid.denoisers.check.apart import Apart, Ended, Late, made, not_made
+from usaid.denoisers.check.apart import Apart, Ended, Late, made
 from usaid.denoisers.check.checks import CHECKS, NEEDED, run_check
 from usaid.denoisers.check.finding import Finding
-from usaid.denoisers.check.subject import Subject
 from usaid.errors import UsaidError, one_line
 
 SECONDS = 20.0
@@ -78,12 +77,10 @@ def is_fit(found: Sequence[Finding], strict: bool = False) -> bool:
 
 
 def _here(make: Callable[[], Denoiser], device: str, names: Sequence[str]) -> Iterator[Finding]:
-    try:
-        subject = Subject(make, device)
-    except Exception as error:
-        yield not_made(error)
+    subject, finding = made(make, device)
+    yield finding
+    if subject is None:
         return
-    yield made(subject)
     for number, name in enumerate(names):
         finding = run_check(name, subject)
         yield finding

@@ -1,6 +1,5 @@
 """An ONNX file as a denoiser, by onnxruntime: the one module that imports it."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ from torch import Tensor
 
 from usaid.checkpoints import first_line, require_weights
 from usaid.denoisers.facts import DerivedFacts
-from usaid.denoisers.network_files import FromFile
+from usaid.denoisers.network_files import FromFile, shape_of_level
 from usaid.errors import UsaidError
 
 _TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
@@ -49,15 +48,9 @@ class Onnx(FromFile):
         images = noisy.numpy().astype(_TYPES[inputs[0].type], copy=False)
         given = {inputs[0].name: images}
         for into, level in zip(inputs[1:], told, strict=True):
-            given[into.name] = np.full(_shape_of_level(into.shape, len(noisy)), level, _TYPES[into.type])
+            given[into.name] = np.full(shape_of_level(into.shape, len(noisy)), level, _TYPES[into.type])
         (output,) = self.session.run(None, given)
         return torch.from_numpy(output)
-
-
-def _shape_of_level(shape: Sequence[int | str | None], images: int) -> list[int]:
-    """The shape of a noise level for an input of any number of dimensions; a first dynamic one counts images."""
-    sides = [side if isinstance(side, int) else 1 for side in shape]
-    return [images, *sides[1:]] if shape and not isinstance(shape[0], int) else sides
 
 
 def _session(path: Path, device: torch.device, precision: str) -> Any:

@@ -1,13 +1,15 @@
 """A file of ``torch.export`` as a denoiser."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import Tensor
 from torch.export.passes import move_to_device_pass
 
 from usaid.checkpoints import first_line, require_weights
 from usaid.denoisers.facts import DerivedFacts
-from usaid.denoisers.network_files import FromFile
+from usaid.denoisers.network_files import FromFile, shape_of_level
 from usaid.errors import UsaidError
 
 
@@ -33,7 +35,14 @@ class TorchExport(FromFile):
             cure = "save it with torch.export.save(torch.export.export(network, (batch,)), file)"
             raise UsaidError(f"{weights}: not readable as torch.export ({first_line(error)}); {cure}") from None
         inputs = shapes_of_inputs(program)
+        self.levels = inputs[1:]
         super().__init__(weights, program.module(), inputs[0] if inputs else (), len(inputs), device, precision)
+
+    def called(self, noisy: Tensor, *told: float, **options: Any) -> Any:
+        """Call the program with tensors alone: the noise level in the shape that its input has."""
+        shapes = [shape_of_level(shape, len(noisy)) for shape in self.levels]
+        levels = [noisy.new_full(shape, level) for shape, level in zip(shapes, told, strict=True)]
+        return self.network(noisy, *levels)
 
 
 def shapes_of_inputs(program: torch.export.ExportedProgram) -> list[list[int | None]]:

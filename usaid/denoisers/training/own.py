@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from usaid.datasets.base import Sample
 from usaid.denoisers.code import code_of
+from usaid.denoisers.facts import TOLD_SIGMA, hears_told_sigma
 from usaid.denoisers.training.segmentation_loss import Denoise
 from usaid.denoisers.training.training import train_network
 from usaid.errors import UsaidError, is_signal
@@ -42,6 +43,9 @@ def train_own_network(entry: "DenoiserEntry", samples: Iterable[Sample], recipe:
     if adapt is not None:
         _check_adapt(adapt, recipe.patch, run.title)
     network = own_network(entry.method, entry.card.denoiser, entry.options, recipe.seed)
+    if hears_told_sigma(network) and (adapt is None or adapt.told_as is None):
+        cure = "only blind networks are trained by a recipe; drop it, or say adapt: {told_as: nothing}"
+        raise UsaidError(f"{run.title}: the network has a parameter {TOLD_SIGMA}; {cure}")
     denoise = called_as(adapt)
     _check_network(network, denoise, recipe.patch, run.title)
     train_network(network, denoise, samples, recipe, run, entry.network)

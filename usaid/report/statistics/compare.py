@@ -100,14 +100,7 @@ def _metrics(files: Sequence[ScoreFile], wanted: str | None) -> list[Metric]:
     Raises:
         UsaidError: there is no such metric, or no convention of it is in all files.
     """
-    of_convention = {convention.name: metric for metric in METRICS.values() for convention in metric.conventions}
-    if wanted is None or wanted in METRICS:
-        asked = [*METRICS.values()] if wanted is None else [METRICS[wanted]]
-    elif wanted in of_convention:
-        metric = of_convention[wanted]
-        asked = [replace(metric, conventions=tuple(own for own in metric.conventions if own.name == wanted))]
-    else:
-        raise UsaidError(f"metric {wanted!r}: must be one of {', '.join(dict.fromkeys([*METRICS, *of_convention]))}")
+    asked = [*METRICS.values()] if wanted is None else _asked(wanted)
     in_all = {metric: [own for own in metric.conventions if all(_holds(f, own) for f in files)] for metric in asked}
     found = [replace(metric, conventions=(held[0],)) for metric, held in in_all.items() if held]
     if not found:
@@ -115,7 +108,18 @@ def _metrics(files: Sequence[ScoreFile], wanted: str | None) -> list[Metric]:
         raise UsaidError(
             f"{wanted or 'metrics'}: no convention is in all files ({_held(files, held)}); score all with one"
         )
-    return found
+    return found if wanted is None else found[:1]
+
+
+def _asked(wanted: str) -> list[Metric]:
+    """The metrics that a name may mean: of one convention, which goes before a metric of that name, or of all."""
+    of_convention = {
+        own.name: replace(metric, conventions=(own,)) for metric in METRICS.values() for own in metric.conventions
+    }
+    asked = [names[wanted] for names in (of_convention, METRICS) if wanted in names]
+    if not asked:
+        raise UsaidError(f"metric {wanted!r}: must be one of {', '.join(dict.fromkeys([*METRICS, *of_convention]))}")
+    return asked
 
 
 def _holds(file: ScoreFile, convention: Convention) -> bool:
