@@ -155,9 +155,7 @@ def test_wrong_hash(small_dncnn, tmp_path):
 
 def test_wrong_keys(small_dncnn):
     state = small_dncnn.state_dict()
-    with pytest.raises(
-        UsaidError, match=r"x\.pth: not the weights of a DnCNN .*: key 'dncnn.0.weight' is missing"
-    ):
+    with pytest.raises(UsaidError, match=r"x\.pth: not the weights of a DnCNN .*: key 'dncnn.0.weight' is missing"):
         dncnn_from_state({"conv1.weight": torch.zeros(1)}, "x.pth")
     with pytest.raises(UsaidError, match=r"x\.pth: .*released checkpoints' DnCNN\): key 'extra' does not belong"):
         dncnn_from_state({**state, "extra": torch.zeros(1)}, "x.pth")
