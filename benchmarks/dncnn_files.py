@@ -19,7 +19,7 @@ Layer = dict[str, Any]
 def merged(network: DnCNN) -> DnCNN:
     """The network as checkpoints for inference hold it: BatchNorm merged into convolutions with biases."""
     layers = folded_convolutions(network)
-    other = DnCNN(depth=len(layers), features=len(layers[0][1]), merged=True)
+    other = DnCNN(depth=len(layers), features=len(layers[0][1]), merged=True, channels=network.channels)
     convolutions = [layer for layer in other.dncnn if isinstance(layer, nn.Conv2d)]
     for layer, (weight, bias) in zip(convolutions, layers, strict=True):
         layer.load_state_dict({"weight": weight, "bias": bias})

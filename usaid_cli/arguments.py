@@ -14,6 +14,10 @@ Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 """Where a command adds its parser, whose default ``run`` is what the command does."""
 
 
+NETWORK = "a method by name (u_said), your own as file.py:Name or module:Name, or the file of a network (net.onnx)"
+"""What ``FILE_OR_NAME`` can be, as :func:`usaid.denoisers.recognise.method_and_weights` reads it."""
+
+
 def add_experiment(parser: argparse.ArgumentParser) -> None:
     """The files of an experiment, as ``experiment``."""
     parser.add_argument("experiment", type=Path, nargs="+", metavar="YAML", help="experiment; later files override")
@@ -25,15 +29,23 @@ def add_device(parser: argparse.ArgumentParser) -> None:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """The keyword arguments of a user's class or function, as ``options``; :func:`keys_and_values` reads them."""
-    parser.add_argument("--options", nargs="+", default=[], metavar="KEY=VALUE", help="your network's arguments")
+    """Arguments of the class or function that denoises; :func:`keys_and_values` reads them."""
+    parser.add_argument(
+        *("--option", "--options"),
+        nargs="+",
+        action="extend",
+        default=[],
+        dest="options",
+        metavar="KEY=VALUE",
+        help="arguments of the class or function, values as in YAML; may be repeated",
+    )
 
 
 def keys_and_values(texts: Sequence[str], flag: str) -> dict[str, object]:
-    """What a flag's ``KEY=VALUE`` say: values as in YAML.
+    """What a flag's ``KEY=VALUE`` say: values as in YAML, the last one of a key.
 
     Raises:
-        UsaidError: a text without key, or a value that is no YAML.
+        UsaidError: a text that is no ``KEY=VALUE``, or no YAML.
     """
     from usaid.experiment.yaml_files import parsed
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from usaid_cli.arguments import Commands, add_adapt, add_device, add_options
+from usaid_cli.arguments import NETWORK, Commands, adapt_of, add_adapt, add_device, add_options, keys_and_values
 
 if TYPE_CHECKING:
     from usaid.denoisers.check.finding import Finding
@@ -21,9 +21,7 @@ def add_check(commands: Commands) -> None:
         "shapes, range, noise or image, odd sizes, batches, determinism, time, memory, and the hours that every "
         "benchmark would take. Each finding is one line with its cure. Exit status 1 if one failed.",
     )
-    parser.add_argument(
-        "network", metavar="FILE_OR_NAME", help="file.py:Name, module:Name, a method's name, or the file of a network"
-    )
+    parser.add_argument("network", metavar="FILE_OR_NAME", help=NETWORK)
     parser.add_argument("--weights", type=Path, help="the network's weights")
     add_options(parser)
     add_adapt(parser)
@@ -44,11 +42,9 @@ def _check(options: argparse.Namespace) -> None:
     from usaid.denoisers.check.run import findings, is_fit
     from usaid.denoisers.recognise import method_and_weights
     from usaid.devices import pick_device
-    from usaid_cli.arguments import adapt_of, keys_and_values
 
     method, weights = method_and_weights(options.network, options.weights)
-    device = str(pick_device(options.device))
-    own = keys_and_values(options.options, "--options")
+    device, own = str(pick_device(options.device)), keys_and_values(options.options, "--option")
     make = partial(build_denoiser, method, weights, device, options.precision, own, adapt_of(options))
     found = []
     for finding in findings(make, device, seconds=options.seconds):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from usaid.errors import UsaidError
-from usaid_cli.arguments import Commands, adapt_of, add_adapt, add_device, add_options, keys_and_values
+from usaid_cli.arguments import NETWORK, Commands, adapt_of, add_adapt, add_device, add_options, keys_and_values
 
 
 def add_evaluate(commands: Commands) -> None:
@@ -16,9 +16,7 @@ def add_evaluate(commands: Commands) -> None:
         description="Prints means with 95 % intervals, the paper's denoisers on the same images and noise, and how "
         "far yours is from U-SAID. In Python: evaluators.evaluate.",
     )
-    parser.add_argument(
-        "network", metavar="FILE_OR_NAME", help="mine.py:Net, mine.py:function, module:Net, a network's file, or u_said"
-    )
+    parser.add_argument("network", metavar="FILE_OR_NAME", help=NETWORK)
     parser.add_argument("--benchmark", required=True, help="kodak_quality, voc_segmentation, ...")
     parser.add_argument("--data-root", type=Path, metavar="DIR", help="folder of the data sets (default: data)")
     parser.add_argument("--images", nargs="+", metavar="N", help="the first N of the data set, or ids (default: all)")
@@ -59,7 +57,7 @@ def _evaluate(options: argparse.Namespace) -> None:
         device=options.device,
         told_sigma=_told(options.told_sigma),
         weights=options.weights,
-        options=keys_and_values(options.options, "--options"),
+        options=keys_and_values(options.options, "--option"),
         experiment=options.experiment,
         judge_file=options.judge_file,
         title=options.title,

@@ -6,15 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from usaid.errors import UsaidError
-from usaid_cli.arguments import (
-    Commands,
-    adapt_of,
-    add_adapt,
-    add_device,
-    add_experiment,
-    add_options,
-    keys_and_values,
-)
+from usaid_cli.arguments import Commands, adapt_of, add_adapt, add_device, add_experiment, add_options, keys_and_values
 
 if TYPE_CHECKING:
     from usaid.experiment.denoiser_entry import DenoiserEntry
@@ -32,7 +24,7 @@ def add_train(commands: Commands) -> None:
         "--denoiser",
         required=True,
         metavar="METHOD",
-        help="a method by name, or your own file.py:Class or module:Class: a network, or a class that trains itself",
+        help="a method by name, or your own as file.py:Class or module:Class: a network, or a class that trains itself",
     )
     parser.add_argument(
         "--recipe", help="for methods with several: paper (default), released_code, or a YAML file of your own"
@@ -43,7 +35,9 @@ def add_train(commands: Commands) -> None:
         help="train a network of your own: by the MSE alone, or also with a segmenter, that needs label maps or not",
     )
     add_options(parser)
-    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="keys of the recipe to change")
+    parser.add_argument(
+        "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="keys of the recipe to change"
+    )
     parser.add_argument("--data-root", type=Path, default=Path("data"))
     parser.add_argument("--subset", type=Path, help="list of the ids of the images to train on; default: all")
     parser.add_argument("--experiment", help="folder below results/; default: the recipe's name, or the method's")
@@ -112,13 +106,15 @@ def _trained_entry(options: argparse.Namespace) -> "DenoiserEntry":
     kind = recipe_of(method, keys) if method in METHODS or _is_own(method) else None
     if kind is None:
         trained = ", ".join(name for name, card in METHODS.items() if card.recipe)
-        raise UsaidError(f"--denoiser: {method!r}: must be one of {trained}, or your own as module:Class")
+        raise UsaidError(
+            f"--denoiser: {method!r}: must be one of {trained}, or your own as file.py:Class or module:Class"
+        )
     _check_flags(options, kind.model_fields.keys())
     checked_settings(kind, keys, "--set" if options.set else "--recipe")
     adapt = adapt_of(options)
     entry = {"method": method, "train": keys, "adapt": None if adapt is None else adapt.model_dump()}
-    entry["options"] = keys_and_values(options.options, "--options")
-    return checked_settings(DenoiserEntry, entry, "--options")
+    entry["options"] = keys_and_values(options.options, "--option")
+    return checked_settings(DenoiserEntry, entry, "--option")
 
 
 def _is_own(method: str) -> bool:

@@ -7,6 +7,7 @@ from functools import cached_property
 from evaluators.dag.code import Job, cards_of_print, distinct, recipes, statistics_behind
 from evaluators.dag.images import Images
 from usaid.code_hash import hash_of_code
+from usaid.denoisers.training.recipe import NetworkRecipe
 from usaid.errors import UsaidError
 from usaid.paper.layouts import REFERENCES, TABLES, TABLES_OF_PRINT, TITLES, TableSpec, table_of
 from usaid.registries import BENCHMARKS, DATASETS, METHODS, METRICS
@@ -91,7 +92,10 @@ class Tables(Images):
         code = hash_of_code(TABLE_FILES, *classes, cards=cards, package_data=(PUBLISHED,))
         named = {"own_methods": {name: entry.method for name, entry in own.items()}}
         titles = {name: entry.title for name, entry in own.items() if entry.title is not None}
-        return Job({}, named | ({"titles": titles} if titles else {}) | self._left_out, code)
+        trained = {name: (entry.method, entry.train) for name, entry in own.items()}
+        losses = {name: by.loss_of(method) for name, (method, by) in trained.items() if isinstance(by, NetworkRecipe)}
+        given = {key: value for key, value in (("titles", titles), ("losses", losses)) if value}
+        return Job({}, named | given | self._left_out, code)
 
     @property
     def _left_out(self) -> dict[str, list[str]]:

@@ -1,13 +1,15 @@
 """The scores of the paper's denoisers that are at hand, of the same images and noise as an evaluation."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import usaid
+from evaluators.scoring.earlier import NotTheSame, check_same_noise, judged_otherwise, rows_of_images
+from usaid.cards import Metric
 from usaid.errors import UsaidError
+from usaid.experiment.earlier_scores import EarlierScores, results_named
 from usaid.registries import METRICS
 from usaid.scores.files import Scores, read_scores
 from usaid.scores.whole_set import columns_of
@@ -21,8 +23,7 @@ PAPERS_OWN = ("cdncnn_b", "s_said", "u_said")
 RELEASED = "released"
 """The experiment that has the scores of the authors' checkpoints."""
 
-_OF_THE_IMAGES = ("name", "split", "longest_side")
-"""What of a score file's data set says which pixels an image has, beside their hash."""
+_ABOUT = ("image_id", "image_sha256", "sigma", "draw", "told_sigma")
 
 
 @dataclass(frozen=True)
@@ -44,27 +45,25 @@ class Companion:
     time: tuple[float, str] | None = None
 
 
-def result_folders(compare_with: str | Path | None) -> list[Path]:
+def result_folders(compare_with: str | Path | None) -> list[EarlierScores]:
     """Where scores to compare with may be at hand.
 
     Args:
-        compare_with: an experiment's name, whose results lie in ``results/`` or ``results/reference/`` of the working
-            folder or of the checkout; or a folder of results. None: no scores are wanted.
+        compare_with: as :func:`usaid.experiment.earlier_scores.results_named` has it. None: no scores are wanted.
 
     Raises:
         UsaidError: there are none of this name, unless it is the default.
     """
     if compare_with is None:
         return []
-    places = _places(str(compare_with))
-    folders = [folder for folder in places if (folder / "scores").is_dir()]
+    folders = results_named(str(compare_with))
     if not folders and str(compare_with) != RELEASED:
-        listed = ", ".join(map(str, places))
-        raise UsaidError(f"compare_with = {str(compare_with)!r}: no folder 'scores' in any of {listed}; correct it")
+        where = "of this name, also below results/ and results/reference/"
+        raise UsaidError(f"compare_with = {str(compare_with)!r}: no folder 'scores' in any folder {where}; correct it")
     return folders
 
 
-def companions_of(scores: Scores, folders: Sequence[Path]) -> tuple[dict[str, Companion], list[str]]:
+def companions_of(scores: Scores, folders: Sequence[EarlierScores]) -> tuple[dict[str, Companion], list[str]]:
     """The paper's denoisers whose score files are at hand.
 
     Args:
@@ -77,26 +76,14 @@ def companions_of(scores: Scores, folders: Sequence[Path]) -> tuple[dict[str, Co
     found: dict[str, Companion] = {}
     reasons: dict[str, str] = {}
     for denoiser, folder in product(PAPERS_OWN, folders):
-        path = folder / "scores" / scores.provenance["benchmark"] / f"{denoiser}.parquet"
+        path = folder.file(scores.provenance["benchmark"], denoiser)
         if denoiser in found or not path.exists():
             continue
         try:
-            found[denoiser] = _cut(read_scores(path), scores, _shown(folder))
+            found[denoiser] = _cut(read_scores(path), scores, folder.name)
         except UsaidError as error:
-            reasons[denoiser] = f"{_shown(path)}: {str(error).removeprefix(f'{path}: ')}"
+            reasons[denoiser] = f"{folder.name}, {denoiser}: {str(error).removeprefix(f'{path}: ')}"
     return found, [f"{reason}." for denoiser, reason in reasons.items() if denoiser not in found]
-
-
-def _places(name: str) -> list[Path]:
-    roots = dict.fromkeys([Path(), Path(usaid.__file__).resolve().parents[1]])
-    below = [root / "results" / folder for root in roots for folder in (name, f"reference/{name}")]
-    return [*below, Path(name)]
-
-
-def _shown(path: Path) -> str:
-    """A path as people read it: below the working folder without that."""
-    here = Path.cwd()
-    return str(path.resolve().relative_to(here) if path.resolve().is_relative_to(here) else path)
 
 
 def _cut(theirs: Scores, mine: Scores, source: str) -> Companion:
@@ -106,62 +93,31 @@ def _cut(theirs: Scores, mine: Scores, source: str) -> Companion:
         UsaidError: they are of other images or noise, or lack some.
     """
     own, other = mine.provenance, theirs.provenance
-    if other["failure"] is not None:
-        raise UsaidError(f"its evaluator failed ({other['failure']})")
-    for name, (one, two) in {
-        "noise_version": (own["noise_version"], other["noise_version"]),
-        **{name: (own["dataset"].get(name), other["dataset"].get(name)) for name in _OF_THE_IMAGES},
-    }.items():
-        if one != two:
-            raise UsaidError(f"{name} is {two!r} there and {one!r} here")
-    rows = theirs.rows.astype({"image_id": str})
-    rows = rows[rows["image_id"].isin(mine.rows["image_id"]) & rows["sigma"].isin(mine.rows["sigma"])]
-    rows = _of_whole_levels(rows, mine.rows)
-    left_out = [*_of_another_judge(own["judge"], other.get("judge", {}), rows)]
-    kept = [*(name for name in rows if name in ("image_id", "image_sha256", "sigma", "draw", "told_sigma"))]
-    kept += [name for name in own["metrics"] if name in rows and name not in _columns(left_out)]
+    check_same_noise(other, own["benchmark"], own["dataset"])
+    rows = rows_of_images(theirs.rows, dict(zip(mine.rows["image_id"], mine.rows["image_sha256"], strict=True)))
+    rows = _of_whole_levels(rows[rows["sigma"].isin(mine.rows["sigma"])], mine.rows["image_id"].nunique())
+    there = [name for name in own["metrics"] if name in rows]
+    lacking = judged_otherwise(own["judge"], other["judge"], there)
+    left_out = tuple(metric.name for metric in METRICS.values() if _columns(metric) & lacking.keys())
+    kept = [*_ABOUT, *(name for name in there if name not in lacking)]
     provenance = {**other, "dataset": own["dataset"], "judge": own["judge"]}
-    other_code = other.get("judge", {}).get("code") != own["judge"]["code"]
+    other_code = other["judge"].get("code") != own["judge"]["code"]
     time = (1 / other["pixels_per_second"], other["device"]) if other["pixels_per_second"] else None
-    return Companion(Scores(rows[kept].reset_index(drop=True), provenance), source, other_code, tuple(left_out), time)
+    return Companion(Scores(rows[kept].reset_index(drop=True), provenance), source, other_code, left_out, time)
 
 
-def _of_whole_levels(rows: "pd.DataFrame", mine: "pd.DataFrame") -> "pd.DataFrame":
-    """The rows of those noise levels and draws that have all of my images, with the same pixels.
+def _of_whole_levels(rows: "pd.DataFrame", n: int) -> "pd.DataFrame":
+    """The rows of those noise levels and draws that have all images.
 
     Raises:
-        UsaidError: there are none.
+        NotTheSame: there are none.
     """
-    ids = mine[["image_id", "image_sha256"]].drop_duplicates()
-    if rows.empty:
-        raise UsaidError("has none of these images at these noise levels")
-    if "image_sha256" in rows:
-        both = rows[["image_id", "image_sha256"]].drop_duplicates().merge(ids, on="image_id")
-        changed = both[both["image_sha256_x"] != both["image_sha256_y"]]
-        if len(changed):
-            raise UsaidError(f"image {changed['image_id'].iloc[0]} has other pixels there")
-    levels = [name for name in ("sigma", "draw", "told_sigma") if name in rows]
-    whole = rows.groupby(levels, dropna=False)["image_id"].transform("nunique") == len(ids)
-    if not whole.any():
-        raise UsaidError("lacks some of these images")
-    return rows[whole]
+    images = rows.groupby(["sigma", "draw", "told_sigma"], dropna=False)["image_id"].transform("nunique")
+    if not (images == n).any():
+        raise NotTheSame("they have not all of these images at any of these noise levels")
+    return rows[images == n]
 
 
-def _of_another_judge(mine: Mapping[str, Any], theirs: Mapping[str, Any], rows: "pd.DataFrame") -> Iterable[str]:
-    """The metrics of the rows that another network or model made, so that they say nothing about a denoiser here.
-
-    What is a function of the image alone, as PSNR is, stays.
-    """
-    shared = (mine.keys() & theirs.keys()) - {"code", "packages", "files", "unavailable"}
-    if all(mine[name] == theirs[name] for name in shared):
-        return
-    for metric in METRICS.values():
-        for convention in metric.conventions:
-            by_judge = convention.compute is None or convention.of_whole_set
-            if by_judge and {*columns_of(convention)} <= {*rows}:
-                yield metric.name
-
-
-def _columns(metrics: Iterable[str]) -> set[str]:
-    """The columns that metrics are made from."""
-    return {column for name in metrics for own in METRICS[name].conventions for column in columns_of(own)}
+def _columns(metric: Metric) -> set[str]:
+    """The columns of score files that a metric is made from."""
+    return {column for convention in metric.conventions for column in columns_of(convention)}

@@ -1,7 +1,6 @@
 """Takes scores from the file of an earlier run in place of computing them, where both come to the same."""
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -9,23 +8,18 @@ import pandas as pd
 import torch
 
 from evaluators.judge import Judge
-from evaluators.judge_code import code_of_judge, conventions_of_images
+from evaluators.judge_code import code_of_judge
+from evaluators.scoring.earlier import NotTheSame, check_same_noise, judged_otherwise, rows_of_images
 from evaluators.scoring.record import provenance_of_failure, record_of
 from evaluators.scoring.score_job import ScoreJob
-from usaid import noise
 from usaid.datasets.base import Dataset
 from usaid.datasets.loading import load_for
-from usaid.errors import UsaidError
 from usaid.experiment.earlier_scores import EarlierScores, earlier_scores
 from usaid.files import sha256_of_file
 from usaid.registries import load_object
 from usaid.scores.files import Scores, read_scores, write_scores
 
 _ABOUT = ["image_id", "image_sha256", "sigma", "draw", "told_sigma"]
-
-
-class NotTheSame(UsaidError):
-    """Why scores cannot be taken over: a dash, but no failure of a job."""
 
 
 def borrow_to_file(job: ScoreJob) -> None:
@@ -61,12 +55,14 @@ def _borrowed(job: ScoreJob, earlier: EarlierScores) -> Scores:
     if not file.is_file():
         raise NotTheSame(f"{earlier.name} has no scores of {job.denoiser} on {job.benchmark}")
     scores = read_scores(file)
-    _check(job, scores.provenance)
+    if (method := scores.provenance["entry"].get("method")) != job.entry.method:
+        raise NotTheSame(f"their method is {method}, not {job.entry.method}")
     dataset = load_for(job.experiment, job.card.dataset, job.card.split, job.benchmark)
+    check_same_noise(scores.provenance, job.benchmark, record_of(dataset))
     judge: Judge = load_object(job.card.judge)(job.benchmark, job.experiment, job.judge_file, torch.device("cpu"))
     pixels = _pixels(dataset)
-    metrics, lacking = _same_metrics(job, judge, scores)
-    rows, levels = _of_levels(job, _of_images(scores.rows, pixels), [*pixels], earlier)
+    metrics, lacking = _same_metrics(judge, scores)
+    rows, levels = _of_levels(job, rows_of_images(scores.rows, pixels), [*pixels], earlier)
     theirs, code = scores.provenance["judge"].get("code"), code_of_judge(job.card, job.settings)
     of_file = scores.provenance | {
         "experiment": job.experiment.experiment,
@@ -84,61 +80,16 @@ def _borrowed(job: ScoreJob, earlier: EarlierScores) -> Scores:
     return Scores(rows[[*_ABOUT, *metrics]].reset_index(drop=True), of_file)
 
 
-def _check(job: ScoreJob, provenance: Mapping[str, Any]) -> None:
-    """See that the earlier scores are of this method, noise and data set."""
-    if (failure := provenance["failure"]) is not None:
-        raise NotTheSame(f"they failed: {failure}")
-    dataset = provenance["dataset"]
-    pairs = {
-        "method": (provenance["entry"].get("method"), job.entry.method),
-        "benchmark": (provenance["benchmark"], job.benchmark),
-        "noise_version": (provenance["noise_version"], noise.VERSION),
-        "data set": (f"{dataset['name']}/{dataset['split']}", f"{job.card.dataset}/{job.card.split}"),
-        "longest_side": (dataset.get("longest_side"), job.settings.longest_side),
-    }
-    for what, (theirs, own) in pairs.items():
-        if theirs != own:
-            raise NotTheSame(f"their {what} is {theirs}, not {own}")
-
-
 def _pixels(dataset: Dataset) -> dict[str, str]:
     """Id -> SHA-256 of the decoded image, of all images in order."""
     return {image_id: hashlib.sha256(dataset[image_id].image.tobytes()).hexdigest() for image_id in dataset.ids}
 
 
-def _of_images(rows: pd.DataFrame, pixels: Mapping[str, str]) -> pd.DataFrame:
-    """The rows of some images, by id and pixels."""
-    if "image_sha256" not in rows:
-        raise NotTheSame("they do not say of which pixels they are")
-    known = dict(zip(rows["image_id"], rows["image_sha256"], strict=True))
-    if missing := [image_id for image_id in pixels if image_id not in known]:
-        there = f"{len(pixels) - len(missing):,} of the {len(pixels):,} images"
-        raise NotTheSame(f"they are of {there}; not of {missing[0]!r}")
-    if other := [image_id for image_id, sha256 in pixels.items() if known[image_id] != sha256]:
-        raise NotTheSame(f"image {other[0]!r} has other pixels there")
-    kept = rows[rows["image_id"].isin(list(pixels))]
-    return kept.assign(told_sigma=kept["told_sigma"].astype(float) if "told_sigma" in kept else float("nan"))
-
-
-def _same_metrics(job: ScoreJob, judge: Judge, scores: Scores) -> tuple[list[str], dict[str, str]]:
-    """The metrics that both have in the same way, and why the others of ours are lacking.
-
-    Those that no network or model of a judge is behind depend on nothing else than the images.
-    """
+def _same_metrics(judge: Judge, scores: Scores) -> tuple[list[str], dict[str, str]]:
+    """The metrics that both have in the same way, and why the others of ours are lacking."""
     named = scores.provenance["metrics"]
     lacking = {name: f"no {name} in the earlier scores" for name in judge.metrics if name not in named}
-    own, theirs = json.loads(json.dumps(judge.record)), scores.provenance["judge"]
-    differing = [key for key in theirs if key != "code" and theirs[key] != own.get(key)]
-    if differing:
-        key = differing[0]
-        reason = f"their judge's {key} is {_short(theirs[key])}, not {_short(own.get(key))}"
-        by_itself = {
-            convention.name
-            for conventions in conventions_of_images(job.card, job.settings).values()
-            for convention in conventions
-            if convention.compute is not None
-        }
-        lacking |= {name: reason for name in judge.metrics if name not in by_itself}
+    lacking |= judged_otherwise(judge.record, scores.provenance["judge"], judge.metrics)
     metrics = [name for name in judge.metrics if name not in lacking]
     if not metrics:
         raise NotTheSame(next(iter(lacking.values())))
@@ -149,11 +100,6 @@ def _deviations(provenance: Mapping[str, Any], metrics: Iterable[str]) -> list[s
     """The earlier deviations, but for those of metrics that are left out."""
     gone = {*provenance["metrics"]} - {*metrics}
     return [text for text in provenance["deviations"] if not any(name in text for name in gone)]
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 40 else f"{text[:40]} ..."
 
 
 def _of_levels(

@@ -117,7 +117,7 @@ def test_data_status(folder, capsys):
         (["train-judge", "absent.yaml", "--benchmark", "kodak_quality"], "^error: absent.yaml: no such"),
         (["data", "fetch", "imagenet"], "^error: imagenet: nothing of this name can be fetched"),
         (["table", "11", "--output", "tables"], "^error: table 11: the paper has tables 1 to 10; others are"),
-        (["denoise", "in.png", "out.png", "--method", "bm3d"], "^error: method 'bm3d': must be one of noisy, clean, "),
+        (["denoise", "in.png", "out.png", "--method", "bm3d"], "^error: 'bm3d': is no method .noisy, clean, "),
     ],
 )  # fmt: skip
 def test_bad_input_is_one_line(folder, arguments, message):

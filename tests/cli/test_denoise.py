@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import usaid_cli
@@ -102,3 +103,47 @@ def test_a_cropped_image_is_not_written(image_folder, tmp_path):
 def test_flags_that_cannot_be_are_one_line(image_folder, tmp_path):
     with pytest.raises(SystemExit, match=r"^error: .*'tile' = 32 is all overlap: give more than 64"):
         denoise(image_folder / "a.png", tmp_path / "out.png", "--tile", 32)
+
+
+class Scaled(torch.nn.Module):
+    def __init__(self, by: float = 1.0) -> None:
+        super().__init__()
+        self.by = by
+
+    def forward(self, noisy):
+        return self.by * noisy
+
+
+def test_the_method_is_a_name_own_code_or_a_networks_file(image_folder, tmp_path):
+    """With the arguments of the class; the file of a network tells its method by its content."""
+    image = image_folder / "a.png"
+    (tmp_path / "mine.py").write_text("def scaled(noisy, by=1.0, up=0.0):\n    return by * noisy + up\n")
+    torch.jit.script(Scaled(0.5)).save(tmp_path / "net.bin")
+    for number, arguments in enumerate(
+        [
+            [f"{tmp_path / 'mine.py'}:scaled", "--option", "by=0.25", "--option", "up=0.25"],
+            [f"{tmp_path / 'mine.py'}:scaled", "--options", "by=0.5", "up=0.0"],
+            [tmp_path / "net.bin"],
+        ]
+    ):
+        output = tmp_path / f"{number}.png"
+        usaid_cli.main(["denoise", *map(str, [image, output, "--method", *arguments, "--device", "cpu"])])
+    original = np.asarray(Image.open(image)).astype(float)
+    first, second, third = (np.asarray(Image.open(tmp_path / f"{number}.png")).astype(float) for number in range(3))
+    assert abs(first - (original / 4 + 63.75)).max() <= 1
+    assert abs(second - original / 2).max() <= 1
+    assert (second == third).all()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--method", "absent.onnx"], "'absent.onnx': is no method .* and no file that is there"),
+        (["--method", "noisy", "--option", "depth"], "--option 'depth': must be KEY=VALUE"),
+        (["--method", "noisy", "--option", "depth=1"], "method 'noisy' has no option 'depth'"),
+    ],
+)
+def test_what_no_method_takes(image_folder, tmp_path, arguments, complaint):
+    with pytest.raises(SystemExit, match=f"^error: {complaint}"):
+        usaid_cli.main(["denoise", str(image_folder), str(tmp_path / "out"), *arguments, "--device", "cpu"])
+    assert not (tmp_path / "out").exists()

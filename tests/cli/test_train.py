@@ -155,8 +155,8 @@ def test_bad_recipes_are_one_line(train, arguments, message):
         (["--denoiser", "u_said", "--loss", "mse"], "^error: --loss: u_said has its own; it is for networks of"),
         (["--denoiser", UNET, "--recipe", "paper"], "^error: --recipe: needs --loss, too, to train a network of your"),
         (
-            ["--denoiser", UNET, "--loss", "mse", "--options", "features"],
-            "^error: --options 'features': must be KEY=VAL",
+            ["--denoiser", UNET, "--loss", "mse", "--option", "features"],
+            "^error: --option 'features': must be KEY=VAL",
         ),
         (["--denoiser", UNET, "--loss", "mse", "--options", "depth=2", "--set", "batch=4"], "^error: method .*'depth'"),
         (["--denoiser", UNET, "--loss", "mse", "--set", "depth=2"], "^error: --set: unknown key 'depth'"),

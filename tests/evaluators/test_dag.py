@@ -422,6 +422,11 @@ class TestTables:
         jobs = dag(denoisers={"mine": {"method": "mine.py:Mine", "title": "Mine"}})
         assert jobs.table("3").settings == {"own_methods": {"mine": "mine.py:Mine"}, "titles": {"mine": "Mine"}}
 
+    def test_table_iii_knows_the_losses_that_the_suite_trains_by(self):
+        train = {"recipe": "paper", "loss": "supervised"}
+        entries = {"mine": {"method": "mine.py:Mine", "train": train}, "own": {"method": "a:B", "train": {"loss": "x"}}}
+        assert dag(denoisers=entries).table("3").settings["losses"] == {"mine": "supervised"}
+
     def test_statistics_are_of_all_score_files_of_the_tables_of_a_benchmark(self):
         jobs = Dag(read_experiment(CONFIG / "paper.yaml"))
         for benchmark, tables in {"kodak_quality": ("4", "6", "10"), "isic_segmentation": ("7",)}.items():

@@ -146,7 +146,7 @@ def test_earlier_scores_stand_beside_ones_own_in_all_pages(tmp_path):
     assert "results/earlier has no rows at this sigma" in cells["u_said", "50"][1]
     assert cells["fine", "50"][0]
     folder = tmp_path / "results/plugs"
-    assert "Taken from results/earlier: " in (folder / "tables/table_6.md").read_text(encoding="utf-8")
+    assert "Taken from results/earlier (" in (folder / "tables/table_6.md").read_text(encoding="utf-8")
     assert "S-SAID" not in (folder / "tables/table_6.tex").read_text(encoding="utf-8")
     assert "fine,u_said" in (folder / "statistics/kodak_quality.csv").read_text(encoding="utf-8")
     assert read_provenance(folder / "scores/kodak_quality/u_said.parquet")["title"] == "U_SAID"

@@ -32,6 +32,7 @@ from usaid.cards import Facts
 from usaid.denoisers.base import Denoiser, checked_facts, checked_told_sigma
 from usaid.denoisers.contract import checked_kind, wrong_shape
 from usaid.denoisers.facts import TOLD_SIGMA, facts_of_code, hears_told_sigma, name_of
+from usaid.denoisers.padding import reflected
 from usaid.denoisers.sliding_window import starts_of_patches
 from usaid.devices import float32_products
 from usaid.errors import UsaidError
@@ -387,13 +388,3 @@ class _InBatchesOf(Adapter):
             filled = torch.cat([part, part[-1:].expand(self.size - len(part), *part.shape[1:])])
             outputs.append(self.asked(filled, told_sigma)[: len(part)])
         return torch.cat(outputs)
-
-
-def reflected(images: Tensor, height: int, width: int) -> Tensor:
-    """A batch (B, C, H, W) continued downwards and to the right by reflection, again and again if need be."""
-    for dim, side in ((2, height), (3, width)):
-        length = images.shape[dim]
-        if side > length:
-            positions = torch.arange(side, device=images.device) % max(2 * (length - 1), 1)
-            images = images.index_select(dim, torch.minimum(positions, 2 * (length - 1) - positions).clamp(min=0))
-    return images

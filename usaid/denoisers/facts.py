@@ -1,6 +1,7 @@
 """What tables say of a denoiser that a user brings: what its code states, else what shows in it. Needs no torch."""
 
 import inspect
+from dataclasses import replace
 from typing import Any
 
 from usaid.cards import Facts
@@ -36,6 +37,19 @@ def facts_of_code(code: Any, name: str) -> Facts:
         if not can_be_called(code):
             raise UsaidError(f"{name}: is a class whose objects cannot be called; give it __call__")
     return DerivedFacts(name, blind=not hears_told_sigma(code), deep_learning=is_network(code))
+
+
+def facts_of_training(facts: Facts, loss: str | None) -> Facts:
+    """Facts, with what the loss that the suite trained a network with tells, unless the network's code states its own.
+
+    Args:
+        facts: of the network's code.
+        loss: ``"mse"`` alone; or with a segmenter, ``"supervised"`` by label maps, or ``"unsupervised"``. None: not
+            known.
+    """
+    if loss is None or not isinstance(facts, DerivedFacts):
+        return facts
+    return replace(facts, semantic_aware=loss != "mse", segmentation_annotation=loss == "supervised")
 
 
 def hears_told_sigma(code: Any) -> bool:

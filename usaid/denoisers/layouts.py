@@ -1,7 +1,8 @@
 """Layouts: the ways in which files hold the state of a network of a known kind, and which of them a file has."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -56,6 +57,23 @@ class Layout(Generic[Network]):
         expected = self.expected(state)
         shared = [key for key in state if key in expected]
         return len(shared), sum(state[key].shape == expected[key].shape for key in shared)
+
+
+def with_grey(*layouts: Layout[Network]) -> tuple[Layout[Network], ...]:
+    """Layouts of colour networks, and the same ones of networks of grey images, ``"<name>_grey"``.
+
+    Their ``network`` is made with ``channels=1``.
+    """
+    return (*layouts, *map(_of_grey, layouts))
+
+
+def _of_grey(layout: Layout[Network]) -> Layout[Network]:
+    network: Callable[..., Network] = partial(layout.network, **{"channels": 1})
+    return replace(layout, name=f"{layout.name}{GREY}", title=f"{layout.title} of grey images", network=network)
+
+
+GREY = "_grey"
+"""How the names of layouts of one channel end."""
 
 
 def layout_of(state: State, layouts: Sequence[Layout[Network]], complaint: str) -> Layout[Network]:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from usaid.checkpoints import load_state, require_weights
-from usaid.denoisers.dncnn import matconvnet
 from usaid.denoisers.dncnn.importing import read_dncnn
 from usaid.denoisers.dncnn.network import LAYOUTS as OF_DNCNN
 from usaid.denoisers.drunet.network import LAYOUTS as OF_DRUNET
@@ -52,8 +51,7 @@ def recognised(path: str | Path) -> Recognised:
     if method := _saved_with_its_code(path):
         return Recognised(method, method)
     if is_matlab(path):
-        read_dncnn(path)
-        return Recognised("dncnn", matconvnet.LAYOUT)
+        return Recognised("dncnn", read_dncnn(path)[1])
     layout = layout_of(load_state(path), KNOWN, not_of(path, "a network that is known"))
     return Recognised(layout.method, layout_recorded(path) or layout.name)
 

@@ -34,17 +34,25 @@ def earlier_scores(named: str, own_results: str) -> EarlierScores:
     """The results folder that an experiment names.
 
     Args:
-        named: a folder, or ``released`` for ``results/released`` or ``results/reference/released``, below the working
-            folder or beside the suite's package, whichever has scores first.
+        named: as :func:`results_named` has it; the first folder with scores counts.
         own_results: results folder of the experiment itself, whose scores it cannot take.
 
     Returns:
         The folder; where none of them has scores, what would be the first.
     """
-    places = [(root, os.path.normpath(os.path.join(folder, named))) for root in ("", _CHECKOUT) for folder in _FOLDERS]
     own = Path(own_results).resolve()
-    for root, name in places:
-        path = Path(root, name)
-        if path.joinpath("scores").is_dir() and path.resolve() != own:
-            return EarlierScores(recorded(name), path)
-    return EarlierScores(recorded(named), Path(named))
+    others = (place for place in results_named(named) if place.path.resolve() != own)
+    return next(others, EarlierScores(recorded(named), Path(named)))
+
+
+def results_named(named: str) -> list[EarlierScores]:
+    """The results folders that a person may mean and that have scores, the likeliest first.
+
+    Args:
+        named: a folder, or ``released`` for ``results/released`` or ``results/reference/released``, below the working
+            folder or beside the suite's package.
+    """
+    names = [os.path.normpath(os.path.join(folder, named)) for folder in _FOLDERS]
+    places = [EarlierScores(recorded(name), Path(root, name)) for root in ("", _CHECKOUT) for name in names]
+    there = {place.path.resolve(): place for place in reversed(places) if place.path.joinpath("scores").is_dir()}
+    return [*reversed(there.values())]

@@ -10,6 +10,7 @@ from evaluators.evaluation.companions import companions_of, result_folders
 from evaluators.evaluation.frames import Evaluation
 from evaluators.evaluation.numbers import numbers_of
 from usaid.errors import UsaidError
+from usaid.experiment.earlier_scores import EarlierScores
 from usaid.paper.published import published
 from usaid.report.statistics.compare import compare
 from usaid.scores.files import Scores, write_scores
@@ -101,12 +102,12 @@ def test_another_model_of_niqe_leaves_psnr_and_ssim(folder):
 @pytest.mark.parametrize(
     ("changed", "reason"),
     [
-        ({"noise_version": 2}, "noise_version is 2 there and 1 here"),
-        ({"ids": [f"other_{index}" for index in range(6)]}, "has none of these images"),
-        ({"sigmas": (50,)}, "has none of these images at these noise levels"),
-        ({"images": 3}, "lacks some of these images"),
-        ({"failure": "out of memory"}, "its evaluator failed (out of memory)"),
-        ({"pixels": "other"}, "image image_00 has other pixels there"),
+        ({"noise_version": 2}, "their noise_version is 2, not 1"),
+        ({"ids": [f"other_{index}" for index in range(6)]}, "they are of 0 of the 6 images; not of 'image_00'"),
+        ({"sigmas": (50,)}, "they have not all of these images at any of these noise levels"),
+        ({"images": 3}, "they are of 3 of the 6 images; not of 'image_03'"),
+        ({"failure": "out of memory"}, "they failed: out of memory"),
+        ({"pixels": "other"}, "image 'image_00' has other pixels there"),
     ],
 )
 def test_what_is_not_of_the_same_images_and_noise_gives_way_to_print(folder, changed, reason):
@@ -115,7 +116,7 @@ def test_what_is_not_of_the_same_images_and_noise_gives_way_to_print(folder, cha
     place(Scores(scores.rows.assign(image_sha256=pixels) if pixels else scores.rows, scores.provenance))
     evaluation = beside(made("mine", 0))
     assert len(evaluation.remarks) == 1
-    assert evaluation.remarks[0].startswith("results/other/scores/kodak_quality/u_said.parquet: ")
+    assert evaluation.remarks[0].startswith("results/other, u_said: ")
     assert reason in evaluation.remarks[0]
     values = shown(evaluation)
     assert values["U-SAID (printed)", "psnr"] == published(6, "25", "psnr", "u_said")
@@ -157,8 +158,22 @@ def test_one_image_has_no_interval(folder):
     assert "so without an interval" in summary.attrs["notes"][0]
 
 
+def test_of_another_package_or_file_only_the_metric_that_reads_it_is_left_out(folder):
+    own = made("mine", 0)
+    theirs = made("u_said", 3)
+    for scores, version in ((own, "1"), (theirs, "2")):
+        scores.provenance["metrics"].append("fsim_pyiqa")
+        scores.rows["fsim_pyiqa"] = 0.5
+        scores.provenance["judge"] = {**JUDGE, "packages": {"pyiqa": version}}
+    place(theirs)
+    companion = companions_of(own, result_folders("other"))[0]["u_said"]
+    assert companion.left_out == ("fsim",)
+    assert {"psnr_rgb_float", "niqe_live"} < {*companion.scores.rows}
+    assert "fsim_pyiqa" not in companion.scores.rows
+
+
 def test_a_name_that_has_no_results(folder):
-    with pytest.raises(UsaidError, match="compare_with = 'none_such': no folder 'scores' in any of results/none_such"):
+    with pytest.raises(UsaidError, match="compare_with = 'none_such': no folder 'scores' in any folder"):
         result_folders("none_such")
     assert result_folders(None) == []
-    assert result_folders("results/other") == [Path("results/other")]
+    assert result_folders("results/other") == [EarlierScores("results/other", Path("results/other"))]

@@ -19,13 +19,13 @@ from usaid.denoisers.adapters import (
     Tiled,
     ValueRange,
     adapted,
-    reflected,
 )
 from usaid.denoisers.base import Denoiser
 from usaid.denoisers.build import build_denoiser
 from usaid.denoisers.contract import denoised
 from usaid.denoisers.dncnn.denoiser import DnCNNDenoiser
 from usaid.denoisers.dncnn.network import DnCNN
+from usaid.denoisers.padding import reflected
 from usaid.errors import UsaidError
 from usaid.experiment.adapt import Adapt
 from usaid.registries import METHODS

@@ -134,7 +134,7 @@ def test_a_checkpoint_of_another_hash_or_network_is_not_imported(small_dncnn, tm
     with pytest.raises(UsaidError, match=r"net\.pth: SHA-256 is .*, expected 0000"):
         import_dncnn({"": released}, ours, "0" * 64)
     torch.save({"conv1.weight": torch.zeros(1)}, released)
-    with pytest.raises(UsaidError, match=r"net\.pth: not the weights of a colour DnCNN .*: key 'dncnn.0.weight' is"):
+    with pytest.raises(UsaidError, match=r"net\.pth: not the weights of a DnCNN .*: key 'dncnn.0.weight' is"):
         import_dncnn({"": released}, ours, None)
     assert not ours.exists()
 
@@ -155,14 +155,12 @@ def test_wrong_hash(small_dncnn, tmp_path):
 
 def test_wrong_keys(small_dncnn):
     state = small_dncnn.state_dict()
-    with pytest.raises(
-        UsaidError, match=r"x\.pth: not the weights of a colour DnCNN .*: key 'dncnn.0.weight' is missing"
-    ):
+    with pytest.raises(UsaidError, match=r"x\.pth: not the weights of a DnCNN .*: key 'dncnn.0.weight' is missing"):
         dncnn_from_state({"conv1.weight": torch.zeros(1)}, "x.pth")
     with pytest.raises(UsaidError, match=r"x\.pth: .*released checkpoints' DnCNN\): key 'extra' does not belong"):
         dncnn_from_state({**state, "extra": torch.zeros(1)}, "x.pth")
     without = {key: value for key, value in state.items() if key != "dncnn.3.running_var"}
-    with pytest.raises(UsaidError, match=r"not the weights of a colour DnCNN .*: key 'dncnn.3.running_var' is missing"):
+    with pytest.raises(UsaidError, match=r"not the weights of a DnCNN .*: key 'dncnn.3.running_var' is missing"):
         dncnn_from_state(without, "x.pth")
 
 

@@ -102,5 +102,5 @@ def test_what_is_no_colour_drunet_is_refused(checkpoint, tmp_path):
         ),
     ):
         torch.save(content, tmp_path / "other.pth")
-        with pytest.raises(UsaidError, match=rf"other\.pth: not the weights of a colour DRUNet .*({complaint})"):
+        with pytest.raises(UsaidError, match=rf"other\.pth: not the weights of a DRUNet .*({complaint})"):
             build_denoiser("drunet", tmp_path / "other.pth")

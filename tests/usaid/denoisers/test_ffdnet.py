@@ -81,15 +81,15 @@ def test_an_import_tells_origin_and_layout(checkpoint, tmp_path):
 
 def test_what_is_no_colour_ffdnet_is_refused(checkpoint, tmp_path):
     state = load_state(checkpoint)
-    grey = state | {"model.0.weight": torch.zeros(8, 5, 3, 3)}
+    half_grey = state | {"model.0.weight": torch.zeros(8, 5, 3, 3)}
     less = {key: value for key, value in state.items() if key != "model.4.bias"}
     for content, complaint in (
-        (grey, r"'model.0.weight' has shape \(8, 5, 3, 3\), not \(8, 13, 3, 3\)"),
+        (half_grey, r"'model.0.weight' has shape \(8, 5, 3, 3\), not \(8, 13, 3, 3\)"),
         (less, "key 'model.4.bias' is missing"),
         ({"a": torch.zeros(1)}, "key 'model.0.weight' is missing"),
     ):
         torch.save(content, tmp_path / "other.pth")
-        with pytest.raises(UsaidError, match=rf"other\.pth: not the weights of a colour FFDNet .*{complaint}"):
+        with pytest.raises(UsaidError, match=rf"other\.pth: not the weights of an FFDNet .*{complaint}"):
             build_denoiser("ffdnet", tmp_path / "other.pth")
     with pytest.raises(UsaidError, match="SHA-256"):
         import_ffdnet({"": checkpoint}, tmp_path / "never.safetensors", "0" * 64)

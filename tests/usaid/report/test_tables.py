@@ -631,6 +631,23 @@ def test_a_users_own_denoiser_is_a_row_of_table_3_under_its_name(
     assert said[1].startswith("Table III has no row for gone: rows_of_table_3:Gone cannot be imported")
 
 
+def test_the_loss_of_a_training_tells_the_categories_that_the_code_does_not_state(tmp_path, monkeypatch) -> None:
+    (tmp_path / "trained_rows.py").write_text(
+        "from torch import nn\nfrom usaid.cards import Facts\n"
+        "class Net(nn.Module): ...\n"
+        'class Stated(nn.Module):\n    facts = Facts("Stated", deep_learning=True)\n'
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    losses = {"mse": "mse", "supervised": "supervised", "unsupervised": "unsupervised", "stated": "supervised"}
+    own = dict.fromkeys(losses, "trained_rows:Net") | {"stated": "trained_rows:Stated", "other": "trained_rows:Net"}
+    table = make_table(3, [], own, titles={"mse": "Mine"}, losses=losses)
+    cells = {cell.place[1:]: cell.ours for cell in table.cells}
+    found = {name: (cells[name, "semantic_aware"], cells[name, "segmentation_annotation"]) for name in own}
+    none, both = (0, 0), (1, 1)
+    assert found == {"mse": none, "supervised": both, "unsupervised": (1, 0), "stated": none, "other": none}
+    assert {table.layout.denoisers[name] for name in own} == {"Mine", "supervised", "unsupervised", "Stated", "other"}
+
+
 def test_titles_that_denoisers_share_are_told_apart() -> None:
     columns = quality([30.0] * 2, [0.9] * 2, [3.0] * 2)
     table = build_table(6, {"u_said": scores(columns, "U-SAID"), "u_said_2": scores(columns, "U-SAID")})
@@ -774,6 +791,15 @@ def test_table_4_shows_both_settings_and_shares_sigma_25() -> None:
     assert [*table.layout.denoisers] == ["mlp", "mc_wnnm", "cbm3d", "u_said"]
     assert table.layout.groups["median_sigma/15"] == "Told σ = 25; σ = 15"
     assert table.layout.groups["oracle_sigma/15"] == "Told true σ; σ = 15"
+
+
+def test_a_level_that_was_not_run_marks_its_columns_and_a_setting_its_rows() -> None:
+    table = build_table(4, {"u_said": blind({25: 32.5})})
+    (letter,) = (letter for letter, note in table.lettered_footnotes if note.text == "sigma not in this experiment")
+    assert [letter in column.letters for column in table.columns()] == [True, True, False, False, True, True]
+    assert not any(row.group.letters for block in table.blocks() for row in block)
+    nothing = build_table(4, {})
+    assert not any(column.letters for column in nothing.columns())
 
 
 def test_table_4_has_the_papers_layout() -> None:

@@ -40,6 +40,8 @@ def folded_convolutions(network: DnCNN) -> list[tuple[Tensor, Tensor]]:
 class DnCNNDenoiser(Denoiser):
     """A trained DnCNN as a denoiser: BatchNorm folded, in the fastest way on its device, in strips, any image size.
 
+    A network of grey images denoises each channel by itself.
+
     Attributes:
         facts: of the method the weights belong to (CDnCNN-B, S-SAID, U-SAID, or any DnCNN).
     """
@@ -65,7 +67,7 @@ class DnCNNDenoiser(Denoiser):
             UsaidError: unreadable weights, or those of another network; no such precision.
         """
         network, layout = (weights, None) if isinstance(weights, DnCNN) else read_dncnn(weights)
-        self.facts = facts
+        self.facts, self.channels = facts, network.channels
         self.device = torch.device(device)
         layers = folded_convolutions(network)
         fastest = partial(fastest_precision, len(layers), len(layers[0][0]), self.device)
@@ -78,4 +80,5 @@ class DnCNNDenoiser(Denoiser):
     @torch.inference_mode()
     def __call__(self, noisy: Tensor, told_sigma: float | None = None) -> Tensor:
         """Denoise a batch, as the base class says; how it is divided depends on the size of its images alone."""
-        return noisy - in_strips(self.noise_in, noisy, self.halo)
+        images = noisy.reshape(-1, self.channels, *noisy.shape[2:])
+        return (images - in_strips(self.noise_in, images, self.halo)).reshape(noisy.shape)

@@ -6,7 +6,7 @@ from pathlib import Path
 from usaid.checkpoints import load_state, require_weights
 from usaid.denoisers.dncnn.matconvnet import LAYOUT, state_of_matconvnet
 from usaid.denoisers.dncnn.network import RELEASED, DnCNN, dncnn_from_state, dncnn_layout_of
-from usaid.denoisers.layouts import layout_recorded, network_of, write_imported
+from usaid.denoisers.layouts import GREY, layout_recorded, network_of, write_imported
 from usaid.denoisers.matlab import is_matlab
 
 
@@ -23,7 +23,8 @@ def read_dncnn(path: str | Path, sha256: str | None = None) -> tuple[DnCNN, str]
     path = Path(path)
     require_weights(path, sha256)
     if is_matlab(path):
-        return dncnn_from_state(state_of_matconvnet(path), str(path)), LAYOUT
+        network = dncnn_from_state(state_of_matconvnet(path), str(path))
+        return network, f"{LAYOUT}{GREY}" if network.channels == 1 else LAYOUT
     state = load_state(path)
     layout = dncnn_layout_of(state, str(path))
     return network_of(state, layout, str(path)), layout_recorded(path) or layout.name

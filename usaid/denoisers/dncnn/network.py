@@ -6,13 +6,13 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from usaid.denoisers.layouts import Layout, State, depth_and_features, layout_of, network_of, not_of
+from usaid.denoisers.layouts import GREY, Layout, State, depth_and_features, layout_of, network_of, not_of, with_grey
 from usaid.errors import UsaidError
 
 FLOP_PER_PIXEL = 2 * 9 * (3 * 64 + 18 * 64 * 64 + 64 * 3)
 """Work of the 20-layer, 64-feature network: 1.334 MFLOP a pixel (a multiplication and an addition are two)."""
 
-WHAT = "a colour DnCNN"
+WHAT = "a DnCNN"
 RELEASED = "released"
 """The layout that is our own, too."""
 
@@ -27,17 +27,19 @@ class DnCNN(nn.Module):
     """Residual denoising network (paper section III; PROTOCOL section 1).
 
     ``depth`` convolutions 3x3 without bias, ``features`` channels, ReLU after all but the last, BatchNorm on the inner
-    ones. The default is the 20-layer blind colour model CDnCNN-B with 669,312 parameters. With ``merged`` the
+    ones. The default is the 20-layer blind colour model CDnCNN-B with 669,312 parameters; networks of grey images have
+    one channel, and are given each channel of an image by itself. With ``merged`` the
     convolutions have biases and there is no BatchNorm: what a trained network becomes when its BatchNorm is merged into
     them, as in checkpoints for inference.
     """
 
-    def __init__(self, depth: int = 20, features: int = 64, merged: bool = False) -> None:
+    def __init__(self, depth: int = 20, features: int = 64, merged: bool = False, channels: int = 3) -> None:
         super().__init__()
+        self.channels = channels
         layers: list[nn.Module] = []
         for number in range(depth):
-            channels_in, channels = (3 if number == 0 else features), (3 if number == depth - 1 else features)
-            layers.append(nn.Conv2d(channels_in, channels, 3, padding=1, bias=merged))
+            before, after = (channels if number == 0 else features), (channels if number == depth - 1 else features)
+            layers.append(nn.Conv2d(before, after, 3, padding=1, bias=merged))
             if 0 < number < depth - 1 and not merged:
                 layers.append(nn.BatchNorm2d(features))
             if number < depth - 1:
@@ -48,7 +50,7 @@ class DnCNN(nn.Module):
         """Predict the noise in a batch.
 
         Args:
-            noisy: float (B, 3, H, W), [0, 1] image plus unclipped noise.
+            noisy: float (B, channels, H, W), [0, 1] image plus unclipped noise.
 
         Returns:
             The predicted noise, same shape; the denoised image is ``noisy - network(noisy)``.
@@ -102,15 +104,15 @@ def dncnn_layout_of(state: State, source: str) -> Layout[DnCNN]:
         reason = "has BatchNorm beside biases, with an epsilon that the file does not tell"
         raise UsaidError(f"{source}: {reason}; merge BatchNorm into the convolutions and save it again")
     layout = layout_of(state, LAYOUTS, not_of(source, WHAT))
-    if layout.name == "kair" and depth_and_features(state)[0] == _DEPTH_OF_IRCNN:
+    if layout.name.removesuffix(GREY) == "kair" and depth_and_features(state)[0] == _DEPTH_OF_IRCNN:
         raise UsaidError(
             f"{source}: has IRCNN's {_DEPTH_OF_IRCNN} layers, whose convolutions are dilated; give a DnCNN"
         )
     return layout
 
 
-def _network(state: State, merged: bool) -> DnCNN:
-    return DnCNN(*depth_and_features(state), merged)
+def _network(state: State, merged: bool, channels: int = 3) -> DnCNN:
+    return DnCNN(*depth_and_features(state), merged, channels)
 
 
 def _renamed(state: State, before: str, after: str) -> dict[str, Tensor]:
@@ -120,7 +122,8 @@ def _renamed(state: State, before: str, after: str) -> dict[str, Tensor]:
 def _with_batchnorm(state: State) -> dict[str, Tensor]:
     """The keys and shapes of KAIR's network before its BatchNorm is merged, from those of the merged one."""
     depth, features = depth_and_features(state)
-    found = _renamed(DnCNN(depth, features).state_dict(), "dncnn.", "model.")
+    channels = state["dncnn.0.weight"].shape[1]
+    found = _renamed(DnCNN(depth, features, channels=channels).state_dict(), "dncnn.", "model.")
     for key, value in list(found.items()):
         if value.ndim == 4:
             found[f"{key.removesuffix('weight')}bias"] = value.new_empty(len(value))
@@ -182,7 +185,7 @@ _as_kair, _from_kair = (
     partial(_renamed, before="model.", after="dncnn."),
 )
 
-LAYOUTS: tuple[Layout[DnCNN], ...] = (
+LAYOUTS: tuple[Layout[DnCNN], ...] = with_grey(
     Layout("dncnn", RELEASED, "the released checkpoints' DnCNN", _of_norm),
     Layout("dncnn", "merged", "DnCNN with BatchNorm merged", _of_merged),
     Layout("dncnn", "kair", "KAIR's DnCNN", _of_merged, _as_kair, _from_kair),
@@ -192,4 +195,4 @@ LAYOUTS: tuple[Layout[DnCNN], ...] = (
 )
 """How checkpoints hold a DnCNN: under the released checkpoints' keys, which are our own (``dncnn.<n>.*``), under KAIR's
 (``model.<n>.*``, with BatchNorm merged for inference, or beside biases as trained), and under deepinv's (``in_conv``,
-``conv_list.<n>``, ``out_conv``)."""
+``conv_list.<n>``, ``out_conv``); each of colour or of grey images."""

@@ -13,7 +13,7 @@ from usaid.devices import PRECISIONS, float32_products, resolved_precision
 
 
 class DRUNetDenoiser(Denoiser):
-    """A trained DRUNet as a denoiser of colour images of any size.
+    """A trained DRUNet as a denoiser of images of any size; one of grey images denoises each channel by itself.
 
     A large batch is denoised a few images at a time, an image always as a whole: each pixel depends on hundreds of
     others around it.
@@ -35,7 +35,7 @@ class DRUNetDenoiser(Denoiser):
             UsaidError: unreadable weights, or those of another network; no such precision.
         """
         network, layout = read_drunet(weights)
-        self.facts, self.device = facts, torch.device(device)
+        self.facts, self.device, self.channels = facts, torch.device(device), network.channels
         self.precision = resolved_precision(precision, self.device)
         self.dtype = PRECISIONS[self.precision]
         self.network = network.to(self.device, self.dtype).to(memory_format=torch.channels_last)
@@ -45,7 +45,8 @@ class DRUNetDenoiser(Denoiser):
     def __call__(self, noisy: Tensor, told_sigma: float | None = None) -> Tensor:
         """Denoise a batch, as the base class says."""
         sigma = checked_told_sigma(told_sigma) / 255
-        images = max(1, PIXELS_AT_ONCE // noisy[0, 0].numel())
+        images = noisy.reshape(-1, self.channels, *noisy.shape[2:])
+        at_once = max(1, PIXELS_AT_ONCE // noisy[0, 0].numel())
         with float32_products(self.precision, self.device):
-            parts = [self.network(some.to(self.dtype), sigma).float() for some in noisy.split(images)]
-        return torch.cat(parts)
+            parts = [self.network(some.to(self.dtype), sigma).float() for some in images.split(at_once)]
+        return torch.cat(parts).reshape(noisy.shape)

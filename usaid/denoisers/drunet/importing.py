@@ -9,7 +9,7 @@ from usaid.denoisers.layouts import read_network, write_imported
 
 def read_drunet(path: str | Path, sha256: str | None = None) -> tuple[DRUNet, str]:
     """The DRUNet that a file holds, and the name of its layout; as :func:`usaid.denoisers.layouts.read_network`."""
-    return read_network(path, LAYOUTS, "a colour DRUNet", sha256)
+    return read_network(path, LAYOUTS, "a DRUNet", sha256)
 
 
 def import_drunet(checkpoints: Mapping[str, Path], output: Path, sha256: str | None) -> None:

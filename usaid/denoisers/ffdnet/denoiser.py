@@ -16,7 +16,7 @@ from usaid.devices import resolved_precision
 
 
 class FFDNetDenoiser(Denoiser):
-    """A trained FFDNet as a denoiser of colour images of any size."""
+    """A trained FFDNet as a denoiser of images of any size; one of grey images denoises each channel by itself."""
 
     def __init__(
         self, weights: str | Path, facts: Facts, device: torch.device | str = "cpu", precision: str = "float32"
@@ -34,7 +34,7 @@ class FFDNetDenoiser(Denoiser):
             UsaidError: unreadable weights, or those of another network; no such precision.
         """
         network, layout = read_ffdnet(weights)
-        self.facts, self.device = facts, torch.device(device)
+        self.facts, self.device, self.channels = facts, torch.device(device), network.channels
         layers = [
             (part.weight, part.bias) for part in network.model if isinstance(part, nn.Conv2d) and part.bias is not None
         ]
@@ -47,4 +47,5 @@ class FFDNetDenoiser(Denoiser):
     @torch.inference_mode()
     def __call__(self, noisy: Tensor, told_sigma: float | None = None) -> Tensor:
         """Denoise a batch, as the base class says."""
-        return on_half_size(self.convolve, noisy, checked_told_sigma(told_sigma) / 255)
+        images = noisy.reshape(-1, self.channels, *noisy.shape[2:])
+        return on_half_size(self.convolve, images, checked_told_sigma(told_sigma) / 255).reshape(noisy.shape)

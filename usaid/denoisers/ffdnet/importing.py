@@ -9,7 +9,7 @@ from usaid.denoisers.layouts import read_network, write_imported
 
 def read_ffdnet(path: str | Path, sha256: str | None = None) -> tuple[FFDNet, str]:
     """The FFDNet that a file holds, and the name of its layout; as :func:`usaid.denoisers.layouts.read_network`."""
-    return read_network(path, LAYOUTS, "a colour FFDNet", sha256)
+    return read_network(path, LAYOUTS, "an FFDNet", sha256)
 
 
 def import_ffdnet(checkpoints: Mapping[str, Path], output: Path, sha256: str | None) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from usaid.cards import Facts, Metric
-from usaid.denoisers.facts import facts_of_code, title_of
+from usaid.denoisers.facts import facts_of_code, facts_of_training, title_of
 from usaid.errors import UsaidError
 from usaid.paper.layouts import REFERENCES, TABLES, TITLES
 from usaid.paper.published import paper_caption, paper_denoisers, paper_groups, published
@@ -63,18 +63,24 @@ def build_facts_table(
     return Table(TABLES[NUMBER], paper_caption(NUMBER), tuple(cells), layout, tuple(footnotes))
 
 
-def facts_of_rows(own_methods: Mapping[str, str], titles: Mapping[str, str] | None = None) -> dict[str, Facts]:
+def facts_of_rows(
+    own_methods: Mapping[str, str],
+    titles: Mapping[str, str] | None = None,
+    losses: Mapping[str, str] | None = None,
+) -> dict[str, Facts]:
     """The facts that Table III is made from: of the methods in print, and of an experiment's others.
 
     Args:
         own_methods: denoiser -> its method, ``module:Class`` of a user's own, or a card's of an installed package. One
             whose facts cannot be read has no row (other tables give the reason).
         titles: denoiser -> the title that its entry gives it.
+        losses: denoiser -> the loss that the suite trained it with; it tells the categories of a network of a user's
+            own, whose code states none.
     """
     facts = {name: facts_of(name) for name in paper_denoisers(NUMBER) if name in METHODS}
     for denoiser, method in own_methods.items():
         try:
-            of_method = facts_of(method)
+            of_method = facts_of_training(facts_of(method), (losses or {}).get(denoiser))
             title = title_of((titles or {}).get(denoiser), of_method, denoiser)
             facts[denoiser] = replace(of_method, title=title)
         except UsaidError as error:

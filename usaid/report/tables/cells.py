@@ -1,7 +1,7 @@
 """What a table is: its cells, their order on the page, and its footnotes."""
 
 import string
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, NamedTuple
@@ -181,8 +181,7 @@ class Table:
     def columns(self) -> tuple[Heading, ...]:
         """The headings of the columns of cells."""
         if self.layout.side_by_side is not None:
-            heads = next(iter(self.layout.side_by_side.values())).values()
-            return tuple(m._replace(text=f"{head}, {m.text}") for head in heads for m in self._metric_headings())
+            return tuple(self._headings_side_by_side([*self.layout.side_by_side.values()]))
         return self._denoiser_headings() if self.layout.rows == "metrics" else self._metric_headings()
 
     def blocks(self) -> list[list[Row]]:
@@ -191,11 +190,23 @@ class Table:
             return [self._block(title, groups) for title, groups in self.layout.side_by_side.items()]
         return [self._block(title, [name]) for name, title in self.layout.groups.items()]
 
+    def _headings_side_by_side(self, blocks: Sequence[Mapping[str, str]]) -> Iterator[Heading]:
+        """Of each metric of each group."""
+        for position, title in enumerate(blocks[0].values()):
+            for metric in self.layout.metrics:
+                letters = (
+                    letter
+                    for letter, note in self.lettered_footnotes
+                    if Mark(metric=metric.name) in note.marks or _is_about_column(note, blocks, position)
+                )
+                yield Heading(f"{title}, {heading(metric)}", ",".join(letters))
+
     def _block(self, title: str, groups: Iterable[str]) -> list[Row]:
         """The rows of groups that stand beside each other; with metrics as rows, of one group."""
         cells = {cell.place: cell for cell in self.cells}
-        letters = (self.letters(Mark(group=group)) for group in groups)
-        group_heading = Heading(title, ",".join(dict.fromkeys(filter(None, letters))))
+        marks = {Mark(group=group) for group in groups}
+        letters = (letter for letter, note in self.lettered_footnotes if marks <= {*note.marks})
+        group_heading = Heading(title, ",".join(letters))
         denoisers, metrics = [*self.layout.denoisers], [metric.name for metric in self.layout.metrics]
         if self.layout.rows == "metrics":
             labels = self._metric_headings()
@@ -211,6 +222,12 @@ class Table:
 
     def _metric_headings(self) -> tuple[Heading, ...]:
         return tuple(Heading(heading(metric), self.letters(Mark(metric=metric.name))) for metric in self.layout.metrics)
+
+
+def _is_about_column(note: Footnote, blocks: Iterable[Iterable[str]], position: int) -> bool:
+    """Whether a footnote is about the group at a position in some block, and not about that whole block."""
+    of_blocks = ([Mark(group=group) in note.marks for group in block] for block in blocks)
+    return any(marked[position] and not all(marked) for marked in of_blocks)
 
 
 def _letter(index: int) -> str:

@@ -37,6 +37,7 @@ def make_table(
     score_files: Iterable[str | Path],
     own_methods: Mapping[str, str] | None = None,
     titles: Mapping[str, str] | None = None,
+    losses: Mapping[str, str] | None = None,
     left_out: Collection[str] = (),
 ) -> Table:
     """Make one of the paper's tables, or that of a benchmark which the paper does not have.
@@ -48,6 +49,7 @@ def make_table(
         own_methods: for Table III, the denoisers whose method the paper does not have: name -> method, ``module:Name``
             of a user's own or the name of an installed package's.
         titles: for Table III, the titles that their entries give them.
+        losses: for Table III, by which the suite trained them, where it did.
         left_out: columns of the paper's without scores that are not shown.
 
     Raises:
@@ -58,7 +60,7 @@ def make_table(
     if spec.of_print:
         return build_print_table(spec)
     if not spec.benchmarks:
-        return build_facts_table(facts_of_rows(own_methods or {}, titles), own_methods, left_out)
+        return build_facts_table(facts_of_rows(own_methods or {}, titles, losses), own_methods, left_out)
     return build_table(table, *_scores_of(spec, score_files).values(), left_out=left_out)
 
 
@@ -95,6 +97,7 @@ def write_table(
     folder: str | Path,
     own_methods: Mapping[str, str] | None = None,
     titles: Mapping[str, str] | None = None,
+    losses: Mapping[str, str] | None = None,
     left_out: Collection[str] = (),
 ) -> None:
     r"""Write ``table_<its name>.csv``, ``.tex``, ``.md``, ``.html`` and ``.json``; arguments as of :func:`make_table`.
@@ -106,7 +109,7 @@ def write_table(
     Raises:
         UsaidError: as :func:`make_table`.
     """
-    made = make_table(table, score_files, own_methods, titles, left_out)
+    made = make_table(table, score_files, own_methods, titles, losses, left_out)
     stem = f"table_{made.spec.name}"
     texts = {suffix: render(made) for suffix, render in _RENDERERS.items()}
     texts[".html"] = html_page(texts[".md"], made.spec.title)

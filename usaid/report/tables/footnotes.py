@@ -193,11 +193,13 @@ def _deviations_of_some(means: Means) -> Marked:
 
 
 def _origins(means: Means, titles: Mapping[str, str]) -> Iterable[str]:
-    """Provenance that may differ between the score files of a table, but not silently."""
+    """Provenance that may differ between the score files of a table, but not silently; of earlier scores it is told
+    where they are from."""
     for what, read in _ORIGINS.items():
         titles_by_origin: dict[str, list[str]] = {}
         for name, scores in means.judged.items():
-            titles_by_origin.setdefault(read(scores.provenance), []).append(titles[name])
+            if scores.provenance.get("borrowed_from") is None:
+                titles_by_origin.setdefault(read(scores.provenance), []).append(titles[name])
         if len(titles_by_origin) > 1:
             values = (f"{value}: {', '.join(own)}" for value, own in titles_by_origin.items())
             yield f"Scored with different {what}: {'; '.join(values)}"
@@ -212,7 +214,8 @@ def _borrowed(means: Means, titles: Mapping[str, str]) -> Iterable[str]:
             code = origin.get("judge_code")
             version = "an unknown version" if code is None else f"version {code}"
             by = "" if origin.get("is_same_evaluator") else f", judged by {version} of the evaluator"
-            titles_by_text.setdefault(f"Taken from {origin['folder']}{by}", []).append(titles[name])
+            of_it = "; ".join([f"code {_ORIGINS['code'](scores.provenance)}", _ORIGINS["devices"](scores.provenance)])
+            titles_by_text.setdefault(f"Taken from {origin['folder']} ({of_it}){by}", []).append(titles[name])
     yield from (f"{text}: {', '.join(own)}" for text, own in titles_by_text.items())
 
 
