@@ -99,8 +99,8 @@ def evaluate(
             image, which is named.
     """
     keep_freed_memory()
-    if output is not None and Path(output).is_dir():
-        raise UsaidError(f"{output}: is a folder; name a score file (.parquet)")
+    if output is not None:
+        _check_place(Path(output))
     folders = result_folders(compare_with)
     asked = {"draws": draws, "told_sigmas": [told_sigma]} | ({} if sigmas is None else {"sigmas": _levels(sigmas)})
     settings = _experiment(benchmark, asked, experiment, data_root, device)
@@ -117,10 +117,26 @@ def evaluate(
     return Evaluation.of(scores, companions, [*remarks, *others])
 
 
+def _check_place(output: Path) -> None:
+    """See that a score file can be written, before hours go by."""
+    if output.is_dir():
+        raise UsaidError(f"{output}: is a folder; name a score file (.parquet)")
+    if output.suffix != ".parquet":
+        raise UsaidError(f"{output}: score files are Parquet; call it {output.stem}.parquet")
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=output.parent):
+            pass
+    except OSError as error:
+        raise UsaidError(f"{output}: cannot be written there ({error.strerror}); name another place") from None
+
+
 def _levels(sigmas: float | str | Iterable[float]) -> list[float]:
     try:
-        levels = [sigmas] if isinstance(sigmas, str) or not isinstance(sigmas, Iterable) else sigmas
-        return [float(sigma) for sigma in levels]
+        levels = [*sigmas] if isinstance(sigmas, Iterable) and not isinstance(sigmas, str) else [sigmas]
+        if any(isinstance(level, bool) for level in levels):
+            raise TypeError
+        return [float(level) for level in levels]
     except (TypeError, ValueError):
         raise UsaidError(f"sigmas = {sigmas!r}: must be noise levels on the 0-255 scale") from None
 
@@ -194,6 +210,8 @@ def _choose(dataset: Dataset, images: int | str | Sequence[str] | None) -> None:
         if isinstance(images, bool) or images < 1:
             raise UsaidError(f"images = {images}: must be a number > 0, or a list of ids")
         chosen = dataset.ids[:images]
+    elif not isinstance(images, Iterable):
+        raise UsaidError(f"images = {images!r}: must be a number > 0, or a list of ids")
     else:
         wanted = dict.fromkeys([images] if isinstance(images, str) else map(str, images))
         if unknown := [name for name in wanted if name not in {*dataset.ids}]:

@@ -114,6 +114,8 @@ def _imports(tree: ast.Module, module: str, path: Path) -> frozenset[str]:
             parts = {f"{base}.{alias.name}" for alias in node.names}
             modules = {part for part in parts if _path(part) is not None}
             names |= modules if modules == parts else {base, *modules}
+        elif isinstance(node, ast.Call) and (called := _imported_by_call(node)) is not None:
+            names.add(called)
     return frozenset(names.union(*(_parents(name) for name in names if not _is_ours(name))))
 
 
@@ -127,6 +129,15 @@ def _statements(node: ast.AST, everywhere: bool) -> Iterator[ast.AST]:
         elif everywhere or not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             yield child
             yield from _statements(child, everywhere)
+
+
+def _imported_by_call(node: ast.Call) -> str | None:
+    """The module that ``importlib.import_module("name")`` imports; None: another call, or a name that is computed."""
+    called = getattr(node.func, "attr", getattr(node.func, "id", None))
+    match node.args:
+        case [ast.Constant(value=str(name)), *_] if called in ("import_module", "__import__") and name[:1] != ".":
+            return name
+    return None
 
 
 def _is_for_type_checkers(test: ast.expr) -> bool:

@@ -41,6 +41,21 @@ def user_file(data_root: str | Path, name: str | Path) -> Path | None:
         return None
 
 
+def files_of_onnx(path: Path) -> list[Path]:
+    """The files beside an ONNX file that hold its tensors: those of large networks do not fit into it."""
+    try:
+        content = path.read_bytes()
+        lengths = ((match.end(), content[match.end() - 1]) for match in _LOCATION.finditer(content))
+        names = {f"{path.name}.data", *(content[start : start + length].decode() for start, length in lengths)}
+        return sorted(beside for name in names if (beside := path.parent / name).is_file())
+    except (OSError, ValueError):  # no such file, or bytes that only look like a name
+        return []
+
+
+_LOCATION = re.compile(rb"\x0a\x08location\x12[\x01-\x7f]")
+"""Before a name in the protocol buffer: key 1 is "location", key 2 a text whose length is the last byte."""
+
+
 def code_of_training(entry: DenoiserEntry, files: Iterable[Path] = ()) -> str:
     """Hash of the code that trains a denoiser: nothing of what tables say of it, and no values of its recipe.
 

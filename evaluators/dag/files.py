@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from evaluators.dag.code import list_of_ids, user_file
+from evaluators.dag.code import files_of_onnx, list_of_ids, user_file
 from usaid.datasets.sources import WEIGHTS, files_of
 from usaid.experiment.denoiser_entry import DenoiserEntry
 from usaid.experiment.experiment import Experiment
@@ -116,9 +116,8 @@ class Files:
         is_read_as_it_is = entry.card.importer is None and isinstance(entry.weights, str)
         if not is_read_as_it_is:
             return []
-        file = self.below_data(str(entry.weights))
-        beside = Path(f"{file}.data")  # where ONNX keeps the weights of large networks
-        return [Path(file), *([beside] if beside.is_file() else [])]
+        file = Path(self.below_data(str(entry.weights)))
+        return [file, *files_of_onnx(file)] if file.suffix == ".onnx" else [file]
 
     def _score_file(self, benchmark: str, denoiser: str) -> str:
         return f"{self.results}/scores/{benchmark}/{denoiser}.parquet"

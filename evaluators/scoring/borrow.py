@@ -17,6 +17,7 @@ from usaid.datasets.loading import load_for
 from usaid.experiment.earlier_scores import EarlierScores, earlier_scores
 from usaid.files import sha256_of_file
 from usaid.registries import load_object
+from usaid.scores.failed_levels import why_level_is_missing
 from usaid.scores.files import Scores, read_scores, write_scores
 
 _ABOUT = ["image_id", "image_sha256", "sigma", "draw", "told_sigma"]
@@ -62,7 +63,7 @@ def _borrowed(job: ScoreJob, earlier: EarlierScores) -> Scores:
     judge: Judge = load_object(job.card.judge)(job.benchmark, job.experiment, job.judge_file, torch.device("cpu"))
     pixels = _pixels(dataset)
     metrics, lacking = _same_metrics(judge, scores)
-    rows, levels = _of_levels(job, rows_of_images(scores.rows, pixels), [*pixels], earlier)
+    rows, levels = _of_levels(job, scores, rows_of_images(scores.rows, pixels), [*pixels], earlier)
     theirs, code = scores.provenance["judge"].get("code"), code_of_judge(job.card, job.settings)
     of_file = scores.provenance | {
         "experiment": job.experiment.experiment,
@@ -74,9 +75,12 @@ def _borrowed(job: ScoreJob, earlier: EarlierScores) -> Scores:
             **{"folder": earlier.name, "sha256": sha256_of_file(file), "experiment": scores.provenance["experiment"]},
             "lacking": lacking,
             **{"judge_code": theirs, "is_same_evaluator": theirs == code},
+            **({"borrowed_from": origin} if (origin := scores.provenance.get("borrowed_from")) else {}),
         },
+        "failed_levels": levels,
     }
-    of_file |= {"failed_levels": levels} if levels else {}
+    if not levels:  # theirs may be of others
+        del of_file["failed_levels"]
     return Scores(rows[[*_ABOUT, *metrics]].reset_index(drop=True), of_file)
 
 
@@ -103,7 +107,7 @@ def _deviations(provenance: Mapping[str, Any], metrics: Iterable[str]) -> list[s
 
 
 def _of_levels(
-    job: ScoreJob, rows: pd.DataFrame, ids: Sequence[str], earlier: EarlierScores
+    job: ScoreJob, scores: Scores, rows: pd.DataFrame, ids: Sequence[str], earlier: EarlierScores
 ) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
     """The rows of the job's levels that are whole, in the order (image, level), and the levels that are not."""
     n, draws = len(ids), range(job.settings.draws)
@@ -117,6 +121,8 @@ def _of_levels(
             else:
                 what = "no rows" if at.empty else f"{len(at):,} of {n * len(draws):,} rows"
                 reason = f"{earlier.name} has {what} at this sigma"
+                if (cause := why_level_is_missing(scores.provenance, sigma, told)) is not None:
+                    reason += f" ({cause})"
                 lost.append({"sigma": sigma, "told_sigma": told, "reason": reason})
     if not parts:
         raise NotTheSame(lost[0]["reason"])

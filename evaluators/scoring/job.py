@@ -235,7 +235,8 @@ def scored(made: Made, journal: Path) -> Scores:
     judging = Judging(made.judge, job.conditions(made.denoiser), rows, needs_all=True)
     scorer = Scorer(job.denoiser, made.denoiser, made.dataset, [judging], made.device, is_given_clean(job.entry.method))
     try:
-        scorer.run()
+        with _as_it_was():
+            scorer.run()
     finally:
         rows.close()
     return _scores_of(made, scorer.rows(judging), _speed(scorer, judging, start))

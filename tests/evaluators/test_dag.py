@@ -312,6 +312,11 @@ class TestCode:
             codes.add(jobs.score("kodak_quality", "mine").code)
         assert len(codes) == 5
         assert jobs.score("kodak_quality", "mine").settings["weights"] == "data/net.onnx"
+        (folder / "data/net.onnx").write_bytes(b"\x6a\x13\x0a\x08location\x12\x07net.bin\x70")
+        for content in ("1", "2"):
+            (folder / "data/net.bin").write_text(content)
+            codes.add(jobs.score("kodak_quality", "mine").code)
+        assert len(codes) == 7
 
     def test_how_a_network_is_called_is_a_setting(self, folder):
         def settings(**keys):

@@ -1,6 +1,7 @@
 """One call: the numbers of the workflow's score files, from whatever form a denoiser has."""
 
 import json
+import os
 import pickle
 import subprocess
 import sys
@@ -48,6 +49,7 @@ def data_root(tmp_path_factory) -> Path:
 def folder(tmp_path, data_root, monkeypatch) -> Path:
     """A working folder with data and an experiment."""
     (tmp_path / "data").symlink_to(data_root)
+    (tmp_path / "two.txt").touch()
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(EXPERIMENT, sort_keys=False))
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -196,6 +198,22 @@ def test_a_denoiser_that_fails_ends_the_call_and_names_the_image(folder):
     assert {*told} == {15}, "nothing is computed in vain"
 
 
+def test_a_noise_level_may_be_a_text(folder):
+    assert set(quality(smoothed, sigmas="25")["sigma"]) == {25.0}
+
+
+def test_a_denoiser_that_changes_the_process_leaves_it_as_it_was(folder, tmp_path):
+    def careless(noisy):
+        os.chdir("/")
+        torch.set_default_dtype(torch.float64)
+        return smoothed(noisy)
+
+    scores = quality(careless, images=3, output="scores.parquet")
+    assert (Path.cwd(), torch.get_default_dtype()) == (tmp_path, torch.float32)
+    assert len(read_scores("scores.parquet").rows) == 3
+    pd.testing.assert_frame_equal(pd.DataFrame(scores), pd.DataFrame(quality(smoothed, images=3)))
+
+
 @pytest.mark.parametrize(
     ("benchmark", "asked", "message"),
     [
@@ -206,6 +224,8 @@ def test_a_denoiser_that_fails_ends_the_call_and_names_the_image(folder):
         ("kodak_quality", {"images": ["kodim99"]}, "images: 'kodim99' is not among those of kodak: kodim01"),
         ("kodak_quality", {"images": []}, "images: an empty list"),
         ("kodak_quality", {"sigmas": "loud"}, "sigmas = 'loud': must be noise levels"),
+        ("kodak_quality", {"images": 2.0}, "images = 2.0: must be a number > 0"),
+        ("kodak_quality", {"sigmas": True}, "sigmas = True: must be noise levels"),
         ("kodak_quality", {"sigmas": [300]}, r"sigmas.0 = 300.0: must be <= 255"),
         ("kodak_quality", {"draws": 0}, "draws = 0: must be >= 1"),
         ("kodak_quality", {"told_sigma": "truth"}, "told_sigmas.0 .*oracle"),
@@ -216,6 +236,8 @@ def test_a_denoiser_that_fails_ends_the_call_and_names_the_image(folder):
         ("kodak_quality", {"compare_with": "nothing"}, "compare_with = 'nothing': no folder 'scores'"),
         ("kodak_quality", {"weights": "no.pth"}, "no.pth: weights are missing"),
         ("kodak_quality", {"output": "."}, "is a folder"),
+        ("kodak_quality", {"output": "mine.csv"}, "mine.csv: score files are Parquet; call it mine.parquet"),
+        ("kodak_quality", {"output": "two.txt/mine.parquet"}, "cannot be written there .*; name another place"),
         ("voc_segmentation", {"experiment": "tiny.yaml"}, "'voc_segmentation' is not among the experiment's"),
     ],
 )

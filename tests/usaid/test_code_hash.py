@@ -179,7 +179,11 @@ def test_content_of_files_counts_and_missing_is_a_content(tmp_path):
 
 OWN = {
     "method.py": "import numpy, os\nimport helper\nfrom parts.deep import filters\nfrom spaced.inner.tool import f\n"
-    "def denoise(x):\n    from lazy import g\n    import parts.late\n    return g(x)\n",
+    "def denoise(x):\n    from lazy import g\n    import parts.late\n    return g(x)\n"
+    "def by_name():\n    importlib.import_module('named'), import_module('parts.called'), __import__('dunder')\n",
+    "named.py": "x = 1\n",
+    "parts/called.py": "x = 1\n",
+    "dunder.py": "x = 1\n",
     "helper.py": "x = 1\n",
     "lazy.py": "def g(x):\n    return x\n",
     "parts/__init__.py": "from . import near\n",
@@ -232,6 +236,8 @@ def test_installed_packages_do_not_count(own):
         "lazy",
         "parts",
         "spaced",
+        "named",
+        "dunder",
     }
     write(own, {"env/site-packages/installed.py": "x = 1\n", "method.py": "import installed\n"})
     sys.path.insert(0, str(own / "env/site-packages"))

@@ -3,6 +3,7 @@
 import copy
 import inspect
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import chdir
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,12 +59,13 @@ def build_denoiser(
     card = method_of(method) if isinstance(method, str) else Method(name, None, "")
     if card.needs_weights and weights is None:
         raise UsaidError(f"method {name!r} needs weights; name their file")
-    code = code_of(method, card.denoiser) if isinstance(method, str) else method
     own = {key for key in (options or {}) if key in _GIVEN}
     if own:
         raise UsaidError(f"method {name!r}: option {min(own)!r} is not for 'options' to give; {_SAID_ELSEWHERE}")
     settings = _checked_adapt(adapt)
-    made = _Making(name, card.facts, weights, device, precision, dict(options or {})).made(code)
+    with chdir("."):  # a stranger's code may change the working folder
+        code = code_of(method, card.denoiser) if isinstance(method, str) else method
+        made = _Making(name, card.facts, weights, device, precision, dict(options or {})).made(code)
     return made if settings is None else adapted(made, settings)
 
 

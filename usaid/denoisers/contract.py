@@ -1,6 +1,7 @@
 """What the output of a denoiser has to be, whoever wrote it; checked on every batch."""
 
 import re
+from contextlib import chdir
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -43,7 +44,7 @@ def denoised_if_finite(
     Whoever calls it has to raise :func:`not_finite` if it is not. A denoiser's first output alone is waited for.
     """
     try:
-        with torch.no_grad():
+        with torch.no_grad(), chdir("."):  # whatever it changes to, relative paths of ours stay what they are
             output = denoiser(noisy.clone(), told_sigma=told_sigma)
     except UsaidError:
         raise

@@ -33,7 +33,7 @@ from usaid.registries import BENCHMARKS, METHODS, YOUR_OWN, load_object, method_
 SigmaText = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?$")]
 FileOfEachSigma = Annotated[dict[SigmaText, FilePath], Field(min_length=1)]
 BenchmarkName = Annotated[str, OneOf(lambda: BENCHMARKS)]
-OWN_CLASS = r"^([A-Za-z_][A-Za-z0-9_.]*|.*[^/]\.py):[A-Za-z_][A-Za-z0-9_]*$"
+OWN_CLASS = r"^([A-Za-z_][A-Za-z0-9_.]*|.*[^/]\.py):[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$"
 """A method of a user's own: a class, function or network as ``package.module:Name`` or ``file.py:Name``."""
 OF_OWN_NETWORK = "usaid.denoisers.training.recipe:OwnNetworkRecipe"
 """By which the suite trains a user's own network: the recipe of a ``train`` with the keys ``recipe`` and ``loss``."""

@@ -3,7 +3,8 @@
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
@@ -181,7 +182,8 @@ def finish(run: Run, network: nn.Module | None, record: Mapping[str, Any]) -> No
     record = {**record, "device_type": run.device.type, CODE_HASH: run.code_hash}
     record |= {"device": device_description(run.device), "torch": str(torch.__version__)}
     if network is not None:
-        write_weights(network, run.weights, record)
+        with _tensors_of_their_own(network):
+            write_weights(network, run.weights, record)
     seconds = round(time.perf_counter() - run.started, 1)
     content = {**provenance_of_run(run.device), "training": record, "seconds": seconds}
     with written_atomically(run.record) as temporary:
@@ -270,6 +272,20 @@ def _is_finite(network: nn.Module) -> bool:
 
 
 # ------------------------------------------------------------------------------------------------ its files
+
+
+@contextmanager
+def _tensors_of_their_own(network: nn.Module) -> Iterator[None]:
+    """A block in which the state of a network names no tensor twice: safetensors refuses layers that share theirs."""
+
+    def copied(_: nn.Module, state: dict[str, Any], prefix: str, __: object) -> None:
+        state.update({key: value.clone() for key, value in state.items() if key.startswith(prefix)})
+
+    hook = network.register_state_dict_post_hook(copied)
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 def _save_checkpoint(

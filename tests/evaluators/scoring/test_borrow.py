@@ -68,6 +68,29 @@ def test_a_level_that_lacks_draws_is_not_taken(earlier):
     assert read_scores(borrowing.output).provenance["failure"] == "results/earlier has 4 of 6 rows at this sigma"
 
 
+def test_levels_that_the_earlier_scores_lack_are_said_with_their_cause_and_no_others(earlier):
+    lost = [{"sigma": 25.0, "told_sigma": None, "reason": "image kodim01: out of memory"}]
+    changed(earlier.output, lambda rows: rows[rows["sigma"] != 25], failed_levels=lost)
+    reasons = {}
+    for sigmas in ([15], [15, 25]):
+        borrowing = with_changes(earlier, denoisers=BORROWS, benchmarks={"kodak_quality": {"sigmas": sigmas}})
+        borrow_to_file(borrowing)
+        levels = read_scores(borrowing.output).provenance.get("failed_levels", [])
+        reasons[len(sigmas)] = [level["reason"] for level in levels]
+    cause = "results/earlier has no rows at this sigma (image kodim01: out of memory)"
+    assert reasons == {1: [], 2: [cause]}
+
+
+def test_what_was_borrowed_already_says_from_where(earlier):
+    first = with_changes(earlier, denoisers=BORROWS)
+    borrow_to_file(replace(first, output=Path("results/later/scores/kodak_quality/noisy.parquet")))
+    again = {"noisy": {"method": "noisy", "scores_from": "later"}}
+    second = with_changes(earlier, experiment="last", denoisers=again)
+    borrow_to_file(second)
+    origin = read_scores(second.output).provenance["borrowed_from"]
+    assert (origin["folder"], origin["borrowed_from"]["folder"]) == ("results/later", "results/earlier")
+
+
 def changed(path: Path, rows: Any = lambda rows: rows, **provenance: Any) -> None:
     """Write a score file anew with something else in it."""
     scores = read_scores(path)

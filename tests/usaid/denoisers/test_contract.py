@@ -45,8 +45,8 @@ def with_one_pixel(value):
         ),
         (lambda noisy: noisy[:, :, 1:], "mine: returned shape (2, 3, 7, 9) for a batch of (2, 3, 8, 9); return the"),
         (lambda noisy: {"image": noisy}, "mine: returned dict; return the denoised batch, a torch tensor"),
-        (lambda noisy: noisy * 255, "mine: returned values up to 2"),
-        (lambda noisy: noisy.double() * 200, "mine: returned values up to 1"),
+        (lambda noisy: noisy * 255, "mine: returned values up to "),
+        (lambda noisy: noisy.double() * 200, "mine: returned values up to "),
         (
             lambda noisy: (noisy * 255).byte(),
             "mine: returned torch.uint8; return floats, black 0 and white 1: divide by 255; if it is to be given 0-255",

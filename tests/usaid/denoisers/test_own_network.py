@@ -239,6 +239,34 @@ class Shrinks(Denoising):
         return super().forward(noisy)[..., 1:]
 
 
+class ShrinksInTraining(Denoising):
+    def forward(self, noisy):
+        denoised = super().forward(noisy)
+        return denoised[..., 1:] if self.training else denoised
+
+
+class Detached(Denoising):
+    def forward(self, noisy):
+        return super().forward(noisy).detach()
+
+
+class WithMore(Denoising):
+    def get_extra_state(self):
+        return {"version": 1}
+
+
+class Tied(nn.Module):
+    """One layer under two names."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, 3, 3, padding=1)
+        self.last = self.first
+
+    def forward(self, noisy):
+        return noisy - self.last(torch.relu(self.first(noisy)))
+
+
 class Nothing(nn.Module):
     def forward(self, noisy):
         return noisy
@@ -263,7 +291,10 @@ def function(noisy):
         ),
         (Told, {}, r"mine: the network fails on a patch \(TypeError: .*sigma.*\); it is called with nothing but the"),
         (Hears, {}, r"mine: the network has a parameter told_sigma; only blind .* say adapt: \{told_as: nothing\}"),
-        (Shrinks, {}, r"mine: the network makes \(1, 3, 32, 31\) of a patch of \(1, 3, 32, 32\); it has to keep"),
+        (Shrinks, {}, r"mine: the network makes \(2, 3, 32, 31\) of patches of \(2, 3, 32, 32\); it has to keep"),
+        (ShrinksInTraining, {}, r"mine: the network makes \(2, 3, 32, 31\) of patches of"),
+        (Detached, {}, r"mine: no gradient reaches the network's parameters; compute without no_grad and detach"),
+        (WithMore, {}, r"mine: the network's state holds more than tensors \('_extra_state'\)"),
         (Nothing, {}, r"mine: the network has no parameters to learn"),
         (Denoising, {"adapt": {"told_as": "map"}}, r"mine: adapt says told_as = map; only blind networks are trained"),
         (Denoising, {"adapt": {"divisible_by": 24}}, r"mine: adapt says divisible_by = 24; set 'patch' = 48, not 32"),
@@ -274,6 +305,13 @@ def test_what_cannot_be_trained_is_one_line(method, keys, message, samples, tmp_
         trained(tmp_path, samples, entry_of(method=method, **keys))
     assert "\n" not in str(error.value)
     assert not list(tmp_path.iterdir())
+
+
+def test_layers_may_share_their_weights(samples, tmp_path):
+    entry = entry_of(method=Tied)
+    state = trained(tmp_path, samples, entry)
+    assert torch.equal(state["first.weight"], state["last.weight"])
+    build_denoiser(entry.method, tmp_path / "mine.safetensors")
 
 
 def test_the_supervised_loss_needs_labels_and_says_what_to_do_without(samples, tmp_path):

@@ -1,5 +1,6 @@
 """Trains a network of a user's own, a blind ``nn.Module``, by one of the paper's three losses."""
 
+import copy
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -106,16 +107,30 @@ def _check_adapt(adapt: "Adapt", patch: int, title: str) -> None:
 
 
 def _check_network(network: nn.Module, denoise: Denoise, patch: int, title: str) -> None:
-    """Try a network on a black patch, in evaluation mode, which draws and learns nothing."""
+    """Try a network on black patches: as it is in evaluation, then a copy of it as it is in training.
+
+    It draws and learns nothing by that.
+    """
     if not any(parameter.requires_grad for parameter in network.parameters()):
         raise UsaidError(f"{title}: the network has no parameters to learn")
-    black = torch.zeros(1, 3, patch, patch)
+    with torch.random.fork_rng(devices=[]):
+        _try_patches(network.eval(), denoise, patch, title)  # before it is copied: lazy layers get their shapes
+        _try_patches(copy.deepcopy(network).train(), denoise, patch, title)
+    if others := [key for key, value in network.state_dict().items() if not isinstance(value, Tensor)]:
+        raise UsaidError(f"{title}: the network's state holds more than tensors ({others[0]!r}); weights files do not")
+
+
+def _try_patches(network: nn.Module, denoise: Denoise, patch: int, title: str) -> None:
+    black = torch.zeros(2, 3, patch, patch)
     try:
-        with torch.no_grad():
-            found = tuple(denoise(network.eval(), black).shape)
+        with torch.set_grad_enabled(network.training):
+            denoised = denoise(network, black.clone())
     except Exception as error:  # a stranger's code raises anything
         cure = "it is called with nothing but the patch; see 'patch' and 'adapt'"
         raise UsaidError(f"{title}: the network fails on a patch ({described(error)}); {cure}") from error
-    if found != black.shape:
+    if denoised.shape != black.shape:
         cure = "it has to keep the shape; see 'adapt'"
-        raise UsaidError(f"{title}: the network makes {found} of a patch of {tuple(black.shape)}; {cure}")
+        made = f"{tuple(denoised.shape)} of patches of {tuple(black.shape)}"
+        raise UsaidError(f"{title}: the network makes {made}; {cure}")
+    if network.training and not denoised.requires_grad:
+        raise UsaidError(f"{title}: no gradient reaches the network's parameters; compute without no_grad and detach")
