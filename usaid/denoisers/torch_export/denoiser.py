@@ -38,10 +38,13 @@ class TorchExport(FromFile):
         self.levels = inputs[1:]
         super().__init__(weights, program.module(), inputs[0] if inputs else (), len(inputs), device, precision)
 
-    def called(self, noisy: Tensor, *told: float, **options: Any) -> Any:
+    def called(self, noisy: Tensor, *told: float | Tensor, **options: Any) -> Any:
         """Call the program with tensors alone: the noise level in the shape that its input has."""
         shapes = [shape_of_level(shape, len(noisy)) for shape in self.levels]
-        levels = [noisy.new_full(shape, level) for shape, level in zip(shapes, told, strict=True)]
+        levels = [
+            noisy.new_full(shape, float(torch.as_tensor(level).flatten()[0]))
+            for shape, level in zip(shapes, told, strict=True)
+        ]
         return self.network(noisy, *levels)
 
 
