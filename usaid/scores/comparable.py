@@ -23,7 +23,7 @@ class ScoresLike(Protocol):
 
     Attributes:
         rows: one row per image, sigma and draw: columns ``image_id``, ``sigma``, ``draw``, one per metric named by
-            its convention, and if known ``image_sha256``. Empty if the evaluator failed.
+            its convention, and if known ``image_sha256``. Empty if it was not scored.
         provenance: with the keys ``benchmark``, ``title``, ``dataset``, ``deviations``, ``weights_sha256``, for Table
             II ``entry``, and ``failure`` (None, or why there are no rows); ``metrics``, the names of the conventions
             that the rows hold, may be left out, and ``denoiser``, where it is what the scores are called.
@@ -41,7 +41,7 @@ def check_comparable(benchmark: str, scores: Mapping[str, ScoresLike], sigma: fl
 
     Args:
         benchmark: the benchmark that they have to be of.
-        scores: denoiser -> its scores; those of failed evaluators are only checked for the benchmark.
+        scores: denoiser -> its scores; those that were not scored are only checked for the benchmark.
         sigma: the only one whose rows have to agree; None: all that two files have both.
 
     Raises:
@@ -57,7 +57,7 @@ def check_alike(scores: Mapping[str, ScoresLike], sigma: float | None = None) ->
     """Check that scores of one benchmark were made from the same images, sigmas, draws and judge.
 
     Args:
-        scores: name of the file, for messages -> its scores; those of failed evaluators are not looked at.
+        scores: name of the file, for messages -> its scores; those that were not scored are not looked at.
         sigma: the only one whose rows have to agree; None: all that two files have both.
 
     Raises:

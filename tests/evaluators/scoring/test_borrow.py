@@ -100,7 +100,7 @@ def changed(path: Path, rows: Any = lambda rows: rows, **provenance: Any) -> Non
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"failure": "out of memory"}, "they failed: out of memory"),
+        ({"failure": "out of memory"}, "they were not scored: out of memory"),
         ({"noise_version": 0}, "their noise_version is 0, not 1"),
         ({"entry": {"method": "mlp"}}, "their method is mlp, not noisy"),
         ({"rows": lambda rows: rows.assign(image_sha256="0")}, "image 'kodim01' has other pixels there"),

@@ -36,7 +36,7 @@ def compare(
         ``"this comparison"``. Two denoisers of one name have their experiment or a number behind it.
 
     Raises:
-        UsaidError: a file cannot be read or its evaluator failed; the files of a side are not of one denoiser; they are
+        UsaidError: a file cannot be read or was not scored; the files of a side are not of one denoiser; they are
             not of the same benchmark, images, noise and judge; metric or sigma are not in all of them, or several
             sigmas are and none is given.
     """

@@ -222,9 +222,7 @@ def test_files_that_do_not_belong_together_are_refused_naming_both(tmp_path, wha
 
 def test_what_cannot_be_compared_is_refused(tmp_path):
     broken = a(failure="out of memory")
-    with pytest.raises(
-        UsaidError, match=r"made/scores/kodak_quality/a\.parquet: its evaluator failed \(out of memory\)"
-    ):
+    with pytest.raises(UsaidError, match=r"made/scores/kodak_quality/a\.parquet: not scored: out of memory; score"):
         compare(broken, b(), "psnr")
     with pytest.raises(UsaidError, match=r"absent\.parquet: score file is missing"):
         compare(tmp_path / "absent.parquet", b(), "psnr")

@@ -111,13 +111,13 @@ def test_what_is_missing_is_not_testable_for_the_reason_that_its_cell_gives():
         return estimates_of(means, group, metric, [pair], over)[pair].not_testable
 
     for over in ("images", "draws"):
-        assert reason(("broken", None), over=over) == "evaluator failed: out of memory"
-        assert reason(("a", "broken"), over=over) == "broken: evaluator failed: out of memory"
+        assert reason(("broken", None), over=over) == "not scored: out of memory"
+        assert reason(("a", "broken"), over=over) == "broken: not scored: out of memory"
         assert reason(("absent", "a"), over=over) == "absent: not in this experiment"
         assert reason(("a", None), group="50", over=over) == "sigma not in this experiment"
         assert reason(("a", None), metric="ssim", over=over) == "no ssim_skimage7 in the score files"
         assert reason(("a", None), metric="niqe", over=over) == "no niqe in the score files"
-    assert reason(("a", "broken"), over="all") == "broken: evaluator failed: out of memory"
+    assert reason(("a", "broken"), over="all") == "broken: not scored: out of memory"
 
 
 def test_nothing_that_is_not_testable_has_a_number_that_is_not_finite_but_a_missing_value():
