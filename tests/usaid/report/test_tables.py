@@ -1036,6 +1036,21 @@ def test_a_level_that_an_image_is_missing_of_is_a_dash_with_the_reason_and_the_o
     assert numbers["25", "mine"] is not None
 
 
+def test_a_table_of_one_sigma_shows_the_others_where_one_lacks_it() -> None:
+    """The others are compared with each other, past the one that lacks it."""
+    lost = [{"sigma": 25.0, "told_sigma": None, "reason": "image a: boom"}]
+    broken = u_said(22, 30, 4, sigmas=(15, 35))
+    columns = {"less": u_said(10, 30, 4), "mine": Scores(broken.rows, broken.provenance | {"failed_levels": lost})}
+    table = build_table(2, columns | {"u_said": u_said(21, 31, 4)})
+    notes = {cell.place.denoiser: (cell.ours, cell.note) for cell in table.cells if cell.place.metric == "psnr"}
+    assert (notes["u_said_k10"][0], notes["u_said_k21"][0]) == (30, 31)
+    assert notes["u_said_k22"] == (None, "not scored: image a: boom")
+    other = u_said(21, 31, 4)
+    other = Scores(other.rows.assign(draw=1), other.provenance)
+    with pytest.raises(UsaidError, match=r"less\.parquet and .*u_said\.parquet: image 'a' at sigma 25, draw 0 is only"):
+        build_table(2, columns | {"u_said": other})
+
+
 def test_columns_of_the_paper_may_be_left_out_of_all_tables_but_not_those_with_scores():
     own = {"u_said": scores(quality([30.0] * 2, [0.9] * 2, [3.0] * 2), "U-SAID")}
     table = build_table(6, own, left_out=["s_said", "noisy", "u_said"])
