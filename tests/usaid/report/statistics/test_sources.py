@@ -417,6 +417,16 @@ def test_training_groups_are_alike_in_all_but_title_and_seed():
     assert groups == {"a_0": {0: "a_0", 1: "a_1"}, "b_5": {5: "b_5"}}
 
 
+def test_what_was_not_taken_over_on_one_benchmark_is_no_other_denoiser():
+    """Of an earlier run's it has the entry of this one: seeds are told apart all the same."""
+    a = [made_scores(f"a_{seed}", {PSNR: [[1, 2]]}, seed=seed, method="a") for seed in (0, 1)]
+    taken = made_scores("u_said", {PSNR: [[1, 2]]}, borrowed_from={"folder": "e"})
+    entry, lacking = {"method": "u_said", "scores_from": "e"}, "e has no scores of it"
+    lost = made_scores("u_said", {PSNR: [[1, 2]]}, benchmark="voc_quality", entry=entry, failure=lacking)
+    lost = Scores(lost.rows, lost.provenance | {"borrowed_from": {"folder": "e"}})
+    assert training_groups(items(*a, taken, lost)) == {"a_0": {0: "a_0", 1: "a_1"}}
+
+
 def test_training_groups_refuse_twins_and_other_denoisers_of_one_name():
     a = trained("a", {0: 30, 1: 31})
     twin = made_scores("twin", {PSNR: [[1, 2]]}, 1, method="a")
