@@ -17,6 +17,7 @@ from usaid.failures import failure_in
 from usaid.files import written_atomically
 from usaid.registries import BENCHMARKS
 from usaid.scores.confusion import miou_per_image
+from usaid.scores.failed_levels import why_level_is_missing
 from usaid.scores.files import read_scores, rows_at
 
 if TYPE_CHECKING:
@@ -173,7 +174,8 @@ def _scores_of_images(path: Path, denoiser: str, sigma: float) -> pd.Series:
         raise UsaidError(f"{denoiser} has no scores ({provenance['failure']})")
     at = rows_at(rows[rows["draw"] == 0], sigma).set_index("image_id")
     if at.empty:
-        raise UsaidError(f"{denoiser} has no scores at sigma {sigma:g}")
+        cause = why_level_is_missing(provenance, sigma, None)
+        raise UsaidError(f"{denoiser} has no scores at sigma {sigma:g}" + (f" ({cause})" if cause else ""))
     if "psnr_rgb_float" in at:
         return at["psnr_rgb_float"]
     if "confusion" in at:

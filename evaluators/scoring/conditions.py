@@ -1,10 +1,10 @@
 """Under which conditions a denoiser is scored: noise level, noise draw, and what a non-blind method is told."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from usaid.denoisers.base import Denoiser
-from usaid.errors import reason_of
+from usaid.denoisers.base import Denoiser, checked_facts
+from usaid.errors import UsaidError, reason_of
 
 
 class Condition(NamedTuple):
@@ -52,15 +52,37 @@ def conditions_of(
         draws: indices of the noise realisations of each.
         told_sigmas: what a non-blind method is told: noise levels, or ``"oracle"`` for the true one.
 
+    Returns:
+        also those of levels that the denoiser cannot be told, which :func:`refused` finds.
+
     Raises:
-        UsaidError: the denoiser cannot be told such a level.
+        UsaidError: the denoiser's class has no facts.
     """
+    checked_facts(denoiser)
     conditions, draws = [], tuple(draws)
     for sigma in sigmas:
         levels = dict.fromkeys(float(sigma if told == "oracle" else told) for told in told_sigmas)
         told: dict[float | None, list[float | None]] = {}
         for level in levels:
-            told.setdefault(denoiser.hears(level), []).append(level)
+            told.setdefault(_heard(denoiser, level), []).append(level)
         alike = [(None,) if heard is None else tuple(same) for heard, same in told.items()]
         conditions += [Condition(float(sigma), draw, same) for draw in draws for same in alike]
     return conditions
+
+
+def refused(denoiser: Denoiser, conditions: Iterable[Condition]) -> Iterator[tuple[Condition, UsaidError]]:
+    """The conditions whose level a denoiser cannot be told, as none is told a sigma of 0, and why."""
+    for condition in conditions:
+        try:
+            if condition.told[0] is not None:
+                denoiser.hears(condition.told[0])
+        except UsaidError as error:
+            yield condition, error
+
+
+def _heard(denoiser: Denoiser, level: float) -> float | None:
+    """What a level comes to; itself, where the denoiser cannot be told it."""
+    try:
+        return denoiser.hears(level)
+    except UsaidError:
+        return level

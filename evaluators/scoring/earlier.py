@@ -36,7 +36,7 @@ def check_same_noise(theirs: Mapping[str, Any], benchmark: str, dataset: Mapping
         NotTheSame: they are not, or there are none.
     """
     if (failure := theirs["failure"]) is not None:
-        raise NotTheSame(f"they failed: {failure}")
+        raise NotTheSame(f"they were not scored: {failure}")
     pairs = {
         "benchmark": (theirs["benchmark"], benchmark),
         "noise_version": (theirs["noise_version"], noise.VERSION),

@@ -18,7 +18,7 @@ import torch
 
 from evaluators.judge import Judge
 from evaluators.scoring.batches import Judging
-from evaluators.scoring.conditions import failed_levels
+from evaluators.scoring.conditions import failed_levels, refused
 from evaluators.scoring.record import Made, fingerprint, provenance, provenance_of_failure
 from evaluators.scoring.score_job import ScoreJob
 from evaluators.scoring.scorer import Scorer
@@ -179,7 +179,7 @@ def _score_group(parts: Sequence[_Part]) -> None:
             for part, judge in judges:
                 with part.own():
                     made = Made(part.job, dataset, denoiser, judge, device)
-                    running.append((part, made, _judging_of(made)))
+                    running.append((part, made, _judging_of(made, Path(f"{part.job.output}.rows.jsonl"))))
             judgings = [judging for *_, judging in running]
             if not any(part.is_written for part, *_ in running):
                 return
@@ -213,11 +213,14 @@ def _denoiser_of(job: ScoreJob, device: torch.device) -> Denoiser:
         return build_denoiser(entry.method, job.weights, device, experiment.precision, entry.options, entry.adapt)
 
 
-def _judging_of(made: Made) -> Judging:
-    """What a job brings to the scoring: its journal is opened, or started."""
+def _judging_of(made: Made, journal: Path, needs_all: bool = False) -> Judging:
+    """What a job brings to the scoring: its journal is opened, or started; what cannot be told is given up."""
     conditions = made.job.conditions(made.denoiser)
-    journal = Journal(f"{made.job.output}.rows.jsonl", fingerprint(made), made.judge.metrics)
-    return Judging(made.judge, conditions, journal)
+    rows = Journal(journal, fingerprint(made), made.judge.metrics)
+    judging = Judging(made.judge, conditions, rows, needs_all)
+    for condition, error in refused(made.denoiser, conditions):
+        judging.fail(error, [condition])
+    return judging
 
 
 def scored(made: Made, journal: Path) -> Scores:
@@ -231,14 +234,13 @@ def scored(made: Made, journal: Path) -> Scores:
         UsaidError: an image that does not decode; a denoiser or judge that fails on one, which it names; a full disk.
     """
     start, job = time.perf_counter(), made.job
-    rows = Journal(journal, fingerprint(made), made.judge.metrics)
-    judging = Judging(made.judge, job.conditions(made.denoiser), rows, needs_all=True)
+    judging = _judging_of(made, journal, needs_all=True)
     scorer = Scorer(job.denoiser, made.denoiser, made.dataset, [judging], made.device, is_given_clean(job.entry.method))
     try:
         with _as_it_was():
             scorer.run()
     finally:
-        rows.close()
+        judging.journal.close()
     return _scores_of(made, scorer.rows(judging), _speed(scorer, judging, start))
 
 

@@ -5,6 +5,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Protocol
 
 from usaid.errors import UsaidError
+from usaid.scores.failed_levels import failed_levels_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,7 +24,7 @@ class ScoresLike(Protocol):
 
     Attributes:
         rows: one row per image, sigma and draw: columns ``image_id``, ``sigma``, ``draw``, one per metric named by
-            its convention, and if known ``image_sha256``. Empty if the evaluator failed.
+            its convention, and if known ``image_sha256``. Empty if it was not scored.
         provenance: with the keys ``benchmark``, ``title``, ``dataset``, ``deviations``, ``weights_sha256``, for Table
             II ``entry``, and ``failure`` (None, or why there are no rows); ``metrics``, the names of the conventions
             that the rows hold, may be left out, and ``denoiser``, where it is what the scores are called.
@@ -41,7 +42,7 @@ def check_comparable(benchmark: str, scores: Mapping[str, ScoresLike], sigma: fl
 
     Args:
         benchmark: the benchmark that they have to be of.
-        scores: denoiser -> its scores; those of failed evaluators are only checked for the benchmark.
+        scores: denoiser -> its scores; those that were not scored are only checked for the benchmark.
         sigma: the only one whose rows have to agree; None: all that two files have both.
 
     Raises:
@@ -57,7 +58,7 @@ def check_alike(scores: Mapping[str, ScoresLike], sigma: float | None = None) ->
     """Check that scores of one benchmark were made from the same images, sigmas, draws and judge.
 
     Args:
-        scores: name of the file, for messages -> its scores; those of failed evaluators are not looked at.
+        scores: name of the file, for messages -> its scores; those that were not scored are not looked at.
         sigma: the only one whose rows have to agree; None: all that two files have both.
 
     Raises:
@@ -66,15 +67,21 @@ def check_alike(scores: Mapping[str, ScoresLike], sigma: float | None = None) ->
     judged = {file: own for file, own in scores.items() if own.provenance["failure"] is None}
     for file, of_denoiser in judged.items():
         _check_whole(file, of_denoiser)
-    for (first_file, first), (second_file, second) in pairwise(sorted(judged.items(), key=_is_borrowed)):
+    whole_first = sorted(judged.items(), key=lambda item: (_is_borrowed(item[1]), len(_lost(item[1]))))
+    for (first_file, first), (second_file, second) in pairwise(whole_first):
         if difference := _difference(first, second, sigma):
             raise UsaidError(f"{first_file} and {second_file}: {difference}; score both denoisers on the same terms")
     for file, of_denoiser in judged.items():
         _check_levels(file, of_denoiser)
 
 
-def _is_borrowed(scores: tuple[str, ScoresLike]) -> bool:
-    return scores[1].provenance.get("borrowed_from") is not None
+def _is_borrowed(scores: ScoresLike) -> bool:
+    return scores.provenance.get("borrowed_from") is not None
+
+
+def _lost(scores: ScoresLike) -> set[float]:
+    """The sigmas that a file says it lacks, as some method was told them."""
+    return {level["sigma"] for level in failed_levels_of(scores.provenance)}
 
 
 def _check_whole(file: str, scores: ScoresLike) -> None:
@@ -101,10 +108,12 @@ def _difference(first: ScoresLike, second: ScoresLike, sigma: float | None) -> s
     """In what two files differ that have to agree, or None."""
     if difference := _other_images(first.provenance["dataset"], second.provenance["dataset"]):
         return difference
-    keys = [key for key in SAME_IN_ALL if key != "judge" or not _is_borrowed(("", second))]
+    keys = [key for key in SAME_IN_ALL if key != "judge" or not _is_borrowed(second)]
     if difference := difference_of_provenance(first.provenance, second.provenance, keys):
         return difference
-    common = {*first.rows["sigma"].unique()} & {*second.rows["sigma"].unique()} if sigma is None else {sigma}
+    common = {*first.rows["sigma"].unique()} & {*second.rows["sigma"].unique()}
+    if sigma is not None:
+        common = common & {sigma} or {sigma} - _lost(first) - _lost(second)
     return _difference_of_rows(*(one.rows[one.rows["sigma"].isin(common)] for one in (first, second)))
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from usaid.errors import UsaidError
 from usaid.scores.comparable import SAME_IN_ALL, difference_of_provenance
+from usaid.scores.failed_levels import why_level_is_missing
 from usaid.scores.files import Scores, rows_at
 
 if TYPE_CHECKING:
@@ -67,7 +68,9 @@ def with_further_draws(main: Scores, further: Scores) -> Scores:
     rows = [_rows_at(scores.rows, sigmas) for scores in both]
     if rows[0].empty:
         file, levels = score_file_name(main.provenance), ", ".join(f"{sigma:g}" for sigma in sigmas)
-        return _failed(main, f"{file}: has no rows at sigma {levels}, told the truth")
+        causes = (why_level_is_missing(main.provenance, sigma, None) for sigma in sigmas)
+        cause = next((f" ({one})" for one in causes if one is not None), "")
+        return _failed(main, f"{file}: has no rows at sigma {levels}, told the truth{cause}")
     _refuse(_difference_of_rows(*rows), *both)
     deviations = [text for scores in both for text in scores.provenance["deviations"]]
     return Scores(

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 _METADATA_KEY = b"usaid_provenance"
 
-_CURE = "delete it; the same command makes it again"
-_FOREIGN = "move it away; the same command makes ours"
+_CURE = "delete it; the run that it is of makes it again"
+_FOREIGN = "move it away; the run that writes there makes ours"
 _ENDING = ".parquet"
 
 MESSAGE = 200

@@ -106,7 +106,7 @@ def test_another_model_of_niqe_leaves_psnr_and_ssim(folder):
         ({"ids": [f"other_{index}" for index in range(6)]}, "they are of 0 of the 6 images; not of 'image_00'"),
         ({"sigmas": (50,)}, "they have not all of these images at any of these noise levels"),
         ({"images": 3}, "they are of 3 of the 6 images; not of 'image_03'"),
-        ({"failure": "out of memory"}, "they failed: out of memory"),
+        ({"failure": "out of memory"}, "they were not scored: out of memory"),
         ({"pixels": "other"}, "image 'image_00' has other pixels there"),
     ],
 )

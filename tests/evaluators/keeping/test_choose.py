@@ -56,6 +56,10 @@ def test_the_middle_sigma_decides(folder, scored, experiment):
     write(folder, "u_said", rows, sigmas=(15.0, 35.0))
     left_out = choose_images(experiment(), scored).left_out["kodak_quality"]
     assert left_out == "only the first image is kept: u_said has no scores at sigma 25"
+    lost = [{"sigma": 25.0, "told_sigma": None, "reason": "image kodim01: boom"}]
+    write(folder, "u_said", rows, sigmas=(15.0, 35.0), failed_levels=lost)
+    left_out = choose_images(experiment(), scored).left_out["kodak_quality"]
+    assert left_out.endswith("u_said has no scores at sigma 25 (image kodim01: boom)")
 
 
 def test_of_an_even_number_the_lower_median(folder, scored, experiment):

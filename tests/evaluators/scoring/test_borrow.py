@@ -100,7 +100,7 @@ def changed(path: Path, rows: Any = lambda rows: rows, **provenance: Any) -> Non
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"failure": "out of memory"}, "they failed: out of memory"),
+        ({"failure": "out of memory"}, "they were not scored: out of memory"),
         ({"noise_version": 0}, "their noise_version is 0, not 1"),
         ({"entry": {"method": "mlp"}}, "their method is mlp, not noisy"),
         ({"rows": lambda rows: rows.assign(image_sha256="0")}, "image 'kodim01' has other pixels there"),
@@ -155,3 +155,9 @@ def test_scores_that_are_not_there_are_a_dash_and_missing_images_are_a_failure(e
         borrow_to_file(lost)
     write_failure(lost, "no data")
     assert read_scores(lost.output).provenance["borrowed_from"] == {"folder": "results/earlier"}
+
+
+def test_a_source_that_cannot_be_read_is_made_again_by_its_own_run(earlier):
+    earlier.output.write_bytes(earlier.output.read_bytes()[:-9])
+    with pytest.raises(UsaidError, match=r"noisy\.parquet: not a readable .*; delete it; the run that it is of"):
+        borrow_to_file(with_changes(earlier, denoisers=BORROWS))

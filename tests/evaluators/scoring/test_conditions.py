@@ -3,9 +3,10 @@
 import pytest
 import torch
 
-from evaluators.scoring.conditions import conditions_of
+from evaluators.scoring.conditions import conditions_of, refused
 from usaid.cards import Facts
 from usaid.denoisers.base import Denoiser
+from usaid.denoisers.build import build_denoiser
 from usaid.errors import UsaidError
 
 
@@ -26,9 +27,13 @@ def test_a_class_without_facts_is_refused():
         conditions_of(Unknown(), [25], [0], ["oracle"])
 
 
-def test_a_told_sigma_of_zero_is_refused():
-    with pytest.raises(UsaidError, match="told sigma = 0: must be a finite number > 0"):
-        conditions_of(Told(), [0, 25], [0], ["oracle"])
+def test_a_told_sigma_of_zero_is_refused_and_no_other():
+    conditions = conditions_of(Told(), [0, 25], [0], ["oracle", 25])
+    ((condition, error),) = refused(Told(), conditions)
+    assert (condition.sigma, condition.told) == (0, (0,))
+    assert str(error) == "told sigma = 0: must be a finite number > 0, on the 0-255 scale"
+    assert len(conditions) == 3
+    assert not [*refused(build_denoiser("noisy"), conditions_of(build_denoiser("noisy"), [0], [0], ["oracle"]))]
 
 
 def test_conditions_that_are_told_the_same_share_what_is_computed():

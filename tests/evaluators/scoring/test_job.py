@@ -187,6 +187,18 @@ def test_rows_of_other_settings_of_the_judge_are_not_kept_and_those_of_other_sig
     assert read_scores(job.output).provenance["pixels"] == 4 * 24 * 32, "the judge's settings are others"
 
 
+def test_a_sigma_that_no_method_can_be_told_costs_its_own_level(job):
+    job = replace(with_settings(job, sigmas=(0.0, 25.0), draws=1), denoiser="cbm3d")
+    with pytest.raises(UsaidError, match=r"^sigma 0: told sigma = 0: must be a finite number > 0"):
+        score_to_file(job)
+    scores = read_scores(job.output)
+    (lost,) = scores.provenance["failed_levels"]
+    assert (lost["sigma"], lost["told_sigma"]) == (0, 0)
+    assert {*scores.rows["sigma"]} == {25}
+    with pytest.raises(UsaidError, match=r"^told sigma = 0"):
+        score_to_file(with_settings(job, sigmas=(0.0,)))
+
+
 # The further noise draws of Table X
 
 

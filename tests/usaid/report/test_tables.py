@@ -184,16 +184,16 @@ def test_failed_evaluator_leaves_the_others() -> None:
     good = scores(quality([30.0] * 2, [0.9] * 2, [3.0] * 2))
     table = build_table(6, {"cdncnn_b": good, "s_said": good, "u_said": good, "mine": failed("out of\nmemory.")})
     lines = csv_lines(table)
-    assert "6,25,mine,psnr,,,,,evaluator failed: out of memory; not in the paper" in lines
+    assert "6,25,mine,psnr,,,,,not scored: out of memory; not in the paper" in lines
     assert any(line.startswith("6,25,u_said,psnr,30.00,32.17,-2.17,2,") for line in lines)
     text = render_markdown(table)
     assert "Broken<sup>a</sup>" in text
-    assert "<sup>a</sup> evaluator failed: out of memory." in text
+    assert "<sup>a</sup> not scored: out of memory." in text
 
 
 def test_all_evaluators_failed() -> None:
     lines = csv_lines(build_table(6, {"u_said": failed("no GPU")}))
-    assert "6,25,u_said,psnr,,32.17,,,evaluator failed: no GPU" in lines
+    assert "6,25,u_said,psnr,,32.17,,,not scored: no GPU" in lines
 
 
 def test_undefined_values_are_counted_not_hidden() -> None:
@@ -409,7 +409,7 @@ def test_table_2_has_a_column_for_each_number_of_classes() -> None:
     lines = csv_lines(table)
     assert len(lines) == 1 + 8 * 2
     assert "2,25,u_said_k21,psnr,31.00,31.13,-0.13,2,psnr_rgb_float; n = 2 of 24" in lines
-    assert "2,25,u_said_k20,niqe,,4.0783,,,evaluator failed: no GPU" in lines
+    assert "2,25,u_said_k20,niqe,,4.0783,,,not scored: no GPU" in lines
     assert "2,25,u_said_k40,niqe,,3.9746,,,not in this experiment" in lines
     assert "2,25,u_said_k30,psnr,30.00,,,2,psnr_rgb_float; not in the paper; n = 2 of 24" in lines
     text = render_markdown(table).splitlines()
@@ -520,11 +520,11 @@ def test_table_7_has_a_group_for_each_data_set() -> None:
     assert [*table.layout.groups.values()] == ["ISIC 2018", "DeepGlobe"]
     lines = csv_lines(table)
     assert "7,isic2018,u_said,miou,0.4750,0.8095,-0.3345,2,miou_dataset; n = 2 of 24" in lines
-    assert "7,deepglobe,u_said,miou,,0.4263,,,evaluator failed: out of memory" in lines
+    assert "7,deepglobe,u_said,miou,,0.4263,,,not scored: out of memory" in lines
     text = render_markdown(table).splitlines()
     rows = [line for line in text if line.startswith(("| ISIC", "| DeepGlobe"))]
     assert [row.count("<sup>") for row in rows] == [2, 4]  # what holds for one data set marks its cells only
-    notes = [footnote for footnote in table.footnotes if footnote.text == "evaluator failed: out of memory"]
+    notes = [footnote for footnote in table.footnotes if footnote.text == "not scored: out of memory"]
     assert [tuple(mark) for mark in notes[0].marks] == [("deepglobe", "u_said", "miou")]
 
 
@@ -1013,7 +1013,7 @@ def test_a_benchmark_that_the_paper_lacks_has_a_table_of_its_own(brightness):
 
 def test_where_nothing_was_scored_the_reasons_stand_below_all_the_same(brightness):
     table = build_table(brightness, {"mine": failed("no GPU", benchmark=brightness)})
-    assert "evaluator failed: no GPU" in render_markdown(table)
+    assert "not scored: no GPU" in render_markdown(table)
 
 
 def test_a_benchmark_of_the_paper_has_no_second_table():
@@ -1030,10 +1030,25 @@ def test_a_level_that_an_image_is_missing_of_is_a_dash_with_the_reason_and_the_o
     table = build_table(6, {"mine": scores(columns, "Mine", failed_levels=lost), "u_said": scores(columns)})
     notes = {(cell.place.group, cell.place.denoiser): cell.note for cell in table.cells}
     numbers = {(cell.place.group, cell.place.denoiser): cell.ours for cell in table.cells}
-    assert notes["15", "mine"].startswith("evaluator failed: image a: boom")
+    assert notes["15", "mine"].startswith("not scored: image a: boom")
     assert notes["15", "u_said"].startswith("not scored at this sigma")
     assert numbers["15", "mine"] is None
     assert numbers["25", "mine"] is not None
+
+
+def test_a_table_of_one_sigma_shows_the_others_where_one_lacks_it() -> None:
+    """The others are compared with each other, past the one that lacks it."""
+    lost = [{"sigma": 25.0, "told_sigma": None, "reason": "image a: boom"}]
+    broken = u_said(22, 30, 4, sigmas=(15, 35))
+    columns = {"less": u_said(10, 30, 4), "mine": Scores(broken.rows, broken.provenance | {"failed_levels": lost})}
+    table = build_table(2, columns | {"u_said": u_said(21, 31, 4)})
+    notes = {cell.place.denoiser: (cell.ours, cell.note) for cell in table.cells if cell.place.metric == "psnr"}
+    assert (notes["u_said_k10"][0], notes["u_said_k21"][0]) == (30, 31)
+    assert notes["u_said_k22"] == (None, "not scored: image a: boom")
+    other = u_said(21, 31, 4)
+    other = Scores(other.rows.assign(draw=1), other.provenance)
+    with pytest.raises(UsaidError, match=r"less\.parquet and .*u_said\.parquet: image 'a' at sigma 25, draw 0 is only"):
+        build_table(2, columns | {"u_said": other})
 
 
 def test_columns_of_the_paper_may_be_left_out_of_all_tables_but_not_those_with_scores():

@@ -138,6 +138,12 @@ def test_a_main_file_without_such_rows_is_a_failure_of_one_column(other):
     assert len(joined.rows) == 0
 
 
+def test_of_a_main_file_that_lacks_the_level_the_reason_is_told():
+    lost = [{"sigma": 25.0, "told_sigma": None, "reason": "image a: boom"}]
+    joined = with_further_draws(scores([0], sigmas=[15], failed_levels=lost), further())
+    assert joined.provenance["failure"].endswith("has no rows at sigma 25, told the truth (image a: boom)")
+
+
 def test_files_are_told_apart_by_their_provenance():
     assert not is_of_further_draws(scores([0]).provenance)
     assert not is_of_further_draws(scores([0]).provenance | {"draws": None})

@@ -122,7 +122,7 @@ def test_truncated_files_at_every_length(tmp_path, whole):
     for length in [*range(0, len(whole), 97), len(whole) - 1, len(whole) - 9]:
         (tmp_path / "s.parquet").write_bytes(whole[:length])
         for message in refusals(tmp_path / "s.parquet"):
-            assert "delete it; the same command makes it again" in message
+            assert "delete it; the run that it is of makes it again" in message
 
 
 def test_damaged_bytes_are_refused_or_harmless(tmp_path, whole):
@@ -144,7 +144,7 @@ def test_a_flipped_bit_of_the_numbers_is_noticed(tmp_path, provenance):
     assert chunk.path_in_schema == "psnr_rgb_float"
     content[chunk.dictionary_page_offset + chunk.total_compressed_size // 2] ^= 1
     (tmp_path / "s.parquet").write_bytes(content)
-    with pytest.raises(UsaidError, match=r"not a readable score file .*; delete it; the same command makes it again"):
+    with pytest.raises(UsaidError, match=r"not a readable score file .*; delete it; the run that it is of makes it"):
         read_scores(tmp_path / "s.parquet")
 
 
@@ -179,7 +179,7 @@ def test_hostile_provenance(tmp_path, metadata, complaint):
     write_raw(tmp_path / "s.parquet", ROWS, metadata)
     for message in refusals(tmp_path / "s.parquet"):
         assert re.search(complaint, message)
-        assert message.endswith("delete it; the same command makes it again")
+        assert message.endswith("delete it; the run that it is of makes it again")
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,7 @@ def test_rows_that_are_not_what_they_should_be(tmp_path, provenance, column, val
     rows = rows if values is None else rows.append_column(column, pa.array(values))
     metrics = ["psnr_rgb_float", *["confusion"] * (column == "confusion")]
     write_raw(tmp_path / "s.parquet", rows, provenance | {"metrics": metrics})
-    with pytest.raises(UsaidError, match=f"s.parquet: {complaint}.*; delete it; the same command makes it again"):
+    with pytest.raises(UsaidError, match=f"s.parquet: {complaint}.*; delete it; the run that it is of makes it again"):
         read_scores(tmp_path / "s.parquet")
     write_raw(tmp_path / "s.parquet", rows, provenance | {"metrics": metrics, "failure": "no rows are needed"})
     assert read_scores(tmp_path / "s.parquet").provenance["failure"] == "no rows are needed"

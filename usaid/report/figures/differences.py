@@ -180,7 +180,7 @@ def _panels(benchmark: str, files: Mapping[str, Path], sigma: float) -> list[Pan
     means = Means(benchmark, metrics_of(benchmark), scores, level)
     titles = distinct({name: own.provenance["title"] for name, own in scores.items()})
     (group,) = means.groups
-    panels = []
+    panels, reasons = [], dict[str, None]()
     for metric in means.metrics.values():
         pairs = [(first, other) for other in others]
         estimates = intervals_of(means, group, metric.name, pairs, "images")
@@ -196,6 +196,9 @@ def _panels(benchmark: str, files: Mapping[str, Path], sigma: float) -> list[Pan
         ]
         if any(np.isfinite(own.estimate.value) for own in differences):
             panels.append(Panel(benchmark, level, metric, first, titles, differences))
+        reasons |= {own.estimate.not_testable: None for own in differences if own.estimate.not_testable}
+    if not panels and reasons:
+        raise UsaidError(next(iter(reasons)))
     return panels
 
 

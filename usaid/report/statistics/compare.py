@@ -14,6 +14,7 @@ from usaid.report.statistics.sides import ScoreFile, Side, denoisers_of
 from usaid.report.tables.means import Means
 from usaid.report.tables.titles import sigma_name
 from usaid.scores.comparable import check_alike
+from usaid.scores.failed_levels import failed_levels_of
 from usaid.scores.files import Scores
 from usaid.scores.whole_set import columns_of
 
@@ -36,7 +37,7 @@ def compare(
         ``"this comparison"``. Two denoisers of one name have their experiment or a number behind it.
 
     Raises:
-        UsaidError: a file cannot be read or its evaluator failed; the files of a side are not of one denoiser; they are
+        UsaidError: a file cannot be read or was not scored; the files of a side are not of one denoiser; they are
             not of the same benchmark, images, noise and judge; metric or sigma are not in all of them, or several
             sigmas are and none is given.
     """
@@ -69,7 +70,7 @@ def _compared(
     files = [file for side in sides for file in side]
     _check_benchmarks(files)
     metrics, sigmas = _metrics(files, metric), _sigmas(files, sigma, one_sigma)
-    scores = [Scores(own.rows[own.rows["sigma"].isin(sigmas)], own.provenance) for _, own in files]
+    scores = [_at(sigmas, own) for _, own in files]
     check_alike(dict(zip(_told_apart([own.file for own in files]), scores, strict=True)))
     names = _names(files)
     means = Means(files[0].provenance["benchmark"], metrics, dict(zip(names, scores, strict=True)))
@@ -78,6 +79,12 @@ def _compared(
     wanted = [(first[0], None), (second[0], None), (first[0], second[0])]
     comparisons = comparisons_of(means, wanted, over, {name: own for name, own in members.items() if own})
     return [replace(comparison, metric=METRICS[comparison.metric.name]) for comparison in comparisons]
+
+
+def _at(sigmas: Sequence[float], scores: Scores) -> Scores:
+    """The scores at some noise levels; of the others it is not told either why they are lacking."""
+    lost = [level for level in failed_levels_of(scores.provenance) if level["sigma"] in sigmas]
+    return Scores(scores.rows[scores.rows["sigma"].isin(sigmas)], scores.provenance | {"failed_levels": lost})
 
 
 def _by_seed(names: Sequence[str], files: Sequence[ScoreFile]) -> dict[int, str]:

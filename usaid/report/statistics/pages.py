@@ -64,7 +64,7 @@ def _write_page(benchmark: str, files: ScoreFiles, folder: str | Path) -> None:
     left_out += [] if problem is None else [f"Training seeds are not told apart: {problem}"]
     if not sections:
         failures = {name: own.provenance["failure"] for name, own in scores.items()}
-        left_out += [f"{name}: evaluator failed: {one_line(text)}" for name, text in failures.items() if text]
+        left_out += [f"{name}: not scored: {one_line(text)}" for name, text in failures.items() if text]
     texts = {
         ".csv": render_statistics_csv(sections),
         ".md": (page := render_statistics_markdown(benchmark, sections, left_out)),

@@ -40,7 +40,7 @@ def denoisers_of(side: Side, several_seeds: bool) -> list[ScoreFile]:
         several_seeds: whether there may be several denoisers.
 
     Raises:
-        UsaidError: no file, one that cannot be read or whose evaluator failed; further draws of another denoiser; or
+        UsaidError: no file, one that cannot be read or was not scored; further draws of another denoiser; or
             several that are not trained alike but for the seed.
     """
     parts = [side] if isinstance(side, Scores | str | Path) else [*side]
@@ -49,7 +49,7 @@ def denoisers_of(side: Side, several_seeds: bool) -> list[ScoreFile]:
     files = _with_draws([_read(part) for part in parts])
     for own in files:
         if (failure := own.provenance["failure"]) is not None:
-            raise UsaidError(f"{own.file}: its evaluator failed ({failure}); score it again")
+            raise UsaidError(f"{own.file}: not scored: {failure}; score it again")
     for one, other in combinations(files, 2):
         reason = _why_not_alike(one, other)
         if reason is None and not several_seeds:

@@ -102,6 +102,8 @@ def training_groups(scores: Iterable[tuple[str, ScoresLike]]) -> dict[str, dict[
     entries: dict[str, Mapping[str, Any]] = {}
     groups: dict[str, tuple[str, dict[int, str]]] = {}
     for denoiser, own in scores:
+        if own.provenance.get("borrowed_from") is not None and own.provenance["failure"] is not None:
+            continue  # it has the entry of this experiment, not that of the earlier one
         entry, file = own.provenance.get("entry", {}), f"{own.provenance['benchmark']}/{denoiser}.parquet"
         if entries.setdefault(denoiser, entry) != entry:
             raise UsaidError(f"{file}: not the {denoiser} of another benchmark; give files of one experiment")

@@ -70,7 +70,7 @@ class Means:
     Attributes:
         benchmark: theirs.
         scores: denoiser -> its scores.
-        judged: those of them whose evaluator did not fail.
+        judged: those of them that were scored.
         metrics: name -> metric, in order.
         conventions: metric -> the convention that the score files hold it in; None: no file has it.
         sigmas: those that were scored and that the table shows, ascending.
@@ -185,7 +185,7 @@ class Means:
         return next((f"no {name}: {one_line(reasons[name])}" for name in names if name in reasons), None)
 
     def grid(self, group: str, denoiser: str) -> Grid:
-        """The rows of a denoiser, whose evaluator did not fail, that a group is made from."""
+        """The rows of a denoiser that was scored, that a group is made from."""
         if (group, denoiser) not in self._grids:
             self._grids[group, denoiser] = Grid(rows_at(self.judged[denoiser].rows, *self.groups[group]))
         return self._grids[group, denoiser]
@@ -203,7 +203,7 @@ class Means:
         return "told_sigma" in rows and bool(rows["told_sigma"].notna().any())
 
     def why_failed(self, denoiser: str) -> str | None:
-        """Why a denoiser has no numbers at all, or None if its evaluator did not fail."""
+        """Why a denoiser has no numbers at all, or None if it was scored."""
         if denoiser in self.judged:
             return None
         return self._without_rows(denoiser, one_line(self.scores[denoiser].provenance["failure"]))
@@ -211,7 +211,7 @@ class Means:
     def _without_rows(self, denoiser: str, reason: str) -> str:
         """Why a denoiser has no rows: nothing was computed where they were to be taken from earlier scores."""
         is_borrowed = self.scores[denoiser].provenance.get("borrowed_from") is not None
-        return f"{'not taken from earlier scores' if is_borrowed else 'evaluator failed'}: {reason}"
+        return f"{'not taken from earlier scores' if is_borrowed else 'not scored'}: {reason}"
 
     def mark(self, denoiser: str, metric: str) -> Mark | Place:
         """What a footnote about a denoiser marks: its heading, or its cell where other benchmarks share the heading."""
@@ -255,7 +255,7 @@ class Means:
     def deviations(self, denoiser: str, metric: str | None) -> list[str]:
         """What differs from the paper's protocol for a denoiser: for one metric, or (None) whatever the metric.
 
-        A deviation that names the convention of a metric is about that metric alone. A failed evaluator has none.
+        A deviation that names the convention of a metric is about that metric alone. What was not scored has none.
         """
         if denoiser not in self.judged:
             return []

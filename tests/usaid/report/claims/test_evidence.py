@@ -121,7 +121,7 @@ def test_a_failed_evaluator_is_named(two: list[Path], score_file: ScoreFile) -> 
     broken = score_file("kodak_quality", "cdncnn_b", {25: QUALITY}, failure="no GPU", dataset={
         "name": "kodak", "split": "all", "n": 0, "n_official": 24, "subset": None, "ids_sha256": None,
     })  # fmt: skip
-    assert finding(claim_of(than="cdncnn_b"), [*two, broken]).missing == "CDnCNN-B: evaluator failed: no GPU"
+    assert finding(claim_of(than="cdncnn_b"), [*two, broken]).missing == "CDnCNN-B: not scored: no GPU"
 
 
 def test_a_missing_sigma_and_a_missing_benchmark_are_told_apart(two: list[Path]) -> None:

@@ -244,3 +244,14 @@ def statistics_line(line: dict[str, str]) -> dict[str, str]:
             and own["group"] in (line["sigma"], "isic2018")
             and own["over"] == "images"
         )
+
+
+def test_a_level_that_one_lacks_costs_its_own_differences_and_is_said_where_all_are_gone(files, tmp_path):
+    lost = [{"sigma": 25.0, "told_sigma": None, "reason": "image image_00: boom"}]
+    written(tmp_path, "s_said", S_SAID, sigmas=[15], failed_levels=lost)
+    psnr, _ = read_differences(files).panels
+    assert [bool(np.isfinite(own.estimate.value)) for own in psnr.differences] == [True, False]
+    written(tmp_path, "u_said", U_SAID, sigmas=[15], failed_levels=lost)
+    found = read_differences(files)
+    assert found.panels == []
+    assert found.notes == ["kodak_quality: u_said: not scored: image image_00: boom"]

@@ -101,7 +101,7 @@ def test_markdown(results):
     ]
     assert "Deviation from the paper: mine: B&W (Kodak)." in notes
     assert "Deviation from the paper: small segmenter (ISIC 2018)." in notes
-    assert notes[-1] == "– U-SAID, ISIC 2018: evaluator failed: out of memory."
+    assert notes[-1] == "– U-SAID, ISIC 2018: not scored: out of memory."
 
 
 def test_without_a_header_it_goes_below_the_rows_of_others(results):
@@ -124,7 +124,7 @@ def test_csv_has_a_number_a_line(results):
         ("isic_segmentation", "miou", ""),
     ]
     assert (found[0]["convention"], found[0]["sigma"], found[0]["n"], found[0]["n_official"]) == (PSNR, "25", "2", "24")
-    assert found[3]["note"] == "evaluator failed: out of memory"
+    assert found[3]["note"] == "not scored: out of memory"
 
 
 def test_an_infinite_psnr_is_said_in_each_format(tmp_path):
@@ -268,7 +268,7 @@ def test_below_a_row_stands_its_paired_difference_to_u_said(results, line):
     difference = rows.lines[-1].numbers[0]
     assert (difference.ours, difference.low, difference.high) == ("+1.23", "1.00", "1.50")
     assert [number.reason for number in rows.lines[-1].numbers[1:]] == ["not compared"] * 2 + [
-        "evaluator failed: out of memory"
+        "not scored: out of memory"
     ]
     text = render_rows(rows)
     assert " − U-SAID | +1.23 [1.00, 1.50] | – | – | – |" in text

@@ -220,11 +220,17 @@ def test_files_that_do_not_belong_together_are_refused_naming_both(tmp_path, wha
     assert str(caught.value).startswith(f"{one} and {other}: {message}")
 
 
+def test_a_level_that_one_lacks_is_no_level_of_both():
+    lost = [{"sigma": 50.0, "told_sigma": None, "reason": "image image_00: boom"}]
+    partial = a(sigmas=[15, 25], failed_levels=lost)
+    found = compare(partial, b(sigmas=[15, 25, 50]), "psnr", sigma=25)
+    assert (found.group, found.estimate.value) == ("25", pytest.approx(1.125))
+    assert {one.group for one in compare_all(partial, b(sigmas=[15, 25, 50]))} == {"15", "25"}
+
+
 def test_what_cannot_be_compared_is_refused(tmp_path):
     broken = a(failure="out of memory")
-    with pytest.raises(
-        UsaidError, match=r"made/scores/kodak_quality/a\.parquet: its evaluator failed \(out of memory\)"
-    ):
+    with pytest.raises(UsaidError, match=r"made/scores/kodak_quality/a\.parquet: not scored: out of memory; score"):
         compare(broken, b(), "psnr")
     with pytest.raises(UsaidError, match=r"absent\.parquet: score file is missing"):
         compare(tmp_path / "absent.parquet", b(), "psnr")

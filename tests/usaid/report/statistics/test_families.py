@@ -80,7 +80,7 @@ def test_what_cannot_be_tested_is_there_and_does_not_count():
     assert len(found) == 4 * 6
     not_testable = [one for one in found if one.estimate.not_testable]
     assert {one.estimate.not_testable for one in not_testable} == {
-        "broken: evaluator failed: out of memory",
+        "broken: not scored: out of memory",
         "no image differs",
     }
     assert {(one.verdict, one.p_corrected) for one in not_testable} == {("not testable", None)}

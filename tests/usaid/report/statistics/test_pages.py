@@ -517,7 +517,7 @@ def test_draws_that_failed_cost_what_is_said_over_draws(tmp_path):
     lines = chosen(lines_of(files, tmp_path), kind="difference", metric="niqe")
     assert only(lines, table="6", group="25")["reason"] == ""
     reason = only(lines, family="Table X, over draws")["reason"]
-    assert reason == "b: evaluator failed: kodak_quality/draws/b.parquet: out of memory"
+    assert reason == "b: not scored: kodak_quality/draws/b.parquet: out of memory"
 
 
 # ---------------------------------------------------------------------------------------------------- bad input
@@ -529,12 +529,12 @@ def test_a_failed_denoiser_is_not_testable_and_says_why(tmp_path):
     lines = chosen(lines_of(files, tmp_path), table="6", group="25", metric="psnr")
     assert only(lines, denoiser="b", other="a")["reason"] == ""
     broken = only(lines, denoiser="broken", other="a")
-    assert broken["reason"] == "broken: evaluator failed: out of memory | <b>*all* of it</b>"
+    assert broken["reason"] == "broken: not scored: out of memory | <b>*all* of it</b>"
     assert (broken["verdict"], broken["value"], broken["p_corrected"]) == ("not testable", "", "")
     assert broken["family_size"] == only(lines, denoiser="b", other="a")["family_size"] == "3"
     page = page_of(tmp_path)
     assert "| BROKEN − A | – | –<sup>2</sup> | –<sup>2</sup> | –<sup>2</sup> |" in page
-    assert "<sup>2</sup> Not testable: broken: evaluator failed: out of memory \\| \\<b\\>\\*all\\* of it" in page
+    assert "<sup>2</sup> Not testable: broken: not scored: out of memory \\| \\<b\\>\\*all\\* of it" in page
     assert "6 comparisons not testable" in page
 
 
@@ -728,4 +728,4 @@ def test_a_page_on_which_all_failed_says_why(tmp_path):
     assert lines == []
     page = page_of(tmp_path)
     assert "**Reading.** Nothing was scored that a table shows." in page
-    assert "- a: evaluator failed: no a there.\n- b: evaluator failed: no b there.\n" in page
+    assert "- a: not scored: no a there.\n- b: not scored: no b there.\n" in page

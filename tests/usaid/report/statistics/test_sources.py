@@ -111,13 +111,13 @@ def test_what_is_missing_is_not_testable_for_the_reason_that_its_cell_gives():
         return estimates_of(means, group, metric, [pair], over)[pair].not_testable
 
     for over in ("images", "draws"):
-        assert reason(("broken", None), over=over) == "evaluator failed: out of memory"
-        assert reason(("a", "broken"), over=over) == "broken: evaluator failed: out of memory"
+        assert reason(("broken", None), over=over) == "not scored: out of memory"
+        assert reason(("a", "broken"), over=over) == "broken: not scored: out of memory"
         assert reason(("absent", "a"), over=over) == "absent: not in this experiment"
         assert reason(("a", None), group="50", over=over) == "sigma not in this experiment"
         assert reason(("a", None), metric="ssim", over=over) == "no ssim_skimage7 in the score files"
         assert reason(("a", None), metric="niqe", over=over) == "no niqe in the score files"
-    assert reason(("a", "broken"), over="all") == "broken: evaluator failed: out of memory"
+    assert reason(("a", "broken"), over="all") == "broken: not scored: out of memory"
 
 
 def test_nothing_that_is_not_testable_has_a_number_that_is_not_finite_but_a_missing_value():
@@ -415,6 +415,16 @@ def test_training_groups_are_alike_in_all_but_title_and_seed():
     a, b = trained("a", {0: 30, 1: 31}), trained("b", {5: 30})
     groups = training_groups(items(*a, made_scores("noisy", {PSNR: [[1, 2]]}), *b))
     assert groups == {"a_0": {0: "a_0", 1: "a_1"}, "b_5": {5: "b_5"}}
+
+
+def test_what_was_not_taken_over_on_one_benchmark_is_no_other_denoiser():
+    """Of an earlier run's it has the entry of this one: seeds are told apart all the same."""
+    a = [made_scores(f"a_{seed}", {PSNR: [[1, 2]]}, seed=seed, method="a") for seed in (0, 1)]
+    taken = made_scores("u_said", {PSNR: [[1, 2]]}, borrowed_from={"folder": "e"})
+    entry, lacking = {"method": "u_said", "scores_from": "e"}, "e has no scores of it"
+    lost = made_scores("u_said", {PSNR: [[1, 2]]}, benchmark="voc_quality", entry=entry, failure=lacking)
+    lost = Scores(lost.rows, lost.provenance | {"borrowed_from": {"folder": "e"}})
+    assert training_groups(items(*a, taken, lost)) == {"a_0": {0: "a_0", 1: "a_1"}}
 
 
 def test_training_groups_refuse_twins_and_other_denoisers_of_one_name():

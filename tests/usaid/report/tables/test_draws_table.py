@@ -170,10 +170,10 @@ def test_without_u_said_there_are_no_p_values_and_the_reason(metric):
     assert notes["cdncnn_b"].startswith("not testable: U-SAID: not in this experiment")
     broken = scores("kodak_quality", "u_said", [], failure="no GPU", dataset={"n": 0, "n_official": 24})
     notes = dashes(others | {"u_said": broken}, metric)
-    assert notes["mine"] == "not testable: U-SAID: evaluator failed: no GPU; not in the paper"
-    assert notes["u_said"].startswith("evaluator failed: no GPU")
+    assert notes["mine"] == "not testable: U-SAID: not scored: no GPU; not in the paper"
+    assert notes["u_said"].startswith("not scored: no GPU")
     page = render_markdown(build_table(10, {}, others | {"u_said": broken}, {}))
-    assert "not testable: U-SAID: evaluator failed: no GPU." in page
+    assert "not testable: U-SAID: not scored: no GPU." in page
 
 
 def test_a_failed_denoiser_leaves_the_others():
@@ -181,9 +181,9 @@ def test_a_failed_denoiser_leaves_the_others():
     found = KODAK | {"s_said": broken}
     assert of_kodak(found, "niqe_p_value")["cdncnn_b"].ours is not None
     for metric in ("niqe_mean", "niqe_variance", "niqe_p_value"):
-        assert dashes(found, metric)["s_said"] == "evaluator failed: out of memory"
+        assert dashes(found, metric)["s_said"] == "not scored: out of memory"
     text = render_markdown(build_table(10, {}, found, {}))
-    (letter,) = re.findall(r"<sup>(\w+)</sup> evaluator failed: out of memory\.", text)
+    (letter,) = re.findall(r"<sup>(\w+)</sup> not scored: out of memory\.", text)
     assert text.count(f"–<sup>{letter}</sup>") == 4, "at each of its dashes"
 
 

@@ -146,7 +146,7 @@ def test_table_7_names_the_file_of_the_data_set_also_of_one_that_failed():
     content = parsed(build_table(7, isic, {"u_said": earth}))
     assert cell_of(content, "isic2018", "u_said", "miou")["scores"] == ["isic_segmentation/u_said"]
     failed = cell_of(content, "deepglobe", "u_said", "miou")
-    assert (failed["scores"], failed["note"]) == (["deepglobe_segmentation/u_said"], "evaluator failed: out of memory")
+    assert (failed["scores"], failed["note"]) == (["deepglobe_segmentation/u_said"], "not scored: out of memory")
 
 
 def test_table_10_names_the_files_of_further_draws_and_of_both_sides_of_a_p_value():

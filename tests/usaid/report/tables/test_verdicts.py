@@ -198,7 +198,7 @@ def test_images_of_the_paper_leave_nothing_to_chance_but_the_draw(of_draws: tupl
 
 def test_a_failed_evaluator_is_the_reason() -> None:
     found = kodak(failure="no\nGPU.")
-    assert found["u_said", "psnr"] == ("not tested", "evaluator failed: no GPU")
+    assert found["u_said", "psnr"] == ("not tested", "not scored: no GPU")
 
 
 def test_fewer_images_than_the_paper_had() -> None:
