@@ -18,7 +18,7 @@ class Evaluation(pd.DataFrame):
     is derived from it (a selection, a copy) is a plain data frame with the same ``attrs``.
 
     Attributes:
-        companions: the paper's denoisers whose scores of the same images are at hand; None: nobody is to stand beside it.
+        companions: the paper's denoisers whose scores of the same images are at hand; None: nobody stands beside it.
         remarks: why others that are there cannot be compared, a sentence each.
     """
 
