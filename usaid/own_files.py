@@ -21,6 +21,8 @@ from typing import Any
 
 from usaid.errors import UsaidError
 
+NOTEBOOKS = "notebooks are not imported; write the denoiser to a file.py, or give evaluate() the object in the notebook"
+"""What is said where one is named."""
 OURS = ("usaid", "evaluators", "usaid_cli")
 _OUR_FOLDERS = tuple(Path(__file__).parents[1] / name for name in OURS)
 _PREFIX = "usaid_own_"

@@ -131,6 +131,40 @@ def test_a_level_on_another_scale_is_warned_of():
     assert "sigma / 255" in finding.cure
 
 
+def with_default(images, sigma=50):
+    return images * sigma
+
+
+class WithNoiseLevel(torch.nn.Module):
+    def forward(self, images, noise_level=0.1):
+        return images * noise_level
+
+
+@pytest.mark.parametrize(("code", "name"), [(with_default, "sigma"), (WithNoiseLevel, "noise_level")])
+def test_a_level_that_keeps_its_default_is_warned_of(code, name):
+    finding = found("told", lambda: build_denoiser(code, adapt={"divisible_by": 2}))
+    assert (finding.status, finding.what.split(",")[0]) == (
+        "warning",
+        f"it has a parameter '{name}' which is not told: it keeps its default",
+    )
+    assert "--told-as argument" in finding.cure
+    assert "rename it told_sigma" in finding.cure
+
+
+def test_a_level_that_is_told_or_chosen_is_not_warned_of():
+    assert found("told", lambda: build_denoiser(with_default, options={"sigma": 25})).status == "ok"
+    assert found("told", lambda: build_denoiser(with_default, adapt={"told_as": "argument"})).status == "ok"
+    assert found("told", lambda: build_denoiser(lambda noise: noise)).status == "ok", "its batch"
+
+
+@pytest.mark.parametrize(
+    ("code", "name"), [(with_default, "with_default"), (WithNoiseLevel, "WithNoiseLevel"), (zoo.Good(), "Good")]
+)
+def test_what_was_made_is_the_authors(code, name):
+    made, *_ = check(lambda: build_denoiser(code, adapt={"divisible_by": 2}), apart=False, names=[])
+    assert made.what.startswith(f"{name} was imported and made in ")
+
+
 def test_a_device_that_was_not_taken():
     finding = found("device", zoo.StaysOnCPU, "cuda")
     assert (finding.status, finding.what) == ("warning", "computes on cpu, though cuda was asked for")
