@@ -2,7 +2,8 @@
 
 A folder is a package of a private name. What its files import is looked for among the files beside them, after what is
 installed: nothing of a user's replaces an installed package or a module of ours, two files of one name in different
-folders are two modules, and no module outside sees them.
+folders are two modules, and no module outside sees them. ``import`` alone sees these: a module that is imported by its
+name as text needs the package, ``importlib.import_module(".helper", __package__)``, and no code hash follows it.
 """
 
 import builtins
