@@ -86,7 +86,8 @@ def evaluate(
             NIQE's below ``data_root``. Without these, there is no NIQE.
         title: what the denoiser is called; None: its own name, or that of the network's file.
         compare_with: whose scores of the same images stand beside: as
-            :func:`evaluators.evaluation.companions.result_folders` takes it. Printed numbers fill in for them.
+            :func:`evaluators.evaluation.companions.result_folders` takes it. Printed numbers fill in for them. None:
+            nobody's, and no printed numbers.
         output: score file (Parquet) to write, for ``usaid compare`` and ``usaid table``.
         **adapt: how a network is called that expects or returns something else, by the keys of
             :class:`usaid.experiment.adapt.Adapt`: ``predicts="noise"``, ``value_range=255`` ...
@@ -104,7 +105,7 @@ def evaluate(
     folders = result_folders(compare_with)
     asked = {"draws": draws, "told_sigmas": [told_sigma]} | ({} if sigmas is None else {"sigmas": _levels(sigmas)})
     settings = _experiment(benchmark, asked, experiment, data_root, device)
-    network_of = _Network(network, weights, dict(options or {}), _adapt(adapt), title)
+    network_of = _Network(network, weights, _options(options), _adapt(adapt), title)
     judged_by, remarks = _judge_file(settings, benchmark, judge_file)
     with TemporaryDirectory(prefix="usaid-evaluate-") as folder:
         place = Path(folder, "scores.parquet") if output is None else Path(output)
@@ -114,7 +115,7 @@ def evaluate(
     if output is not None:
         write_scores(output, scores)
     companions, others = companions_of(scores, folders)
-    return Evaluation.of(scores, companions, [*remarks, *others])
+    return Evaluation.of(scores, None if compare_with is None else companions, [*remarks, *others])
 
 
 def _check_place(output: Path) -> None:
@@ -139,6 +140,14 @@ def _levels(sigmas: float | str | Iterable[float]) -> list[float]:
         return [float(level) for level in levels]
     except (TypeError, ValueError):
         raise UsaidError(f"sigmas = {sigmas!r}: must be noise levels on the 0-255 scale") from None
+
+
+def _options(options: Mapping[str, Any] | None) -> dict[str, Any]:
+    if options is None:
+        return {}
+    if not isinstance(options, Mapping) or not all(isinstance(key, str) for key in options):
+        raise UsaidError(f"options = {options!r}: must be keyword arguments by name, as {{'depth': 5}}")
+    return dict(options)
 
 
 def _adapt(keys: Mapping[str, Any]) -> Adapt | None:

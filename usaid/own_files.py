@@ -2,7 +2,8 @@
 
 A folder is a package of a private name. What its files import is looked for among the files beside them, after what is
 installed: nothing of a user's replaces an installed package or a module of ours, two files of one name in different
-folders are two modules, and no module outside sees them.
+folders are two modules, and no module outside sees them. ``import`` alone sees these: a module that is imported by its
+name as text needs the package, ``importlib.import_module(".helper", __package__)``, and no code hash follows it.
 """
 
 import builtins
@@ -21,6 +22,8 @@ from typing import Any
 
 from usaid.errors import UsaidError
 
+NOTEBOOKS = "notebooks are not imported; write the denoiser to a file.py, or give evaluate() the object in the notebook"
+"""What is said where one is named."""
 OURS = ("usaid", "evaluators", "usaid_cli")
 _OUR_FOLDERS = tuple(Path(__file__).parents[1] / name for name in OURS)
 _PREFIX = "usaid_own_"

@@ -17,7 +17,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from usaid.cards import Benchmark, DataSet, Method, Metric
 from usaid.errors import UsaidError, is_signal
-from usaid.own_files import described, import_file, is_own, names_file
+from usaid.own_files import NOTEBOOKS, described, import_file, is_own, names_file
 
 _NAME = "[a-z][a-z0-9_]*"
 _CODE = ("denoiser", "recipe", "training", "importer", "reader", "judge", "settings")
@@ -171,6 +171,8 @@ def load_object(name: str) -> Any:
     """
     place, _, attributes = name.rpartition(":")
     try:
+        if place.endswith(".ipynb"):
+            raise UsaidError(NOTEBOOKS)
         module = import_file(name) if names_file(name) else importlib.import_module(place)
         return reduce(_member, attributes.split("."), module)
     except (Exception, SystemExit) as error:  # a user's own module raises anything

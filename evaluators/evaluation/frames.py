@@ -18,16 +18,18 @@ class Evaluation(pd.DataFrame):
     is derived from it (a selection, a copy) is a plain data frame with the same ``attrs``.
 
     Attributes:
-        companions: the paper's denoisers whose scores of the same images are at hand.
+        companions: the paper's denoisers whose scores of the same images are at hand; None: nobody stands beside it.
         remarks: why others that are there cannot be compared, a sentence each.
     """
 
     _metadata = ["companions", "remarks"]  # noqa: RUF012 - pandas' name for what is pickled, too
-    companions: Mapping[str, Companion]
+    companions: Mapping[str, Companion] | None
     remarks: Sequence[str]
 
     @classmethod
-    def of(cls, scores: Scores, companions: Mapping[str, Companion], remarks: Sequence[str] = ()) -> "Evaluation":
+    def of(
+        cls, scores: Scores, companions: Mapping[str, Companion] | None, remarks: Sequence[str] = ()
+    ) -> "Evaluation":
         """The scores of a denoiser, with those that stand beside them."""
         frame = cls(scores.rows)
         frame.attrs.update(scores.provenance)

@@ -75,21 +75,23 @@ def titles_of(scores: Scores) -> dict[str, str]:
     return {MINE: f"{title} ({THIS_RUN})" if title in papers.values() else title, **papers}
 
 
-def numbers_of(scores: Scores, companions: Mapping[str, Companion]) -> list[Number]:
+def numbers_of(scores: Scores, companions: Mapping[str, Companion] | None) -> list[Number]:
     """All numbers, sigma by sigma, denoiser by denoiser, metric by metric.
 
     Args:
         scores: of the evaluation.
         companions: the paper's denoisers on the same images; of those that are not there, the printed numbers are
-            taken.
+            taken. None: nobody stands beside it.
     """
+    beside = () if companions is None else PAPERS_OWN
+    companions = companions or {}
     told = _told(scores)
     settings = None if told is None else {"told": told}
     of_all = {MINE: scores, **{name: own.scores for name, own in companions.items()}}
     means = Means(scores.provenance["benchmark"], metrics_of(scores), of_all, settings=settings)
     numbers: list[Number] = []
     for group, shown in means.groups.items():
-        for name in (MINE, *PAPERS_OWN):
+        for name in (MINE, *beside):
             own = [] if name not in of_all else [*_scored(means, group, name, scores, companions)]
             numbers += own or _printed(scores, shown.sigma, name)
         if COMPARED in companions:

@@ -24,15 +24,17 @@ TIME = "s / image"
 _ARROWS = {"higher": "↑", "lower": "↓"}
 
 
-def table_of(scores: Scores, numbers: Sequence[Number], companions: Mapping[str, Companion]) -> list[dict[str, str]]:
+def table_of(
+    scores: Scores, numbers: Sequence[Number], companions: Mapping[str, Companion] | None
+) -> list[dict[str, str]]:
     """The lines of the summary: column -> text, columns the same in all.
 
     Args:
         scores: of the evaluation.
         numbers: :func:`evaluators.evaluation.numbers.numbers_of` it.
-        companions: the paper's denoisers on the same images.
+        companions: the paper's denoisers on the same images; None: nobody stands beside it.
     """
-    seconds, metrics = seconds_an_image(scores, companions), metrics_of(scores)
+    seconds, metrics = seconds_an_image(scores, companions or {}), metrics_of(scores)
     lines = []
     for (sigma, denoiser), group in groupby(numbers, key=lambda number: (number.sigma, number.denoiser)):
         by_metric = {number.metric: number for number in group}
@@ -81,8 +83,8 @@ def _seconds(value: float | None) -> str:
 # ------------------------------------------------------------------------------------------------ what they are
 
 
-def notes_of(scores: Scores, numbers: Sequence[Number], companions: Mapping[str, Companion]) -> list[str]:
-    """What has to be known of the numbers, a sentence each."""
+def notes_of(scores: Scores, numbers: Sequence[Number], companions: Mapping[str, Companion] | None) -> list[str]:
+    """What has to be known of the numbers, a sentence each; arguments as of :func:`table_of`."""
     provenance = scores.provenance
     dataset, n = provenance["dataset"], provenance["dataset"]["n"]
     title = DATASETS[BENCHMARKS[provenance["benchmark"]].dataset].title
@@ -101,10 +103,11 @@ def notes_of(scores: Scores, numbers: Sequence[Number], companions: Mapping[str,
     lines += _of_worse_than_noisy(scores, numbers)
     lines += _of_what_was_told(scores)
     lines += _of_differences(numbers)
-    lines += _of_companions(scores, companions)
-    lines += _of_print(numbers)
-    lines += _of_mine_alone(numbers)
-    lines.append(_of_time(scores, companions))
+    if companions is not None:
+        lines += _of_companions(scores, companions)
+        lines += _of_print(numbers)
+        lines += _of_mine_alone(numbers)
+    lines.append(_of_time(scores, companions or {}))
     lines += [one_line(text).removesuffix(".") for text in provenance["deviations"]]
     return [f"{line}." for line in lines]
 
@@ -181,7 +184,8 @@ def _listed(names: Iterable[str]) -> str:
 
 def text_of(table: "pd.DataFrame", notes: Iterable[str]) -> str:
     """A table in Markdown whose columns are aligned, and its notes."""
-    lines = [[*map(str, table.columns)], *([*map(one_line, row)] for row in table.itertuples(index=False))]
+    rows = [[*table.columns], *table.itertuples(index=False)]
+    lines = [[one_line(text).replace("|", r"\|") for text in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     padded = [table_line(map(str.ljust, line, widths)) for line in lines]
     rule = table_line("-" * width for width in widths)

@@ -57,7 +57,7 @@ def test_options_are_the_classs_arguments(in_this_process, capsys, tmp_path, mon
         "\n    def __call__(self, y):\n        return y.mean() * self.x\n"
     )
     assert check("mine.py:Own", "--options", "x=2") == 1
-    assert "returns shape ()" in capsys.readouterr().out
+    assert "returned shape ()" in capsys.readouterr().out
 
 
 def test_json_for_scripts(in_this_process, capsys):
@@ -68,8 +68,8 @@ def test_json_for_scripts(in_this_process, capsys):
     assert found["findings"][2] == {
         "name": "output",
         "status": "failed",
-        "what": "returns None, no torch tensor",
-        "cure": "the call ends without 'return'",
+        "what": "returned None",
+        "cure": "end it with `return` and the denoised batch",
         "values": {},
     }
 

@@ -160,7 +160,7 @@ def test_bad_recipes_are_one_line(train, arguments, message):
         ),
         (["--denoiser", UNET, "--loss", "mse", "--options", "depth=2", "--set", "batch=4"], "^error: method .*'depth'"),
         (["--denoiser", UNET, "--loss", "mse", "--set", "depth=2"], "^error: --set: unknown key 'depth'"),
-        (["--denoiser", "no_such_module:Mine"], r"^error: method 'no_such_module:Mine': .* cannot be imported"),
+        (["--denoiser", "no_such_module:Mine"], r"^error: method 'no_such_module:Mine': cannot be imported"),
     ],
 )
 def test_bad_methods_are_one_line(train, arguments, message):

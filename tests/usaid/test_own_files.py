@@ -47,6 +47,19 @@ def test_files_beside_it_are_imported_in_all_ways(tmp_path):
     assert not [*tmp_path.rglob("*.pyc")]
 
 
+def test_a_file_beside_it_is_imported_by_its_name_as_text(tmp_path):
+    text = "import importlib\nhelper = importlib.import_module('{}'{})\ndef denoise():\n    return helper.one\n"
+    write(
+        tmp_path,
+        relative=text.format(".helper", ", __package__"),
+        absolute=text.format("helper", ""),
+        helper="one = 1\n",
+    )
+    assert denoise(tmp_path, "relative.py")() == 1
+    with pytest.raises(UsaidError, match="No module named 'helper'"):
+        denoise(tmp_path, "absolute.py")
+
+
 def test_two_files_of_one_name_are_two_modules(tmp_path):
     for number in (1, 2):
         text = "from helper import number\ndef denoise():\n    import later\n    return number, later.number\n"

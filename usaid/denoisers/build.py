@@ -175,7 +175,8 @@ class _Making:
         try:
             signature.bind(**arguments)
         except TypeError as error:
-            raise UsaidError(f"method {self.name!r}: {error}; name it under 'options' (--options KEY=VALUE)") from None
+            cure = "name it under 'options' (--options KEY=VALUE)"
+            raise UsaidError(f"method {self.name!r}: {error}; {cure}, or {_MAKE_IT}") from None
         try:
             made = code(**arguments)
         except UsaidError:
@@ -196,6 +197,8 @@ class _Making:
             raise UsaidError(f"method {self.name!r} has no option {unknown[0]!r}; its options: {names}")
 
 
+_MAKE_IT = "make the object in the file and name file.py:object"
+"""What is left where options, which are plain values, cannot give what a class wants."""
 _BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 

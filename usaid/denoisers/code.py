@@ -15,4 +15,4 @@ def code_of(method: str, name: str) -> Any:
     try:
         return load_object(name)
     except UsaidError as error:
-        raise UsaidError(f"method {method!r}: {error}") from error
+        raise UsaidError(f"method {method!r}: {str(error).removeprefix(f'{method} ')}") from error

@@ -90,29 +90,41 @@ def _kind(output: Any) -> str:
     if output is None:
         return "None; end it with `return` and the denoised batch"
     if isinstance(output, np.ndarray):
-        cure = "return a torch tensor, or wrap a function on arrays: usaid.denoisers.adapters.FromArrays(function)"
-        return f"a NumPy array; {cure}"
+        wrap = "wrap a function on arrays: usaid.denoisers.adapters.FromArrays(function)"
+        return f"a NumPy array; return a torch tensor (torch.from_numpy), or {wrap}"
     if isinstance(output, nn.Module):
         made = type(output).__name__
         return f"a network ({made}): it makes one; write `network = ...()` below it, and name file.py:network"
-    if isinstance(output, tuple | list):
+    if isinstance(output, tuple | list | dict):
         return f"a {type(output).__name__} of {len(output)}; return the denoised batch alone"
     return f"{type(output).__name__}; return the denoised batch, a torch tensor"
+
+
+def cure_by_adapt(key: str, value: object) -> str:
+    """The cure that is a key of ``adapt``: as a flag, and in an experiment."""
+    return f"--{key.replace('_', '-')} {value}, in an experiment adapt: {{{key}: {value}}}"
 
 
 def wrong_shape(name: str, output: Tensor, noisy: Tensor) -> UsaidError:
     """What is said of an output that has not the shape of the input."""
     shapes = f"shape {tuple(output.shape)} for a batch of {tuple(noisy.shape)}"
-    cure = "return the shape that is given"
-    if output.ndim != noisy.ndim or len(output) != len(noisy):
-        cure += ", (images, channels, height, width)"
-    elif output.shape[1] != noisy.shape[1]:
-        cure += "; a network of grey images denoises each channel by itself: channels grey" * (output.shape[1] == 1)
-    elif output.shape == noisy.mT.shape:
-        cure += "; height comes before width"
-    else:
-        cure += "; a network that needs sides divisible by 8, say, is given them: divisible_by 8"
-    return UsaidError(f"{name}: returned {shapes}; {cure}")
+    return UsaidError(f"{name}: returned {shapes}; {_cure_of_shape(output.shape, noisy.shape)}")
+
+
+def _cure_of_shape(shape: torch.Size, given: torch.Size) -> str:
+    batch, channels, height, width = given
+    if shape == (batch, height, width, channels):
+        return "the channels are last: output.permute(0, 3, 1, 2)"
+    if len(shape) != 4 or shape[0] != batch:
+        return "return the shape that is given, (images, channels, height, width): batch first, then channels"
+    if shape[2:] == given[2:]:
+        grey = f"; a network of grey images denoises each channel by itself: {cure_by_adapt('channels', 'grey')}"
+        return f"return the {channels} channels of each image" + grey * (shape[1] == 1)
+    if shape[2:] == (width, height):
+        return "height comes before width: output.mT"
+    cut = "convolutions with padding 0 cut the border off: padding='same', or pad by reflection before them"
+    cure = cut if shape[2] < height else "crop what was padded: output[..., :height, :width]"
+    return f"{cure}; a network that needs sides divisible by 8, say, is given them: {cure_by_adapt('divisible_by', 8)}"
 
 
 # ------------------------------------------------------------------------------------------------ values

@@ -1,6 +1,7 @@
 """What tables say of a denoiser that a user brings: what its code states, else what shows in it. Needs no torch."""
 
 import inspect
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -54,13 +55,18 @@ def facts_of_training(facts: Facts, loss: str | None) -> Facts:
 
 def hears_told_sigma(code: Any) -> bool:
     """Whether what is called has a parameter ``told_sigma``."""
+    return TOLD_SIGMA in parameters_of(code)
+
+
+def parameters_of(code: Any) -> Mapping[str, inspect.Parameter]:
+    """The parameters of what is called: of a network its ``forward``, of a class those of its objects."""
     called = getattr(code, "forward", None) if is_network(code) else code
     if isinstance(called, type):
         called = called.__call__
     try:
-        return TOLD_SIGMA in inspect.signature(called or code).parameters
+        return inspect.signature(called or code).parameters
     except (ValueError, TypeError):  # of what is written in C, nothing is known
-        return False
+        return {}
 
 
 def title_of(title: str | None, facts: Facts | None, name: str) -> str:

@@ -27,7 +27,8 @@ class Layout(Generic[Network]):
         method: the method that reads it.
         name: as it is recorded: ``"kair"``.
         title: for people: ``"KAIR's DnCNN"``.
-        network: a fresh network of the sizes that a state's shapes tell; whatever the state, it makes one.
+        network: a fresh network of the sizes that a state's shapes tell; whatever the state, it makes one. All of its
+            tensors are in its state.
         theirs: the network's own state -> the keys and shapes that a file of this layout has.
         ours: a state of this layout -> the network's own.
     """
@@ -96,8 +97,10 @@ def layout_of(state: State, layouts: Sequence[Layout[Network]], complaint: str) 
 
 def network_of(state: State, layout: Layout[Network], source: str) -> Network:
     """The network whose weights a state of this layout holds, for inference."""
-    network = layout.network(state)
-    network.load_state_dict(check_state(layout.ours(state), network.state_dict(), source))
+    with torch.device("meta"):
+        network = layout.network(state)  # no first weights are drawn
+    expected = {key: torch.zeros_like(value, device="cpu") for key, value in network.state_dict().items()}
+    network.to_empty(device="cpu").load_state_dict(check_state(layout.ours(state), expected, source))
     return network.requires_grad_(False).eval()
 
 
@@ -118,6 +121,30 @@ def read_network(
     state = load_state(path, sha256)
     layout = layout_of(state, layouts, not_of(path, what))
     return network_of(state, layout, str(path)), layout_recorded(path) or layout.name
+
+
+def import_network(
+    checkpoints: Mapping[str, Path],
+    output: Path,
+    sha256: str | None,
+    *,
+    layouts: Sequence[Layout[Network]],
+    what: str,
+) -> None:
+    """Check a checkpoint and write it as safetensors.
+
+    Args:
+        checkpoints: ``""`` -> the file.
+        output: safetensors file to write, with the checkpoint's hash and layout in its metadata.
+        sha256: expected hash of the checkpoint; None: not checked.
+        layouts: as of :func:`read_network`.
+        what: as of :func:`read_network`.
+
+    Raises:
+        UsaidError: as :func:`read_network`.
+    """
+    network, layout = read_network(checkpoints[""], layouts, what, sha256)
+    write_imported(network, checkpoints[""], layout, output)
 
 
 def write_imported(network: nn.Module, checkpoint: Path, layout: str | None, output: Path) -> None:

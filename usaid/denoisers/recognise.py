@@ -13,6 +13,7 @@ from usaid.denoisers.ffdnet.network import LAYOUTS as OF_FFDNET
 from usaid.denoisers.layouts import Layout, layout_of, layout_recorded, not_of
 from usaid.denoisers.matlab import is_matlab
 from usaid.errors import UsaidError
+from usaid.own_files import NOTEBOOKS
 from usaid.registries import METHODS
 
 KNOWN: tuple[Layout[Any], ...] = (*OF_DNCNN, *OF_FFDNET, *OF_DRUNET)
@@ -72,6 +73,8 @@ def method_and_weights(text: str, weights: str | Path | None = None) -> tuple[st
     path, given = Path(text), None if weights is None else Path(weights)
     if text in METHODS or (_OWN_CODE.fullmatch(text) and not path.is_file()):
         return text, given
+    if path.suffix == ".ipynb":
+        raise UsaidError(f"{text}: {NOTEBOOKS}")
     if path.suffix == ".py":
         raise UsaidError(f"{text}: say what in this file denoises, as {text}:Name")
     if not path.exists():

@@ -63,7 +63,7 @@ class DenoiserEntry(Settings):
     `{recipe: paper, loss: unsupervised}` says; or its class trains itself, by keys of its own."""
     options: dict[str, JsonValue] = Field(default_factory=dict)
     """Keyword arguments of the class or function: of your own, or of a method that has some (`config/README.md` lists
-    them)."""
+    them). A file that one names counts: when it changes, scores are made anew; what is in a folder does not."""
     adapt: Adapt | None = None
     """How a network is called that does not follow the suite's conventions: noise out, 8-bit range, grey, tiles ..."""
     scores_from: FilePath | None = None

@@ -12,13 +12,16 @@ COMPARED = ("noisy", "cdncnn_b", "s_said", "u_said", "clean")
 
 _CHECKOUT = Path(usaid.__file__).parents[1]
 _FOLDERS = ("", "results", "results/reference")
+_SHOWN = 3
+"""Folders that a name from elsewhere ends with."""
 
 
 class EarlierScores(NamedTuple):
     """A results folder of another run.
 
     Attributes:
-        name: what records call it, the same on every machine: ``"results/reference/released"``.
+        name: what records and summaries call it, without a machine's path: ``"results/reference/released"``, below the
+            working folder or the suite's; of a folder elsewhere its end, ``".../results/reference/released"``.
         path: where it is.
     """
 
@@ -53,6 +56,17 @@ def results_named(named: str) -> list[EarlierScores]:
             folder or beside the suite's package.
     """
     names = [os.path.normpath(os.path.join(folder, named)) for folder in _FOLDERS]
-    places = [EarlierScores(recorded(name), Path(root, name)) for root in ("", _CHECKOUT) for name in names]
+    places = [EarlierScores(_name_of(name), Path(root, name)) for root in ("", _CHECKOUT) for name in names]
     there = {place.path.resolve(): place for place in reversed(places) if place.path.joinpath("scores").is_dir()}
     return [*reversed(there.values())]
+
+
+def _name_of(folder: str) -> str:
+    """What a folder is called, as :class:`EarlierScores` has it."""
+    path = Path(folder)
+    if not path.is_absolute():
+        return folder
+    for root in (Path.cwd(), _CHECKOUT):
+        if path.is_relative_to(root):
+            return str(path.relative_to(root))
+    return "/".join(["...", *path.parts[1:][-_SHOWN:]])

@@ -177,3 +177,13 @@ def test_a_name_that_has_no_results(folder):
         result_folders("none_such")
     assert result_folders(None) == []
     assert result_folders("results/other") == [EarlierScores("results/other", Path("results/other"))]
+
+
+def test_a_results_folder_is_named_without_a_machines_path(folder, tmp_path_factory, monkeypatch):
+    given = str(folder / "results/other")
+    assert result_folders(given) == [EarlierScores("results/other", Path(given))]
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    evaluation = beside(made("mine", 0), given)
+    assert {number.source for number in numbers_of(evaluation.scores, evaluation.companions)} == {
+        *("this run", f".../{folder.name}/results/other", f"this run; .../{folder.name}/results/other")
+    }

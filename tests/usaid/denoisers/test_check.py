@@ -40,16 +40,16 @@ def test_nothing_is_wrong_with_a_good_one(name, kind):
 
 BAD = [
     ("facts", zoo.WithoutFacts, "no attribute 'facts'", "usaid.cards.Facts"),
-    ("output", zoo.AnArray, "a numpy.ndarray, no torch tensor", "torch.from_numpy"),
-    ("output", zoo.Nothing, "returns None", "without 'return'"),
-    ("output", zoo.ATuple, "returns a tuple", "one of its elements"),
+    ("output", zoo.AnArray, "returned a NumPy array", "torch.from_numpy"),
+    ("output", zoo.Nothing, "returned None", "end it with `return`"),
+    ("output", zoo.ATuple, "returned a tuple of 2", "return the denoised batch alone"),
     ("output", zoo.ChannelsLast, "(2, 64, 64, 3) for a batch of (2, 3, 64, 64)", "permute(0, 3, 1, 2)"),
-    ("output", zoo.NoBatch, "(3, 64, 64) for", "keep the batch"),
+    ("output", zoo.NoBatch, "(3, 64, 64) for", "batch first"),
     ("output", zoo.OneChannel, "(2, 1, 64, 64) for", "--channels grey"),
     ("output", zoo.Cropped, "(2, 3, 60, 60) for", "padding='same'"),
     ("output", zoo.Larger, "(2, 3, 72, 72) for", "crop"),
-    ("output", zoo.EightBits, "torch.uint8", "/ 255"),
-    ("output", zoo.Returns255, "takes an image in [0, 1] and returns values up to 2", "output / 255"),
+    ("output", zoo.EightBits, "torch.uint8", "divide by 255"),
+    ("output", zoo.Returns255, "returned values up to 2", "divide it by 255"),
     ("output", zoo.NotANumber, "% of the output is NaN", "square root"),
     ("output", zoo.OneImageOnly, "takes one image, but not a batch of two: ValueError", "torch.cat"),
     ("output", zoo.OfChannels, "takes grey images only: RuntimeError", "--channels grey"),
@@ -129,6 +129,40 @@ def test_a_level_on_another_scale_is_warned_of():
     finding = found("told", lambda: build_denoiser(weighted, adapt={"told_as": "argument"}))
     assert (finding.status, finding.what) == ("warning", "told 15 and 50, outputs hardly differ, by up to 0.001")
     assert "sigma / 255" in finding.cure
+
+
+def with_default(images, sigma=50):
+    return images * sigma
+
+
+class WithNoiseLevel(torch.nn.Module):
+    def forward(self, images, noise_level=0.1):
+        return images * noise_level
+
+
+@pytest.mark.parametrize(("code", "name"), [(with_default, "sigma"), (WithNoiseLevel, "noise_level")])
+def test_a_level_that_keeps_its_default_is_warned_of(code, name):
+    finding = found("told", lambda: build_denoiser(code, adapt={"divisible_by": 2}))
+    assert (finding.status, finding.what.split(",")[0]) == (
+        "warning",
+        f"it has a parameter '{name}' which is not told: it keeps its default",
+    )
+    assert "--told-as argument" in finding.cure
+    assert "rename it told_sigma" in finding.cure
+
+
+def test_a_level_that_is_told_or_chosen_is_not_warned_of():
+    assert found("told", lambda: build_denoiser(with_default, options={"sigma": 25})).status == "ok"
+    assert found("told", lambda: build_denoiser(with_default, adapt={"told_as": "argument"})).status == "ok"
+    assert found("told", lambda: build_denoiser(lambda noise: noise)).status == "ok", "its batch"
+
+
+@pytest.mark.parametrize(
+    ("code", "name"), [(with_default, "with_default"), (WithNoiseLevel, "WithNoiseLevel"), (zoo.Good(), "Good")]
+)
+def test_what_was_made_is_the_authors(code, name):
+    made, *_ = check(lambda: build_denoiser(code, adapt={"divisible_by": 2}), apart=False, names=[])
+    assert made.what.startswith(f"{name} was imported and made in ")
 
 
 def test_a_device_that_was_not_taken():

@@ -37,14 +37,17 @@ def with_one_pixel(value):
 @pytest.mark.parametrize(
     ("function", "message"),
     [
-        (lambda noisy: noisy[:, :1], "mine: returned shape (2, 1, 8, 9) for a batch of (2, 3, 8, 9); return the shape"),
+        (
+            lambda noisy: noisy[:, :1],
+            "mine: returned shape (2, 1, 8, 9) for a batch of (2, 3, 8, 9); return the 3",
+        ),
         (lambda noisy: noisy[0], "mine: returned shape (3, 8, 9) for a batch of (2, 3, 8, 9)"),
         (
             lambda noisy: noisy.mT,
-            "mine: returned shape (2, 3, 9, 8) for a batch of (2, 3, 8, 9); return the shape that is given; height",
+            "mine: returned shape (2, 3, 9, 8) for a batch of (2, 3, 8, 9); height comes before width: output.mT",
         ),
-        (lambda noisy: noisy[:, :, 1:], "mine: returned shape (2, 3, 7, 9) for a batch of (2, 3, 8, 9); return the"),
-        (lambda noisy: {"image": noisy}, "mine: returned dict; return the denoised batch, a torch tensor"),
+        (lambda noisy: noisy[:, :, 1:], "mine: returned shape (2, 3, 7, 9) for a batch of (2, 3, 8, 9); conv"),
+        (lambda noisy: {"image": noisy}, "mine: returned a dict of 1; return the denoised batch alone"),
         (lambda noisy: noisy * 255, "mine: returned values up to "),
         (lambda noisy: noisy.double() * 200, "mine: returned values up to "),
         (
@@ -57,7 +60,7 @@ def with_one_pixel(value):
         (with_one_pixel(float("inf")), "mine: returned values that are not finite (NaN or infinity)"),
         (with_one_pixel(-float("inf")), "mine: returned values that are not finite (NaN or infinity)"),
         (lambda noisy: noisy.double() * 1e300, "mine: returned values that are not finite (NaN or infinity)"),
-        (lambda noisy: noisy.numpy(), "mine: returned a NumPy array; return a torch tensor, or wrap a function"),
+        (lambda noisy: noisy.numpy(), "mine: returned a NumPy array; return a torch tensor (torch.from_numpy), or"),
         (lambda noisy: None, "mine: returned None; end it with `return` and the denoised batch"),
         (lambda noisy: (noisy, 25), "mine: returned a tuple of 2; return the denoised batch alone"),
         (lambda noisy: torch.nn.Identity(), "mine: returned a network (Identity): it makes one; write `network = "),

@@ -124,6 +124,17 @@ def test_deepinvs_own_network_is_read(tmp_path, bias):
     assert denoiser.record["layout"] == "deepinv"
 
 
+def test_reading_draws_no_random_numbers_and_keeps_nothing_of_the_state(small_dncnn):
+    state = {key: value for key, value in small_dncnn.state_dict().items() if "num_batches" not in key}
+    before = torch.get_rng_state()
+    read = dncnn_from_state(state, "x.pth").state_dict()
+    assert torch.equal(torch.get_rng_state(), before)
+    for key, value in small_dncnn.state_dict().items():
+        assert torch.equal(read.pop(key), torch.zeros_like(value) if key.endswith("num_batches_tracked") else value)
+        assert key not in state or dncnn_from_state(state, "x.pth").state_dict()[key].data_ptr() != value.data_ptr()
+    assert not read
+
+
 def without(state, key):
     return {own: value for own, value in state.items() if own != key}
 

@@ -9,8 +9,7 @@ from usaid.checkpoints import load_state, stored_record
 from usaid.denoisers.build import build_denoiser
 from usaid.denoisers.drunet import denoiser as drunet
 from usaid.denoisers.drunet.denoiser import DRUNetDenoiser
-from usaid.denoisers.drunet.importing import import_drunet
-from usaid.denoisers.drunet.network import DRUNet
+from usaid.denoisers.drunet.network import DRUNet, import_drunet
 from usaid.errors import UsaidError
 from usaid.files import sha256_of_file
 

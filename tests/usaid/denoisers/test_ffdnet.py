@@ -9,8 +9,7 @@ from usaid.checkpoints import load_state, stored_record
 from usaid.denoisers.build import build_denoiser
 from usaid.denoisers.dncnn import strips
 from usaid.denoisers.ffdnet.denoiser import FFDNetDenoiser
-from usaid.denoisers.ffdnet.importing import import_ffdnet
-from usaid.denoisers.ffdnet.network import FFDNet
+from usaid.denoisers.ffdnet.network import FFDNet, import_ffdnet
 from usaid.errors import UsaidError
 from usaid.files import sha256_of_file
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from benchmarks.dncnn_files import as_deepinv, as_kair, simplenn, write_matlab_5, write_matlab_73
+from usaid.denoisers.build import build_denoiser
 from usaid.denoisers.dncnn.importing import import_dncnn
 from usaid.denoisers.drunet.network import DRUNet
 from usaid.denoisers.ffdnet.network import FFDNet
@@ -112,6 +113,17 @@ def test_what_is_no_file_of_a_network_is_refused_in_one_line(tmp_path, content, 
 def test_whole_models_are_refused_with_the_cure(small_dncnn, tmp_path):
     with pytest.raises(UsaidError, match=r"a whole model.*save the state_dict alone"):
         recognised(saved(tmp_path / "x.pth", small_dncnn))
+
+
+def test_a_notebook_is_answered_with_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.ipynb").write_text("{}")
+    with pytest.raises(UsaidError, match=r"^mine.ipynb: notebooks are not imported; write the denoiser to a file.py"):
+        method_and_weights("mine.ipynb")
+    method, weights = method_and_weights("mine.ipynb:Net")
+    expected = r"^method 'mine.ipynb:Net': cannot be imported \(notebooks are not imported; write .*\)$"
+    with pytest.raises(UsaidError, match=expected):
+        build_denoiser(method, weights)
 
 
 def test_file_or_name(small_dncnn, tmp_path, monkeypatch):

@@ -230,8 +230,8 @@ def test_values_are_written_as_yaml_has_them():
 
 def test_the_examples_of_the_readme_are_valid(validator):
     text = (CONFIGS / "README.md").read_text(encoding="utf-8")
-    whole, overrides = (yaml.safe_load(part.split("```")[0]) for part in text.split("```yaml\n")[1:])
-    for config in (whole, overrides):
+    whole, own, overrides = (yaml.safe_load(part.split("```")[0]) for part in text.split("```yaml\n")[1:])
+    for config in (whole, own, overrides):
         validator.validate(config)
     checked_experiment(whole)
     released = yaml.safe_load((CONFIGS / "released.yaml").read_text(encoding="utf-8"))

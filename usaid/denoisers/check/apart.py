@@ -16,6 +16,7 @@ from usaid.denoisers.base import Denoiser
 from usaid.denoisers.check.checks import run_check
 from usaid.denoisers.check.finding import Finding, dumped_place, reason
 from usaid.denoisers.check.subject import Subject
+from usaid.denoisers.facts import name_of
 from usaid.errors import UsaidError, is_signal, one_line
 
 GRACE = 1.0
@@ -212,5 +213,5 @@ def made(make: Callable[[], Denoiser], wanted: str) -> tuple[Subject | None, Fin
             raise
         return None, Finding("made", "failed", reason(error), "mend what the message names; nothing else was tried")
     seconds = subject.seconds_to_make
-    what = f"{type(subject.denoiser).__name__} was imported and made in {seconds:.1f} s"
+    what = f"{name_of(subject.code)} was imported and made in {seconds:.1f} s"
     return subject, Finding("made", "ok", what, values={"seconds": seconds})

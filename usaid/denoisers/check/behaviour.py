@@ -2,6 +2,7 @@
 
 import torch
 
+from usaid.denoisers.adapters import FromCallable
 from usaid.denoisers.check.finding import Finding, Status
 from usaid.denoisers.check.subject import (
     GRAVE,
@@ -12,6 +13,8 @@ from usaid.denoisers.check.subject import (
     settings_of_process,
     states_of_random_numbers,
 )
+from usaid.denoisers.contract import cure_by_adapt
+from usaid.denoisers.facts import parameters_of
 
 TOLERANCE = 1e-4
 """Largest difference of values in [0, 1] that sums in another order make."""
@@ -99,8 +102,28 @@ def check_told(subject: Subject) -> Finding:
         what = f"{told} hardly differ, by up to {difference:.3f}"
         cure = "see that it is told on its scale: told_as means sigma / 255, a parameter named told_sigma means 0-255"
         return Finding("told", "warning", what, cure, values)
+    if subject.is_blind and (name := _level_that_is_not_told(subject)):
+        what = f"it has a parameter {name!r} which is not told: it keeps its default, whatever the noise"
+        return Finding("told", "warning", what, _CURE_OF_UNTOLD, values)
     what = "blind, as it says" if subject.is_blind else f"{told} differ by up to {difference:.3f}: the level is heard"
     return Finding("told", "ok", what, values=values)
+
+
+_LEVELS = ("sigma", "noise_level", "noise")
+"""What authors call a noise level."""
+_CURE_OF_UNTOLD = (
+    f"if it is the noise level: {cure_by_adapt('told_as', 'argument')}, where it comes second and white is 1 "
+    "(sigma / 255); or rename it told_sigma (0-255 scale)"
+)
+
+
+def _level_that_is_not_told(subject: Subject) -> str:
+    """A parameter of a function or network that its name calls a noise level, and nobody gives; empty: it has none."""
+    called = subject.called
+    if not isinstance(called, FromCallable):
+        return ""
+    _, *others = parameters_of(called.network) or [""]
+    return next((name for name in others if name in _LEVELS and name not in called.options), "")
 
 
 def check_state(subject: Subject) -> Finding:

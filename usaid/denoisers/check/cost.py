@@ -9,8 +9,9 @@ from pathlib import Path
 
 import torch
 
-from usaid.denoisers.check.finding import Finding, cure_by_adapt
+from usaid.denoisers.check.finding import Finding
 from usaid.denoisers.check.subject import SIDE, Subject, noisy_pictures
+from usaid.denoisers.contract import cure_by_adapt
 from usaid.paper.layouts import TABLES
 from usaid.registries import BENCHMARKS, DATASETS
 

@@ -40,11 +40,6 @@ class Finding:
         return status | {"values": dict(self.values)}
 
 
-def cure_by_adapt(key: str, value: object) -> str:
-    """The cure that is a key of ``adapt``: as a flag, and in an experiment."""
-    return f"--{key.replace('_', '-')} {value}, in an experiment adapt: {{{key}: {value}}}"
-
-
 def reason(error: BaseException) -> str:
     """An exception in one line, with the file and line of the author's code that it comes from."""
     cause = error

@@ -8,9 +8,9 @@ from PIL import Image
 from torch import Tensor
 
 from usaid.denoisers.adapters import FromCallable
-from usaid.denoisers.check.finding import UNNAMED, Finding, cure_by_adapt, reason
+from usaid.denoisers.check.finding import UNNAMED, Finding, reason
 from usaid.denoisers.check.subject import SIDE, SIGMA, Subject, noisy_pictures
-from usaid.denoisers.contract import hint_of, refuse_8_bit_range
+from usaid.denoisers.contract import checked_kind, cure_by_adapt, hint_of, refuse_8_bit_range, wrong_shape
 from usaid.errors import UsaidError
 
 ODD_SIZES = ((33, 47), (65, 63), (32, 32))
@@ -30,7 +30,11 @@ def check_facts(subject: Subject) -> Finding:
 
 
 def check_output(subject: Subject) -> Finding:
-    """Two pictures give a finite float tensor of their shape, and not of 8-bit range."""
+    """Two pictures give a finite float tensor of their shape, and not of 8-bit range.
+
+    Raises:
+        UsaidError: what scoring says of an output, too.
+    """
     noisy = noisy_pictures(2, SIDE, SIDE)
     try:
         with torch.no_grad():
@@ -38,26 +42,17 @@ def check_output(subject: Subject) -> Finding:
             alone = subject.raw(noisy[:1].clone())
     except (Exception, SystemExit) as error:
         return _of_exception(subject, noisy, error)
-    if not isinstance(output, Tensor):
-        return Finding("output", "failed", f"returns {_kind(output)}, no torch tensor", _cure_of_kind(output))
+    output = checked_kind(UNNAMED, output)
     if output.shape != noisy.shape:
-        what = f"returns shape {tuple(output.shape)} for a batch of {tuple(noisy.shape)}"
-        return Finding("output", "failed", what, _cure_of_shape(output.shape, noisy.shape))
+        raise wrong_shape(UNNAMED, output, noisy)
     if isinstance(alone, Tensor) and alone.shape != noisy[:1].shape:
         what = f"returns shape {tuple(alone.shape)} for a batch of one, {tuple(noisy[:1].shape)}"
         return Finding("output", "failed", what, "keep the batch as the first axis: no squeeze() of the output")
-    if not output.is_floating_point():
-        cure = "return floats, an image in [0, 1]: output.float() / 255 where they are 8-bit values"
-        return Finding("output", "failed", f"returns {output.dtype}", cure)
     if not bool(torch.isfinite(output).all()):
         share = 1 - float(torch.isfinite(output).float().mean())
         cure = "look for a division by 0, a square root or a logarithm of negative values; noisy values leave [0, 1]"
         return Finding("output", "failed", f"{share:.1%} of the output is NaN or infinite", cure)
-    try:
-        refuse_8_bit_range(UNNAMED, subject.denoiser, output.cpu().float(), noisy)
-    except UsaidError:
-        what = f"takes an image in [0, 1] and returns values up to {float(output.max()):.4g}"
-        return Finding("output", "failed", what, "return output / 255")
+    refuse_8_bit_range(UNNAMED, subject.denoiser, output.cpu().float(), noisy)
     if output.dtype != torch.float32:
         what = f"returns {output.dtype}, which the suite converts to float32"
         return Finding("output", "warning", what, "return output.float()")
@@ -122,35 +117,6 @@ def _cure_of_exception(error: BaseException) -> str:
     if hint := hint_of(reason(error)):
         return f"perhaps it is {hint}"
     return f"it is given float32 (2, 3, {SIDE}, {SIDE}) in [0, 1] plus noise; mend the line that is named"
-
-
-def _kind(output: object) -> str:
-    return "None" if output is None else f"a {type(output).__module__}.{type(output).__name__}".replace("builtins.", "")
-
-
-def _cure_of_kind(output: object) -> str:
-    if output is None:
-        return "the call ends without 'return'"
-    if isinstance(output, np.ndarray):
-        return "return torch.from_numpy(output), float32 and (B, 3, H, W)"
-    if isinstance(output, tuple | list | dict):
-        return "return the denoised image alone: one of its elements"
-    return "return a float32 torch tensor (B, 3, H, W)"
-
-
-def _cure_of_shape(shape: tuple[int, ...], given: tuple[int, ...]) -> str:
-    batch, channels, height, width = given
-    if tuple(shape) == (batch, height, width, channels):
-        return "the channels are last: output.permute(0, 3, 1, 2)"
-    if len(shape) != 4:
-        return "keep the batch as the first axis, and the channels as the second: (B, 3, H, W)"
-    if tuple(shape[2:]) != (height, width):
-        if shape[2] < height:
-            return "convolutions with padding 0 cut the border off: padding='same', or pad by reflection before them"
-        return "the output is larger: crop what was padded, output[..., :height, :width]"
-    if shape[1] == 1:
-        return f"it returns one channel: {cure_by_adapt('channels', 'grey')}"
-    return "return the three colour channels, for each image of the batch"
 
 
 def check_sizes(subject: Subject) -> Finding:

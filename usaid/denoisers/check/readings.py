@@ -11,8 +11,8 @@ from functools import lru_cache
 
 from torch import Tensor
 
-from usaid.denoisers.check.finding import cure_by_adapt
 from usaid.denoisers.check.subject import SIDE, SIGMA, Subject, noise, picture, psnr
+from usaid.denoisers.contract import cure_by_adapt
 from usaid.errors import UsaidError
 
 GOOD = 1.0

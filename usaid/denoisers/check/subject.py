@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from usaid.cards import Facts
 from usaid.datasets.miniature import scenes
 from usaid.datasets.miniature.encoding import generator
+from usaid.denoisers.adapters import Adapter, FromCallable
 from usaid.denoisers.base import Denoiser
 from usaid.denoisers.check.finding import UNNAMED
 from usaid.denoisers.contract import denoised
@@ -79,6 +80,19 @@ class Subject:
         """What the denoiser says of itself; None: nothing."""
         facts = getattr(self.denoiser, "facts", None)
         return facts if isinstance(facts, Facts) else None
+
+    @property
+    def called(self) -> Denoiser:
+        """The denoiser within all adapters."""
+        inner = self.denoiser
+        while isinstance(inner, Adapter):
+            inner = inner.inner
+        return inner
+
+    @property
+    def code(self) -> Any:
+        """What its author wrote: the function or network that adapters are put around, else the denoiser."""
+        return self.called.network if isinstance(self.called, FromCallable) else self.called
 
     @property
     def is_blind(self) -> bool:

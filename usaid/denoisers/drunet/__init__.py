@@ -15,7 +15,7 @@ CARDS = (
             citation="Zhang et al., Plug-and-play image restoration with deep denoiser prior, TPAMI 2021",
         ),
         denoiser="usaid.denoisers.drunet.denoiser:DRUNetDenoiser",
-        importer="usaid.denoisers.drunet.importing:import_drunet",
+        importer="usaid.denoisers.drunet.network:import_drunet",
         needs_weights=True,
     ),
 )

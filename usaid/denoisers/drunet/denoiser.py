@@ -8,7 +8,8 @@ from torch import Tensor
 from usaid.cards import Facts
 from usaid.denoisers.base import Denoiser, checked_told_sigma
 from usaid.denoisers.dncnn.strips import PIXELS_AT_ONCE
-from usaid.denoisers.drunet.importing import read_drunet
+from usaid.denoisers.drunet.network import LAYOUTS, WHAT
+from usaid.denoisers.layouts import read_network
 from usaid.devices import PRECISIONS, float32_products, resolved_precision
 
 
@@ -34,7 +35,7 @@ class DRUNetDenoiser(Denoiser):
         Raises:
             UsaidError: unreadable weights, or those of another network; no such precision.
         """
-        network, layout = read_drunet(weights)
+        network, layout = read_network(weights, LAYOUTS, WHAT)
         self.facts, self.device, self.channels = facts, torch.device(device), network.channels
         self.precision = resolved_precision(precision, self.device)
         self.dtype = PRECISIONS[self.precision]

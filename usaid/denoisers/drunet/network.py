@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
-from usaid.denoisers.layouts import Layout, State, with_grey
+from usaid.denoisers.layouts import Layout, State, import_network, with_grey
 from usaid.denoisers.padding import repeated
 
 WIDTHS = (64, 128, 256, 512)
@@ -95,3 +96,8 @@ def _network(state: State, channels: int = 3) -> DRUNet:
 
 
 LAYOUTS: tuple[Layout[DRUNet], ...] = with_grey(Layout("drunet", "kair", "KAIR's and deepinv's DRUNet", _network))
+WHAT = "a DRUNet"
+"""What files of these layouts hold, for errors."""
+
+import_drunet = partial(import_network, layouts=LAYOUTS, what=WHAT)
+"""The card's importer."""

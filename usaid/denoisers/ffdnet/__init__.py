@@ -15,7 +15,7 @@ CARDS = (
             citation="Zhang et al., FFDNet: toward a fast and flexible solution, TIP 2018",
         ),
         denoiser="usaid.denoisers.ffdnet.denoiser:FFDNetDenoiser",
-        importer="usaid.denoisers.ffdnet.importing:import_ffdnet",
+        importer="usaid.denoisers.ffdnet.network:import_ffdnet",
         needs_weights=True,
     ),
 )

@@ -10,8 +10,8 @@ from usaid.cards import Facts
 from usaid.denoisers.base import Denoiser, checked_told_sigma
 from usaid.denoisers.dncnn.convolutions import fastest_precision, made_convolutions
 from usaid.denoisers.dncnn.strips import in_strips
-from usaid.denoisers.ffdnet.importing import read_ffdnet
-from usaid.denoisers.ffdnet.network import on_half_size
+from usaid.denoisers.ffdnet.network import LAYOUTS, WHAT, on_half_size
+from usaid.denoisers.layouts import read_network
 from usaid.devices import resolved_precision
 
 
@@ -33,7 +33,7 @@ class FFDNetDenoiser(Denoiser):
         Raises:
             UsaidError: unreadable weights, or those of another network; no such precision.
         """
-        network, layout = read_ffdnet(weights)
+        network, layout = read_network(weights, LAYOUTS, WHAT)
         self.facts, self.device, self.channels = facts, torch.device(device), network.channels
         layers = [
             (part.weight, part.bias) for part in network.model if isinstance(part, nn.Conv2d) and part.bias is not None

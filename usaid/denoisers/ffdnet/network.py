@@ -1,13 +1,14 @@
 """FFDNet (Zhang et al. 2018), and the layout that its files have."""
 
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from usaid.denoisers.layouts import Layout, State, depth_and_features, with_grey
+from usaid.denoisers.layouts import Layout, State, depth_and_features, import_network, with_grey
 from usaid.denoisers.padding import repeated
 
 
@@ -55,3 +56,8 @@ def _network(state: State, channels: int = 3) -> FFDNet:
 
 
 LAYOUTS: tuple[Layout[FFDNet], ...] = with_grey(Layout("ffdnet", "kair", "KAIR's FFDNet", _network))
+WHAT = "an FFDNet"
+"""What files of these layouts hold, for errors."""
+
+import_ffdnet = partial(import_network, layouts=LAYOUTS, what=WHAT)
+"""The card's importer."""
