@@ -252,17 +252,19 @@ def test_further_metrics_are_of_the_images_of_the_released_run(denoiser):
     assert runs[0].provenance["git"]["dirty"] is False
     both = runs[0].rows.merge(runs[1].rows, on=keys, suffixes=("", "_released"), validate="one_to_one")
     assert len(both) == len(runs[0].rows)
-    for metric, tolerance in (("psnr_rgb_float", 1e-4), ("ssim_skimage7", 1e-6), ("niqe_live", 2e-3)):
+    for metric, tolerance in (("psnr_rgb_float", 1e-4), ("ssim_skimage7", 1e-6), ("niqe_live", 3e-3)):
         pd.testing.assert_series_equal(
             both[metric], both[f"{metric}_released"], check_names=False, rtol=0, atol=tolerance
         )
 
 
-def test_the_lead_in_niqe_holds_in_most_further_metrics_but_not_in_nlpd():
-    """U-SAID - CDnCNN-B at sigma 25, by metrics of which the sign is that of "better"."""
-    lines = pd.read_csv(METRICS / "statistics/kodak_quality.csv").query("table == 6 and kind == 'difference'")
+@pytest.mark.parametrize(("group", "undecided"), [(15, {"fsim", "vif"}), (25, set()), (35, set())])
+def test_the_lead_in_niqe_holds_in_most_further_metrics_but_not_in_nlpd(group, undecided):
+    """U-SAID - CDnCNN-B, by metrics of which the sign is that of "better"."""
+    lines = pd.read_csv(METRICS / "statistics/kodak_quality.csv", dtype={"group": str})
+    lines = lines.query("table == 6 and kind == 'difference' and group == @group", local_dict={"group": str(group)})
     lines = lines.query("denoiser == 'u_said' and other == 'cdncnn_b'").set_index("metric")
-    assert set(lines["verdict"]) == {"differ"}
+    assert {*lines[lines["verdict"] != "differ"].index} == undecided
     is_higher_better = [CARDS[metric].better == "higher" for metric in lines.index]
     leads = (lines["value"] > 0) == is_higher_better
     assert {*leads[leads].index} == {"niqe", "fsim", "vsi", "gmsd", "vif", "piqe"}
@@ -277,7 +279,8 @@ INTERVAL = re.compile(r"([-+]?[0-9.]+) \[([-+]?[0-9.]+), ([-+]?[0-9.]+)\]")
 def test_every_interval_in_the_readme_is_a_line_of_a_committed_statistics_file():
     lines = [pd.read_csv(path) for path in sorted(ROOT.glob("results/reference/*/statistics/*.csv"))]
     written = pd.concat(lines)[["value", "low", "high"]].dropna().to_numpy()
-    quoted = INTERVAL.findall((ROOT / "README.md").read_text(encoding="utf-8"))
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    quoted = INTERVAL.findall(re.sub("```.*?```", "", text, flags=re.DOTALL))  # what commands print has files of its own
     assert len(quoted) > 20
     for numbers in quoted:
         half_units = [0.501 * 10.0 ** -len(number.partition(".")[2]) for number in numbers]
