@@ -280,7 +280,9 @@ def test_every_interval_in_the_readme_is_a_line_of_a_committed_statistics_file()
     lines = [pd.read_csv(path) for path in sorted(ROOT.glob("results/reference/*/statistics/*.csv"))]
     written = pd.concat(lines)[["value", "low", "high"]].dropna().to_numpy()
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    quoted = INTERVAL.findall(re.sub("```.*?```", "", text, flags=re.DOTALL))  # what commands print has files of its own
+    quoted = INTERVAL.findall(
+        re.sub("```.*?```", "", text, flags=re.DOTALL)
+    )  # what commands print has files of its own
     assert len(quoted) > 20
     for numbers in quoted:
         half_units = [0.501 * 10.0 ** -len(number.partition(".")[2]) for number in numbers]

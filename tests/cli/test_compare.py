@@ -94,7 +94,10 @@ def test_refusals_are_one_line(folder, arguments, message):
 
 
 def test_a_file_that_the_suite_did_not_write_is_not_to_be_deleted(folder):
-    for name, cure in (("config.yaml", "give a score file (.parquet)"), ("c.parquet", "delete it; the same command")):
+    for name, cure in (
+        ("config.yaml", "give a score file (.parquet)"),
+        ("c.parquet", "delete it; the run that it is of"),
+    ):
         (folder / name).write_text("experiment: mine\n")
         assert cure in refusal([name, "b.parquet"])
         assert ("delete" in refusal([name, "b.parquet"])) == (name == "c.parquet")

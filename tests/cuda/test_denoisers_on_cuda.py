@@ -10,6 +10,8 @@ from usaid.checkpoints import write_weights
 from usaid.denoisers.build import build_denoiser, load_class
 from usaid.denoisers.dncnn.denoiser import DnCNNDenoiser
 from usaid.denoisers.dncnn.network import DnCNN
+from usaid.denoisers.drunet.network import DRUNet
+from usaid.denoisers.ffdnet.network import FFDNet
 from usaid.denoisers.mlp.models import write_models
 from usaid.denoisers.mlp.network import MLP
 from usaid.registries import METHODS
@@ -17,6 +19,7 @@ from usaid.registries import METHODS
 VARIANTS = [
     *((method, precision, {}) for method in ("cdncnn_b", "s_said", "u_said") for precision in ("float32", "bfloat16")),
     ("cdncnn_b", "tf32", {}),
+    *((method, "float32", {}) for method in ("dncnn", "ffdnet", "drunet")),
     *(("mlp", precision, {}) for precision in ("float32", "bfloat16")),
     *(("mc_wnnm", "float32", {"parameters": {"exact": exact, "outer_iterations": 3}}) for exact in (False, True)),
     ("noisy", "float32", {}),
@@ -38,7 +41,8 @@ def weights_of(method: str, folder: Path) -> Path | None:
     if method == "mlp":
         write_models({15.0: MLP(9, (16,), 5), 25.0: MLP(9, (16,), 5)}, path, {"origin": "published", "sources": {}})
     elif METHODS[method].needs_weights:
-        write_weights(DnCNN(depth=5, features=8), path, {})
+        small = {"ffdnet": lambda: FFDNet(4, 8), "drunet": lambda: DRUNet((4, 8, 8, 8))}
+        write_weights(small.get(method, lambda: DnCNN(depth=5, features=8))(), path, {})
     else:
         return None
     return path
