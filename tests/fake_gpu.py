@@ -16,8 +16,10 @@ from evaluators.detection import batches as detection_batches
 from evaluators.detection.darknet import network as darknet
 from evaluators.segmentation import training as segmentation_training
 from usaid.denoisers.dncnn import denoiser as dncnn
-from usaid.denoisers.dncnn import training as dncnn_training
+from usaid.denoisers.drunet import denoiser as drunet
+from usaid.denoisers.ffdnet import denoiser as ffdnet
 from usaid.denoisers.mlp import denoiser as mlp
+from usaid.denoisers.training import segmentation_loss
 from usaid.segmentation import convergence
 
 CUDA = torch.device("cuda")
@@ -54,9 +56,11 @@ def outside(function: Callable[..., Any]) -> Callable[..., Any]:
 _ON_REAL_WEIGHTS = (
     (classification, "folded"),
     (darknet, "folded"),
-    (dncnn, "load_state"),
+    (dncnn, "read_dncnn"),
+    (drunet, "read_network"),
+    (ffdnet, "read_network"),
     (mlp, "load_models"),
-    (dncnn_training, "build_encoder"),
+    (segmentation_loss, "build_encoder"),
     (convergence, "build_encoder"),
     (segmentation_training, "build_segmenter"),
     (segmentation_training.Crops, "_draws"),

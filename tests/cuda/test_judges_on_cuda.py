@@ -48,7 +48,7 @@ def test_quality_is_scored_on_the_gpu(cuda):
 def test_metrics_of_single_images_run_on_the_gpu(cuda):
     conventions = [each for metric in METRICS.own.values() for each in metric.conventions if not each.of_whole_set]
     for convention in conventions:
-        if convention.compute:
+        if convention.compute and convention.package is None:  # packages make networks, which have to have values
             values = load_object(convention.compute)(batch(cuda), batch(cuda))
             assert values.device.type == "cuda", convention.name
 

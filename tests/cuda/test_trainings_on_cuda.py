@@ -26,6 +26,7 @@ from usaid.denoisers.dncnn import training as dncnn
 from usaid.denoisers.dncnn.recipe import Recipe
 from usaid.denoisers.mlp import training as mlp
 from usaid.denoisers.mlp.recipe import MLPRecipe
+from usaid.denoisers.training import training as denoising
 from usaid.experiment.studies import Convergence
 from usaid.segmentation import convergence, encoders
 from usaid.segmentation.usa_module import USAModule
@@ -64,7 +65,7 @@ def run(name: str, folder: Path) -> Run:
 @pytest.fixture
 def first_step(monkeypatch: pytest.MonkeyPatch) -> FirstStep:
     step = FirstStep()
-    for module in (dncnn, classification, segmentation, detection):
+    for module in (denoising, classification, segmentation, detection):
         monkeypatch.setattr(module, "train", step)
     for module in (mlp, convergence):
         monkeypatch.setattr(module, "fit", step)
