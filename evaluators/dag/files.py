@@ -77,7 +77,9 @@ class Files:
 
     def is_made(self, path: str) -> bool:
         """Whether a job makes or fetches a file; else it is a user's own."""
-        return self._origin_of(path).startswith(f"{self.results}/")
+        origin = self._origin_of(path)
+        is_data = origin == path and path.startswith(f"{self.data_root}/")  # generated data lie below the results
+        return origin.startswith(f"{self.results}/") and not is_data
 
     def _encoder(self, settings: EncoderSettings | None) -> list[str]:
         """What a training waits for before it reads an encoder's weights; nothing if a package has them."""

@@ -380,6 +380,14 @@ class TestTables:
             "6": of_the_paper,
         }
 
+    def test_weights_that_are_not_there_are_no_input_also_among_generated_data(self, folder):
+        data = {"data_root": "results/small/miniature", "data_source": "miniature"}
+        jobs = dag(**data, denoisers={"mine": {"method": "nets.py:Net", "weights": "net.pth"}})
+        assert jobs.score("kodak_quality", "mine").files["weights"] == []
+        (folder / "results/small/miniature").mkdir(parents=True)
+        (folder / "results/small/miniature/net.pth").touch()
+        assert jobs.score("kodak_quality", "mine").files["weights"] == ["results/small/miniature/net.pth"]
+
     def test_table_x_is_made_from_main_files_and_those_of_further_draws(self):
         jobs = Dag(read_experiment(CONFIG / "paper.yaml"))
         benchmarks = ("voc_segmentation", "kodak_quality", "cifar100_classification")
