@@ -11,7 +11,7 @@ from usaid.cards import Metric
 from usaid.errors import UsaidError
 from usaid.experiment.earlier_scores import EarlierScores, results_named
 from usaid.registries import METRICS
-from usaid.scores.files import Scores, read_scores
+from usaid.scores.files import ABOUT, Scores, read_scores
 from usaid.scores.whole_set import columns_of
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ PAPERS_OWN = ("cdncnn_b", "s_said", "u_said")
 
 RELEASED = "released"
 """The experiment that has the scores of the authors' checkpoints."""
-
-_ABOUT = ("image_id", "image_sha256", "sigma", "draw", "told_sigma")
 
 
 @dataclass(frozen=True)
@@ -99,7 +97,7 @@ def _cut(theirs: Scores, mine: Scores, source: str) -> Companion:
     there = [name for name in own["metrics"] if name in rows]
     lacking = judged_otherwise(own["judge"], other["judge"], there)
     left_out = tuple(metric.name for metric in METRICS.values() if _columns(metric) & lacking.keys())
-    kept = [*_ABOUT, *(name for name in there if name not in lacking)]
+    kept = [*ABOUT, *(name for name in there if name not in lacking)]
     provenance = {**other, "dataset": own["dataset"], "judge": own["judge"]}
     other_code = other["judge"].get("code") != own["judge"]["code"]
     time = (1 / other["pixels_per_second"], other["device"]) if other["pixels_per_second"] else None

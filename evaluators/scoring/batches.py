@@ -1,5 +1,6 @@
 """What is denoised together: images of one shape, under as many conditions as there is room for."""
 
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -17,6 +18,11 @@ PIXELS_PER_BATCH = {"cpu": 1 << 18, "cuda": 1 << 22}
 
 WAITING = 16
 """Shapes of which a batch may wait to be filled: data sets have a few frequent shapes and many rare ones."""
+
+
+def sha256_of_pixels(image: np.ndarray) -> str:
+    """What rows know an image by: the hash of its decoded pixels, uint8 (H, W, 3)."""
+    return hashlib.sha256(image.tobytes()).hexdigest()
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """Takes scores from the file of an earlier run in place of computing them, where both come to the same."""
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -9,6 +8,7 @@ import torch
 
 from evaluators.judge import Judge
 from evaluators.judge_code import code_of_judge
+from evaluators.scoring.batches import sha256_of_pixels
 from evaluators.scoring.earlier import NotTheSame, check_same_noise, judged_otherwise, rows_of_images
 from evaluators.scoring.record import provenance_of_failure, record_of
 from evaluators.scoring.score_job import ScoreJob
@@ -18,9 +18,7 @@ from usaid.experiment.earlier_scores import EarlierScores, earlier_scores
 from usaid.files import sha256_of_file
 from usaid.registries import load_object
 from usaid.scores.failed_levels import why_level_is_missing
-from usaid.scores.files import Scores, read_scores, write_scores
-
-_ABOUT = ["image_id", "image_sha256", "sigma", "draw", "told_sigma"]
+from usaid.scores.files import ABOUT, Scores, read_scores, rows_at, write_scores
 
 
 def borrow_to_file(job: ScoreJob) -> None:
@@ -45,7 +43,7 @@ def borrow_to_file(job: ScoreJob) -> None:
 
 def write_failure(job: ScoreJob, reason: str) -> None:
     """Write a score file without rows that says why."""
-    rows = pd.DataFrame({name: [] for name in _ABOUT})
+    rows = pd.DataFrame({name: [] for name in ABOUT})
     earlier = earlier_scores(str(job.entry.scores_from), job.experiment.results)
     of_file = provenance_of_failure(job, reason) | {"borrowed_from": {"folder": earlier.name}}
     write_scores(job.output, Scores(rows, of_file))
@@ -65,7 +63,8 @@ def _borrowed(job: ScoreJob, earlier: EarlierScores) -> Scores:
     metrics, lacking = _same_metrics(judge, scores)
     rows, levels = _of_levels(job, scores, rows_of_images(scores.rows, pixels), [*pixels], earlier)
     theirs, code = scores.provenance["judge"].get("code"), code_of_judge(job.card, job.settings)
-    of_file = scores.provenance | {
+    theirs_of_file = {key: value for key, value in scores.provenance.items() if key != "failed_levels"}
+    of_file = theirs_of_file | {
         "experiment": job.experiment.experiment,
         "title": job.entry.title or scores.provenance["title"],
         "dataset": record_of(dataset),
@@ -77,16 +76,14 @@ def _borrowed(job: ScoreJob, earlier: EarlierScores) -> Scores:
             **{"judge_code": theirs, "is_same_evaluator": theirs == code},
             **({"borrowed_from": origin} if (origin := scores.provenance.get("borrowed_from")) else {}),
         },
-        "failed_levels": levels,
+        **({"failed_levels": levels} if levels else {}),  # theirs may be of others
     }
-    if not levels:  # theirs may be of others
-        del of_file["failed_levels"]
-    return Scores(rows[[*_ABOUT, *metrics]].reset_index(drop=True), of_file)
+    return Scores(rows[[*ABOUT, *metrics]].reset_index(drop=True), of_file)
 
 
 def _pixels(dataset: Dataset) -> dict[str, str]:
     """Id -> SHA-256 of the decoded image, of all images in order."""
-    return {image_id: hashlib.sha256(dataset[image_id].image.tobytes()).hexdigest() for image_id in dataset.ids}
+    return {image_id: sha256_of_pixels(dataset[image_id].image) for image_id in dataset.ids}
 
 
 def _same_metrics(judge: Judge, scores: Scores) -> tuple[list[str], dict[str, str]]:
@@ -114,7 +111,7 @@ def _of_levels(
     parts, lost = list[pd.DataFrame](), list[dict[str, Any]]()
     for sigma in job.settings.sigmas:
         for told in dict.fromkeys(sigma if told == "oracle" else told for told in job.settings.told_sigmas):
-            at = rows[(rows["sigma"] == sigma) & (rows["told_sigma"].isna() | (rows["told_sigma"] == told))]
+            at = rows_at(rows, sigma, told)
             at = at[at["draw"].isin(draws)]
             if len(at) == n * len(draws):
                 parts.append(at)
@@ -126,6 +123,6 @@ def _of_levels(
                 lost.append({"sigma": sigma, "told_sigma": told, "reason": reason})
     if not parts:
         raise NotTheSame(lost[0]["reason"])
-    whole = pd.concat(parts).drop_duplicates(_ABOUT)
+    whole = pd.concat(parts).drop_duplicates(ABOUT)
     places = whole["image_id"].map({image_id: place for place, image_id in enumerate(ids)}).to_numpy()
     return whole.iloc[places.argsort(kind="stable")], lost

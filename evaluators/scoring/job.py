@@ -30,7 +30,7 @@ from usaid.devices import pick_device
 from usaid.errors import UsaidError, is_signal, reason_of
 from usaid.registries import METHODS, load_object
 from usaid.scores.failed_levels import reason_of_levels
-from usaid.scores.files import Scores, write_scores
+from usaid.scores.files import ABOUT, Scores, write_scores
 from usaid.scores.journal import Journal
 from usaid.time_limit import watched
 
@@ -107,7 +107,7 @@ def _shared_by(job: ScoreJob) -> tuple[Any, ...]:
 
 def write_failure(job: ScoreJob, reason: str) -> None:
     """Write a score file without rows that says why: its cells show a dash and this reason as a footnote."""
-    rows = pd.DataFrame({"image_id": [], "image_sha256": [], "sigma": [], "draw": [], "told_sigma": []})
+    rows = pd.DataFrame({name: [] for name in ABOUT})
     write_scores(job.output, Scores(rows, provenance_of_failure(job, reason)))
 
 

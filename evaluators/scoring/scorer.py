@@ -1,6 +1,5 @@
 """Scores the images of a data set as one denoiser leaves them: denoised once, whoever judges, each judge by itself."""
 
-import hashlib
 import os
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from evaluators.scoring.batches import (
     batches_of,
     groups_of_one_shape,
     missing_cells,
+    sha256_of_pixels,
     stacked,
 )
 from evaluators.scoring.pipeline import Drain, ahead, mapped
@@ -181,7 +181,7 @@ class Scorer:
         with self.clock.stage("decode"):
             try:
                 sample = self.dataset[image_id]
-                return HashedSample(sample, hashlib.sha256(sample.image.tobytes()).hexdigest())
+                return HashedSample(sample, sha256_of_pixels(sample.image))
             except UsaidError:
                 raise
             except Exception as error:  # a stranger's reader raises anything

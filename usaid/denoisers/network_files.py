@@ -84,6 +84,11 @@ class FromFile(FromCallable):
         return UsaidError(f"{self.path}: takes {takes} channels, and is given {given}; {cure}")
 
 
+def level_told(told: float | Tensor) -> float:
+    """The noise level that a network is told, whether it comes as a number or as a tensor of equal ones."""
+    return float(torch.as_tensor(told).flatten()[0])
+
+
 def shape_of_level(shape: Sequence[int | str | None], images: int) -> list[int]:
     """The shape of a noise level for an input of any number of dimensions; a first dynamic one counts images."""
     sides = [side if isinstance(side, int) else 1 for side in shape]

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from usaid.checkpoints import first_line, require_weights
 from usaid.denoisers.facts import DerivedFacts
-from usaid.denoisers.network_files import FromFile, shape_of_level
+from usaid.denoisers.network_files import FromFile, level_told, shape_of_level
 from usaid.errors import UsaidError
 
 _TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
@@ -48,8 +48,7 @@ class Onnx(FromFile):
         images = noisy.numpy().astype(_TYPES[inputs[0].type], copy=False)
         given = {inputs[0].name: images}
         for into, level in zip(inputs[1:], told, strict=True):
-            level = float(torch.as_tensor(level).flatten()[0])
-            given[into.name] = np.full(shape_of_level(into.shape, len(noisy)), level, _TYPES[into.type])
+            given[into.name] = np.full(shape_of_level(into.shape, len(noisy)), level_told(level), _TYPES[into.type])
         (output,) = self.session.run(None, given)
         return torch.from_numpy(output)
 

@@ -9,7 +9,7 @@ from torch.export.passes import move_to_device_pass
 
 from usaid.checkpoints import first_line, require_weights
 from usaid.denoisers.facts import DerivedFacts
-from usaid.denoisers.network_files import FromFile, shape_of_level
+from usaid.denoisers.network_files import FromFile, level_told, shape_of_level
 from usaid.errors import UsaidError
 
 
@@ -41,10 +41,7 @@ class TorchExport(FromFile):
     def called(self, noisy: Tensor, *told: float | Tensor, **options: Any) -> Any:
         """Call the program with tensors alone: the noise level in the shape that its input has."""
         shapes = [shape_of_level(shape, len(noisy)) for shape in self.levels]
-        levels = [
-            noisy.new_full(shape, float(torch.as_tensor(level).flatten()[0]))
-            for shape, level in zip(shapes, told, strict=True)
-        ]
+        levels = [noisy.new_full(shape, level_told(level)) for shape, level in zip(shapes, told, strict=True)]
         return self.network(noisy, *levels)
 
 
