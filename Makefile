@@ -1,46 +1,64 @@
-# Two commands: `make demo` holds the tables of a generated data set in your hands, `make test` proves the suite.
+# `make demo` holds the tables of a generated data set in your hands, `make test` proves the suite. docs/install.md says what each
+# command installs. Nothing is installed twice: a larger lock has all of the smaller one.
 
 PYTHON ?= python3
 BIN := .venv/bin
 CORES ?= all
+RUN := .venv/installed-run
+EXTRAS := .venv/installed-extras
+DEVELOPMENT := .venv/installed-development
 
-.PHONY: demo test check bench lock reference subset clean
+.PHONY: demo demo-all test check docs bench lock reference subset clean
 
-demo: .venv/installed
+# Free code only: neither AGPL nor non-commercial packages.
+demo: $(RUN)
 	$(BIN)/snakemake --cores $(CORES) --configfile config/smoke.yaml
 
-test: .venv/installed
+# The demo with CBM3D, whose package is for non-commercial use only, and with all that the suite can use.
+demo-all: $(EXTRAS)
+	$(BIN)/snakemake --cores $(CORES) --configfile config/smoke.yaml config/smoke_all.yaml
+
+test: $(DEVELOPMENT)
 	$(BIN)/python -m pytest
 
-check: .venv/installed
+check: $(DEVELOPMENT)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/snakemake --lint --configfile config/smoke.yaml
 
+# The documentation, to site/.
+docs: $(DEVELOPMENT)
+	$(BIN)/mkdocs build --strict
+
 # Speed, as ratios: writes benchmarks/README.md. An idle machine, under 15 minutes; DATA has real images.
-bench: .venv/installed
+bench: $(DEVELOPMENT)
 	$(BIN)/python benchmarks/renew.py $(if $(DATA),--data-root $(DATA))
 
-# Renew the pinned packages after a change of pyproject.toml; needs uv (pip install uv). Versions change only where they have to.
+# Renew the pinned packages after a change of pyproject.toml; needs uv (pip install uv) and a network.
 lock:
-	uv pip compile pyproject.toml --all-extras --universal --generate-hashes --no-header --python-version 3.11 --quiet --output-file envs/requirements.lock
+	envs/lock.sh
 
 # The reference run on real images: make reference DATA=/folder/with/the/data. Its committed results would count as done,
-# hence --forceall; a killed run still goes on where it was, since scored images are kept in journals.
-reference: .venv/installed
+# hence --forceall; a killed run still goes on where it was, since scored images are kept in journals. It has CBM3D, hence all extras.
+reference: $(EXTRAS)
 	$(BIN)/snakemake --cores $(CORES) all --forceall --configfile config/released.yaml config/reference_released.yaml --config data_root=$(DATA)
 
 # The reference training on real images: both recipes, three seeds each; over an hour on two cores.
-subset: .venv/installed
+subset: $(RUN)
 	$(BIN)/snakemake --cores $(CORES) all --forceall --configfile config/subset.yaml --config data_root=$(DATA)
 
-.venv/installed: envs/requirements.lock pyproject.toml
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --require-hashes -r envs/requirements.lock
+# Packages of a lock, and the suite itself as it stands here.
+.venv/installed-%: envs/%.lock pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --require-hashes -r $<
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
-	touch $@
+	touch $(CONTAINED) $@
+
+# What a lock has in it as well.
+$(EXTRAS): CONTAINED = $(RUN)
+$(DEVELOPMENT): CONTAINED = $(RUN) $(EXTRAS)
 
 clean:
-	rm -rf .venv .snakemake results/smoke
+	rm -rf .venv .snakemake site results/smoke
