@@ -17,6 +17,7 @@ from usaid.datasets.loading import load_for
 from usaid.datasets.sources import source_of
 from usaid.datasets.status import cure_for
 from usaid.errors import UsaidError
+from usaid.extras import install_command
 from usaid.failures import Failure, Ledger, first_failure, name_of
 from usaid.registries import BENCHMARKS, DATASETS, load_object
 from usaid.scores.failed_levels import reason_of_levels
@@ -161,7 +162,7 @@ def _of_score(dag: Dag, benchmark: str, denoiser: str) -> Iterator[str]:
     card, entry, settings = BENCHMARKS[benchmark], dag.entries[denoiser], dag.score(benchmark, denoiser).settings
     for package in entry.card.packages:
         if importlib.util.find_spec(package) is None:
-            yield f"{denoiser}: package {package} is not installed; pip install {package}"
+            yield f"{denoiser}: package {package} is not installed; {install_command(package)}"
     yield _list_of_ids(dag, f"{card.dataset}/{card.split}", benchmark)
     for file, what in (
         (settings["judge_file"], f"judge of {benchmark}"),

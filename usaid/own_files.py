@@ -21,6 +21,7 @@ from types import CodeType, ModuleType
 from typing import Any
 
 from usaid.errors import UsaidError
+from usaid.suite_files import or_of_suite
 
 NOTEBOOKS = "notebooks are not imported; write the denoiser to a file.py, or give evaluate() the object in the notebook"
 """What is said where one is named."""
@@ -39,7 +40,7 @@ def names_file(name: str) -> bool:
 
 
 def module_in_file(name: str) -> str:
-    """The module that ``file.py:Name`` is imported as (nothing is); its path is relative to the working folder."""
+    """The module that ``file.py:Name`` is imported as (nothing is); a path is relative to the working folder, or the suite's."""
     path = _path_in(name)
     folder = path.parent.resolve()
     package = f"{_PREFIX}{hashlib.sha256(str(folder).encode()).hexdigest()[:16]}"
@@ -64,7 +65,7 @@ def import_file(name: str) -> ModuleType:
 
 
 def _path_in(name: str) -> Path:
-    return Path(name.rpartition(":")[0]).expanduser()
+    return or_of_suite(Path(name.rpartition(":")[0]).expanduser())
 
 
 # ------------------------------------------------------------------------------------------------ what is beside a file

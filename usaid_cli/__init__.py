@@ -1,23 +1,25 @@
 """The `usaid` command: everything that a rule of the workflow does, without the workflow."""
 
-import argparse
 import os
 import sys
 from collections.abc import Sequence
 
 from usaid import __version__
 from usaid.errors import UsaidError, one_line
+from usaid_cli.arguments import Parser
 from usaid_cli.check import add_check
 from usaid_cli.config import add_config
 from usaid_cli.data import add_data
 from usaid_cli.denoise import add_denoise
 from usaid_cli.evaluate import add_evaluate
 from usaid_cli.reports import add_claims, add_compare, add_row, add_statistics, add_table
+from usaid_cli.run import add_run
 from usaid_cli.score import add_score
 from usaid_cli.sight import add_figure, add_keep_images, add_report
 from usaid_cli.train import add_train, add_train_judge
 
 _COMMANDS = (
+    add_run,
     add_denoise,
     add_check,
     add_evaluate,
@@ -103,9 +105,9 @@ LONGEST_TEXT = 500
 """Characters of an unforeseen exception that are shown."""
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
     """The parser; each subcommand's function is its ``run`` default."""
-    parser = argparse.ArgumentParser(prog="usaid", description=__doc__)
+    parser = Parser(prog="usaid", description=__doc__)
     parser.add_argument("--version", action="version", version=f"usaid {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for add in _COMMANDS:

@@ -3,14 +3,33 @@
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from usaid.errors import UsaidError
 
 if TYPE_CHECKING:
     from usaid.experiment.adapt import Adapt
 
-Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+class Parser(argparse.ArgumentParser):
+    """Parses a command's arguments.
+
+    Attributes:
+        rest: where arguments are kept that it does not know, in their order; None: they are an error.
+    """
+
+    rest: str | None = None
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As :class:`argparse.ArgumentParser`; nothing is left over if there is a place for it."""
+        options, unknown = super().parse_known_args(args, namespace)
+        if self.rest is None:
+            return options, unknown
+        setattr(options, self.rest, unknown)
+        return options, []
+
+
+Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
 """Where a command adds its parser, whose default ``run`` is what the command does."""
 
 
@@ -21,6 +40,27 @@ NETWORK = "a method by name (u_said), your own as file.py:Name or module:Name, o
 def add_experiment(parser: argparse.ArgumentParser) -> None:
     """The files of an experiment, as ``experiment``."""
     parser.add_argument("experiment", type=Path, nargs="+", metavar="YAML", help="experiment; later files override")
+
+
+def experiment_files(names: Sequence[str | Path]) -> list[Path]:
+    """The files of an experiment, in the order in which they override.
+
+    Args:
+        names: files, or names of the suite's experiments (``"released"``); a file that is there counts first.
+
+    Raises:
+        UsaidError: neither a file nor a name; those known.
+    """
+    from usaid.suite_files import or_of_suite, suite_folder
+
+    known = {path.stem: path for path in sorted((suite_folder() / "config").glob("*.yaml"))}
+    files = []
+    for name in names:
+        file = or_of_suite(name)
+        if not file.is_file() and str(name) not in known:
+            raise UsaidError(f"{name}: neither a file nor an experiment of the suite, which are {', '.join(known)}")
+        files.append(file if file.is_file() else known[str(name)])
+    return files
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:

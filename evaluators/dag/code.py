@@ -11,6 +11,7 @@ from usaid.code_hash import hash_of_code
 from usaid.experiment.denoiser_entry import DenoiserEntry
 from usaid.paper.layouts import TABLES, TableSpec
 from usaid.registries import BENCHMARKS, DATASETS, METHODS, METRICS, load_object
+from usaid.suite_files import or_of_suite
 
 
 @dataclass(frozen=True)
@@ -34,9 +35,12 @@ def list_of_ids(data_root: str | Path, subset: str | Path | None) -> list[Path]:
 
 
 def user_file(data_root: str | Path, name: str | Path) -> Path | None:
-    """A file of the user's, where it is looked for: below ``data_root``, or the working folder; None: in neither."""
+    """A file of the user's, where it is looked for; None: it is in none of these places.
+
+    Below ``data_root``, in the working folder, and among the files of the suite.
+    """
     try:
-        return next((path for path in (Path(data_root, name), Path(name)) if path.is_file()), None)
+        return next((path for path in (Path(data_root, name), or_of_suite(name)) if path.is_file()), None)
     except (OSError, ValueError):  # a text that cannot be a name
         return None
 

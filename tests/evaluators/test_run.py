@@ -143,7 +143,7 @@ class TestProblems:
         find = importlib.util.find_spec
         monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "bm3d" else find(name))
         jobs = dag(denoisers={"cbm3d": {"method": "cbm3d"}})
-        line = "cbm3d: package bm3d is not installed; pip install bm3d"
+        line = "cbm3d: package bm3d is not installed; pip install 'usaid[bm3d]'"
         for rule in ("score", "score_draws"):
             assert problems(jobs, [of(rule, benchmark="kodak_quality", denoiser="cbm3d")]) == [line]
 

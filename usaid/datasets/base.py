@@ -13,6 +13,7 @@ from usaid.cards import DataSet
 from usaid.errors import UsaidError
 from usaid.files import text_of_file
 from usaid.images import open_image, read_rgb
+from usaid.suite_files import or_of_suite
 
 _CURE = "see `usaid data status`, or name a subset list of the ids that are on disk"
 
@@ -68,7 +69,7 @@ class Dataset(ABC):
         ids = self.find_ids()
         if subset is not None:
             below_root = self.data_root / subset
-            ids = self.choose(ids, read_id_list(below_root if below_root.is_file() else Path(subset)))
+            ids = self.choose(ids, read_id_list(below_root if below_root.is_file() else or_of_suite(subset)))
         self.ids: tuple[str, ...] = tuple(ids)
         if not self.ids:
             raise UsaidError(

@@ -4,13 +4,12 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-import usaid
 from usaid.experiment.model import recorded
+from usaid.suite_files import suite_folder
 
 COMPARED = ("noisy", "cdncnn_b", "s_said", "u_said", "clean")
 """The columns that ``compare_with`` adds, each of the method of its name: the paper's three, and what frames them."""
 
-_CHECKOUT = Path(usaid.__file__).parents[1]
 _FOLDERS = ("", "results", "results/reference")
 _SHOWN = 3
 """Folders that a name from elsewhere ends with."""
@@ -53,10 +52,10 @@ def results_named(named: str) -> list[EarlierScores]:
 
     Args:
         named: a folder, or ``released`` for ``results/released`` or ``results/reference/released``, below the working
-            folder or beside the suite's package.
+            folder or among the suite's files.
     """
     names = [os.path.normpath(os.path.join(folder, named)) for folder in _FOLDERS]
-    places = [EarlierScores(_name_of(name), Path(root, name)) for root in ("", _CHECKOUT) for name in names]
+    places = [EarlierScores(_name_of(name), Path(root, name)) for root in ("", suite_folder()) for name in names]
     there = {place.path.resolve(): place for place in reversed(places) if place.path.joinpath("scores").is_dir()}
     return [*reversed(there.values())]
 
@@ -66,7 +65,7 @@ def _name_of(folder: str) -> str:
     path = Path(folder)
     if not path.is_absolute():
         return folder
-    for root in (Path.cwd(), _CHECKOUT):
+    for root in (Path.cwd(), suite_folder()):
         if path.is_relative_to(root):
             return str(path.relative_to(root))
     return "/".join(["...", *path.parts[1:][-_SHOWN:]])
