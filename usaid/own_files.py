@@ -40,7 +40,7 @@ def names_file(name: str) -> bool:
 
 
 def module_in_file(name: str) -> str:
-    """The module that ``file.py:Name`` is imported as (nothing is); a path is relative to the working folder, or the suite's."""
+    """The module that ``file.py:Name`` is imported as (nothing is); its path is the working folder's or the suite's."""
     path = _path_in(name)
     folder = path.parent.resolve()
     package = f"{_PREFIX}{hashlib.sha256(str(folder).encode()).hexdigest()[:16]}"

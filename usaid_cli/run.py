@@ -5,6 +5,7 @@ import importlib.util
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from usaid.errors import UsaidError
@@ -119,6 +120,6 @@ def _require_packages(arguments: Sequence[str]) -> None:
 
 def _options(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Options with the text that follows them."""
-    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
+    for argument, following in pairwise([*arguments, ""]):
         option, equals, value = argument.partition("=")
         yield option, value if equals else following

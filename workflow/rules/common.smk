@@ -1,12 +1,14 @@
 # What the rules share: the experiment, checked once, its jobs, and how a rule asks what a job of it reads.
 # Nothing here writes: the workflow is parsed for a dry run, too.
 
+import os
 import sys
 
 from evaluators.dag.code import any_of
 from evaluators.dag.dag import Dag
 from evaluators.dag.images import ARCHIVES
 from evaluators.run import RunJob, failures, lock, parts_of, problems, summary
+from usaid import __version__
 from usaid.errors import UsaidError
 from usaid.experiment.reading import checked_experiment, checked_files
 from usaid.report.figures import FIGURES
@@ -20,6 +22,9 @@ try:
     JOBS = Dag(checked_experiment(config))
 except UsaidError as error:
     sys.exit(f"error: {error}")
+
+# What envs/suite.post-deploy.sh installs.
+os.environ |= {"USAID_SUITE": str(workflow.basedir), "USAID_VERSION": __version__}
 
 DATA, RESULTS = JOBS.data_root, JOBS.results
 
