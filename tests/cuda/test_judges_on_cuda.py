@@ -100,6 +100,7 @@ def test_darknet_detects_on_the_gpu(cuda, letterbox):
 
 def yolov3u_network() -> torch.nn.Module:
     """YOLOv3-tinyu with random weights."""
+    pytest.importorskip("cv2", exc_type=ImportError)
     package = import_ultralytics()
     description = yaml.safe_load((package.descriptions / "yolov3-tiny.yaml").read_text())
     return package.detection_model(description, nc=5, verbose=False).eval()

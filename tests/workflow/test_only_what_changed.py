@@ -43,7 +43,11 @@ ROWS = pd.DataFrame({"image_id": ["kodim01"], "sigma": [25.0], "draw": [0]})
 
 def experiment() -> dict:
     """The demo's, on data of the user's, with a job for each score file, an own denoiser, an import and two seeds."""
-    everything = yaml.safe_load((REPOSITORY / "config/smoke.yaml").read_text(encoding="utf-8"))
+    everything, with_all = (
+        yaml.safe_load((REPOSITORY / f"config/{name}.yaml").read_text(encoding="utf-8"))
+        for name in ("smoke", "smoke_all")
+    )
+    everything["denoisers"] |= with_all["denoisers"]
     del everything["data_source"], everything["score_jobs"]
     everything |= {"experiment": "all_kinds", "data_root": "data", "subsets": {"kodak/all": "kodak.txt"}}
     of_three_losses = [name for name in everything["denoisers"] if name.startswith("unet_")]

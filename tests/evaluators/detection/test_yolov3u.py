@@ -20,6 +20,7 @@ from usaid.files import sha256_of_file
 
 if importlib.util.find_spec("ultralytics") is None:  # importing it here would be what these tests are about
     pytest.skip("ultralytics is not installed", allow_module_level=True)
+pytest.importorskip("cv2", exc_type=ImportError)  # which ultralytics imports, and libraries of the system with it
 
 CLASSES = 5
 

@@ -27,7 +27,7 @@ from usaid.images import read_rgb
 from usaid.registries import METRICS
 from usaid.tensors import to_unit_range
 
-pyiqa = pytest.importorskip("pyiqa")
+pyiqa = pytest.importorskip("pyiqa", exc_type=ImportError)  # also where OpenCV lacks a library of the system
 
 CPU = torch.device("cpu")
 CONVENTIONS = {metric.name: metric.conventions[0] for metric in BY_PYIQA}

@@ -47,6 +47,14 @@ def test_shipped_experiments_are_valid(name):
     assert read_experiment(CONFIGS / f"{name}.yaml").experiment.split("/")[-1] == name.removeprefix("reference_")
 
 
+def test_the_demo_with_all_packages_has_one_column_more():
+    demo, with_all = (
+        read_experiment(*(CONFIGS / f"{name}.yaml" for name in names)) for names in (("smoke",), ("smoke", "smoke_all"))
+    )
+    assert {*with_all.denoisers} - {*demo.denoisers} == {"cbm3d"}
+    assert with_all.model_copy(update={"denoisers": demo.denoisers}) == demo
+
+
 def test_later_files_override_key_by_key():
     experiment = read_experiment(CONFIGS / "released.yaml", CONFIGS / "reference_released.yaml")
     classifier = experiment.benchmarks["cifar100_classification"].classifier
