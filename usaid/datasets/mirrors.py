@@ -71,7 +71,7 @@ def download(
             _record(destination, digest)
         return destination
     except OSError as error:
-        part = _part_of(destination)
+        part = part_of(destination)
         kept = f"{part} is kept and continued next time; " if part.is_file() else ""
         raise UsaidError(
             f"{destination}: cannot be written or read ({plain(error)}); {kept}free the disk or name another folder"
@@ -80,7 +80,7 @@ def download(
 
 def _fetch(urls: Sequence[str], destination: Path, sha256: str | None, sizes: tuple[int | None, int]) -> str:
     """Bring a file that is not there or not right to its place, alone; return its hash."""
-    with held_file(_part_of(destination)) as part:
+    with held_file(part_of(destination)) as part:
         expected = _expected(destination, sha256)  # asked again: another process may have brought the file meanwhile
         digest, wrong = _look_at(destination, expected)
         if digest is not None:
@@ -118,7 +118,8 @@ def _without_password(url: str) -> str:
     return plain(re.sub(r"//[^/?#]*@", "//", url))
 
 
-def _part_of(destination: Path) -> Path:
+def part_of(destination: Path) -> Path:
+    """Where the bytes of a file gather until it is whole."""
     return destination.with_name(f"{destination.name}.part")
 
 
