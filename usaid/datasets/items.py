@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -44,7 +44,7 @@ class Item:
     place: str
     sha256: str | None
     size: int | None
-    entry: dict[str, Any]
+    entry: dict[str, Any] = field(compare=False)
     pinned_in: str = ""
 
     @property
@@ -116,3 +116,13 @@ def said(name: str, key: Literal["licence", "citation"]) -> str:
 def trust_in(items: Iterable[Item], root: Path) -> str:
     """What vouches for some items: each kind once."""
     return "; ".join(dict.fromkeys(item.trust(root) for item in items)) or BY_HAND
+
+
+def shown_size(size: int | None) -> str:
+    """A number of bytes as people read it: ``"2.0 GB"``."""
+    if size is None:
+        return "an unknown number of bytes"
+    if size < 1000:
+        return f"{size} bytes"
+    value, unit = next((size / 1000**n, u) for n, u in ((3, "GB"), (2, "MB"), (1, "kB")) if size >= 1000**n)
+    return f"{value:.1f} {unit}"
