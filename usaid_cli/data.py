@@ -43,6 +43,9 @@ def add_data(commands: Commands) -> None:
     )
     _add_shared(fetch, "all that this experiment lacks and that can be fetched")
     fetch.set_defaults(run=_fetch)
+    facts = data.add_parser("facts", help="what is known of a source, in Markdown, as docs/data has it")
+    facts.add_argument("name", metavar="NAME", help="a data set or weights; overview: all of them")
+    facts.set_defaults(run=_facts)
     miniature = data.add_parser("miniature", help="write small generated versions of the paper's data sets")
     miniature.add_argument("directory", type=Path, metavar="DIR")
     miniature.set_defaults(run=_miniature)
@@ -125,6 +128,17 @@ def _wanted(
     wanted = {**to_fetch(missing), **dict.fromkeys(name for name in names if name in fetchable_names())}
     by_hand = {need.name: need.cure for need in missing if not need.can_be_fetched}
     return wanted, by_hand | {name: cure_for(name, root) for name in names if name not in wanted}
+
+
+def _facts(options: argparse.Namespace) -> None:
+    from usaid.datasets.facts import facts, overview
+    from usaid.datasets.fetch import require_source
+
+    if options.name == "overview":
+        print(overview())
+        return
+    require_source(options.name)
+    print(facts(options.name))
 
 
 def _say(*texts: str) -> None:
