@@ -65,10 +65,11 @@ class Files:
 
     def _origin_of(self, path: str) -> str:
         """What a job waits for that reads a file: the record that it was fetched, or the file itself."""
-        return self.record(self._fetched[path]) if path in self._fetched else path
+        return self.record(self.fetched[path]) if path in self.fetched else path
 
     @cached_property
-    def _fetched(self) -> dict[str, str]:
+    def fetched(self) -> dict[str, str]:
+        """Files below ``data_root`` that are fetched: path -> the weights that they are of, by name."""
         return {self.below_data(file): source for source in WEIGHTS for file in files_of(source)}
 
     def _if_there(self, path: str) -> list[str]:

@@ -225,15 +225,23 @@ def check_source(source: Mapping[str, Any], hash_digits: int = 64) -> None:
     """That a file of sources has the keys and values that ``usaid/datasets/sources/__init__.py`` explains."""
     assert len(source.keys() & {"archives", "files", "by_hand"}) == 1
     assert ("splits" in source) == ("other_splits" in source)
-    assert source.keys() <= {"archives", "files", "by_hand", "splits", "other_splits"}
+    assert source.keys() <= {"licence", "citation", "archives", "files", "by_hand", "splits", "other_splits"}
+    assert source["licence"], "where none is given, it says so"
+    assert source["citation"]
     for key, place in (("archives", "unpack_to"), ("files", "place_at")):
         for entry in source.get(key, ()):
-            assert set(entry) - {"only", "at_most", "unpacked_at_most"} == {"urls", "sha256", "size", place}
+            assert set(entry) - {"about", "splits", "only", "at_most", "unpacked_at_most"} == {
+                "urls",
+                "sha256",
+                "size",
+                place,
+            }
             assert "only" not in entry or key == "archives"
             assert entry["urls"]
             assert all(url.startswith(("http://", "https://")) for url in entry["urls"])
             assert entry["sha256"] is None or len(bytes.fromhex(entry["sha256"])) == hash_digits / 2
             assert entry["size"] is None or entry["size"] > 0
+            assert entry["size"] is None or "about" not in entry
             assert not Path(entry[place]).is_absolute()
 
 

@@ -38,6 +38,9 @@ ALWAYS_ALLOWED = 100_000_000
 MOST_MEMBERS = 1_000_000
 """Files and folders that an archive may hold (COCO's images of 2017: 123 thousand)."""
 
+BLOCK = 4096
+"""Bytes that a file or a folder counts at least: what it takes of a disk, however many fit into a packed archive."""
+
 _DELETE = "delete this archive (and its .sha256 if there is one) and fetch it again"
 _DO_NOT = "do not use this archive"
 _CHUNK = 1 << 18
@@ -98,11 +101,8 @@ class _Seen:
         if not (member.is_file or member.is_folder):
             raise UsaidError(f"{self.archive}: member {member.name!r} is a link or a device; {_DO_NOT}")
         self._check_twins(member)
-        self._check_size(member.size)
-        self.size += member.size
-
-    def _check_size(self, more: int) -> None:
-        if self.size + more > self.most:
+        self.size += max(member.size, BLOCK)
+        if self.size > self.most:
             raise UsaidError(f"{self.archive}: unpacks to more than {self.most} bytes, too many for it; {_DO_NOT}")
 
     def _check_twins(self, member: _Member) -> None:
@@ -131,8 +131,8 @@ def unpack(archive: str | Path, destination: str | Path, only: str | None = None
         archive: tar (plain or compressed) or zip file.
         destination: folder, made if missing.
         only: the one member to unpack; None: all.
-        at_most: bytes that its files may have in all; None: ``EXPANSION`` times the archive's, ``ALWAYS_ALLOWED`` at
-            least.
+        at_most: bytes that its files may take in all, ``BLOCK`` each at least; None: ``EXPANSION`` times the
+            archive's, ``ALWAYS_ALLOWED`` at least.
 
     Raises:
         UsaidError: no archive or a damaged one; ``only`` is not in it; a member that is a link, a device or encrypted,

@@ -1,16 +1,27 @@
 """Fetches data sets and weights from where their sources say, and puts them into their official places."""
 
+import logging
 import re
+from collections.abc import Collection
+from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 from usaid.datasets.archives import unpack
-from usaid.datasets.mirrors import download
+from usaid.datasets.items import DOWNLOADS, Item, items_of, total
+from usaid.datasets.locks import held_file
+from usaid.datasets.meter import Meter
+from usaid.datasets.mirrors import Conduct, Download, download
+from usaid.datasets.pins import Pins, read_pins
+from usaid.datasets.records import is_unfinished, record_download, record_end
 from usaid.datasets.sources import source_names, source_of
 from usaid.datasets.status import cure_for, split_status, status_of
+from usaid.datasets.transfers import Report
 from usaid.errors import UsaidError
 from usaid.registries import DATASETS
+
+_log = logging.getLogger(__name__)
 
 
 def fetchable_names() -> list[str]:
@@ -18,11 +29,21 @@ def fetchable_names() -> list[str]:
     return [name for name in source_names() if "by_hand" not in source_of(name)]
 
 
+def require_source(name: str) -> None:
+    """See that a name is that of a data set or of weights.
+
+    Raises:
+        UsaidError: it is not.
+    """
+    if name not in (*DATASETS, *source_names()):
+        raise UsaidError(f"{name}: nothing of this name can be fetched; one of {', '.join(fetchable_names())}")
+
+
 def fetch(name: str, data_root: str | Path) -> list[Path]:
     """Download what is missing of a data set or of a set of weights and put it into its official place.
 
-    Archives stay in ``data_root/downloads``; nothing is deleted, and no file that is there is written over. What is on
-    disk in full is not fetched again.
+    Archives stay in ``data_root/downloads``, beside a record of what came from where; nothing is deleted, and no file
+    that is there is written over. What is on disk in full is not fetched again.
 
     Args:
         name: one of :func:`fetchable_names`.
@@ -36,19 +57,42 @@ def fetch(name: str, data_root: str | Path) -> list[Path]:
             archive, other files in the place of its files, or a disk that cannot be written.
     """
     root = Path(data_root)
-    if name not in (*DATASETS, *source_names()):
-        raise UsaidError(f"{name}: nothing of this name can be fetched; one of {', '.join(fetchable_names())}")
+    require_source(name)
     source = source_of(name)
     if not source or "by_hand" in source:
         raise UsaidError(f"{name}: {cure_for(name, root)}")
-    if name in DATASETS and is_complete(name, root):
+    items = missing_items(name, root, read_pins(root))
+    if not items:
         return []
-    files = [_download_entry(entry, root / entry["place_at"]) for entry in source.get("files", ())]
-    return files + [_fetch_archive(entry, root) for entry in source.get("archives", ())]
+    left = {item: item.left(root) for item in items}
+    meter = Meter(f"fetch {name}", total(left.values()))
+    try:
+        got = {item: bring(item, root, meter.of(item.place, left[item])) for item in items}
+    finally:
+        meter.close()
+    record_end(name, root)
+    return [download.path for download in got.values()]
+
+
+def missing_items(name: str, root: Path, pins: Pins, splits: Collection[str] | None = None) -> tuple[Item, ...]:
+    """The files and archives that are asked for where something of a source is missing; none if all is there.
+
+    Args:
+        name: of a data set that needs no account, or of weights.
+        root: the data root.
+        pins: hashes that a user vouches for.
+        splits: those of the data set that are wanted; None: all that its archives bring.
+
+    Raises:
+        UsaidError: a pin that contradicts what is known.
+    """
+    if name in DATASETS and is_complete(name, root, splits):
+        return ()
+    return tuple(pins.of(item, root) for item in items_of(name, splits))
 
 
 def find_or_fetch(source: str, data_root: str | Path) -> dict[str, str]:
-    """See that a data set or a set of weights is there; what nothing is there of is fetched first.
+    """See that a data set or a set of weights is there; what nothing is there of, or was begun, is fetched first.
 
     Args:
         source: name of a data set, or one of :data:`usaid.datasets.sources.WEIGHTS`.
@@ -64,29 +108,51 @@ def find_or_fetch(source: str, data_root: str | Path) -> dict[str, str]:
         return {path.name: "there" for path in fetch(source, data_root)}
     card, root = DATASETS[source], Path(data_root)
     splits = status_of(card, root)
-    if not any(row.found for row in splits):
-        fetch(source, root)
+    has_some = any(row.found for row in splits)
+    if not has_some or is_unfinished(source, root):
+        try:
+            fetch(source, root)
+        except UsaidError as error:
+            if not has_some:
+                raise
+            _log.warning("%s; going on with what is there", error)
         splits = status_of(card, root)
     return {row.split: f"{row.found} of {row.official}" for row in splits}
 
 
-def is_complete(name: str, data_root: Path) -> bool:
-    """Whether all official splits of a data set that its archives bring are on disk in full."""
+def is_complete(name: str, data_root: Path, splits: Collection[str] | None = None) -> bool:
+    """Whether splits of a data set are on disk in full: some, or all official ones that its archives bring."""
     card = DATASETS[name]
-    splits = source_of(name).get("splits", card.splits)
-    return all(split_status(card, data_root, split).complete for split in splits)
+    wanted = source_of(name).get("splits", card.splits) if splits is None else splits
+    return all(split_status(card, data_root, split).complete for split in wanted)
 
 
-def _fetch_archive(entry: dict[str, Any], root: Path) -> Path:
-    name = urlsplit(entry["urls"][0]).path.rpartition("/")[2]
-    if not re.fullmatch(r"[\w+-][\w.+-]*", name):
-        raise UsaidError(
-            f"{entry['urls'][0]}: the address must end in the archive's file name; name another in its source"
-        )
-    archive = _download_entry(entry, root / "downloads" / name)
-    unpack(archive, root / entry["unpack_to"], entry.get("only"), entry.get("unpacked_at_most"))
-    return archive
+def bring(item: Item, root: Path, report: Report) -> Download:
+    """Download a file or an archive to its place, while no other download asks the same host; unpack an archive.
+
+    Args:
+        item: what is wanted.
+        root: the data root.
+        report: is told where its bytes stand.
+
+    Raises:
+        UsaidError: as :func:`fetch`.
+    """
+    entry, conduct = item.entry, Conduct(partial(_turn, root), report)
+    try:
+        got = download(item.urls, root / item.place, item.sha256, item.size, entry.get("at_most"), conduct)
+    except UsaidError as error:
+        pinned = f"; its hash is pinned in {item.pinned_in}" if item.pinned_in else ""
+        raise UsaidError(f"{error}{pinned}") from None
+    if got.url is not None:
+        record_download(item, got, root)
+    if item.is_archive:
+        unpack(got.path, root / entry["unpack_to"], entry.get("only"), entry.get("unpacked_at_most"))
+    return got
 
 
-def _download_entry(entry: dict[str, Any], destination: Path) -> Path:
-    return download(entry["urls"], destination, entry["sha256"], entry["size"], entry.get("at_most"))
+def _turn(root: Path, url: str) -> AbstractContextManager[object]:
+    """Be the only one below a data root that asks a host: of all threads and processes of a machine."""
+    host = re.sub(r"[^\w.-]", "_", urlsplit(url).netloc.rpartition("@")[2])[:100]
+    (root / DOWNLOADS).mkdir(parents=True, exist_ok=True)
+    return held_file(root / DOWNLOADS / f".{host}.lock")

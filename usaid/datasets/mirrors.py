@@ -6,13 +6,15 @@ import logging
 import os
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 
 from usaid.datasets.file_kinds import why_not_of_its_kind
 from usaid.datasets.locks import held_file
-from usaid.datasets.transfers import TransferError, Wanted, path_of, plain, transfer, version_note
+from usaid.datasets.transfers import Report, TransferError, Wanted, path_of, plain, transfer, version_note
 from usaid.errors import UsaidError
 from usaid.files import sha256_of_file, written_atomically
 
@@ -31,13 +33,42 @@ AT_MOST = 2_000_000_000
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class Conduct:
+    """How a download behaves beside others.
+
+    Attributes:
+        turn: is entered with an address while its host is asked.
+        report: is told where the file's bytes stand; what it raises ends the download.
+    """
+
+    turn: Callable[[str], AbstractContextManager[object]] = lambda url: nullcontext()
+    report: Report = lambda *_: None
+
+
+@dataclass(frozen=True)
+class Download:
+    """A file that is in its place.
+
+    Attributes:
+        path: of the file.
+        sha256: of its bytes.
+        url: the mirror that gave it; None: it was there already.
+    """
+
+    path: Path
+    sha256: str
+    url: str | None
+
+
 def download(
     urls: Sequence[str],
     destination: str | Path,
     sha256: str | None,
     size: int | None = None,
     at_most: int | None = None,
-) -> Path:
+    conduct: Conduct = Conduct(),
+) -> Download:
     """Fetch a file, or find that it is there already.
 
     The bytes gather in ``<destination>.part``, which a later call continues, and get the file's name once their hash
@@ -53,9 +84,10 @@ def download(
             Then the file must at least be of the kind that its name says.
         size: bytes, if known: a mirror that announces another size is passed over at once.
         at_most: bytes that are taken where no size is known; None: ``AT_MOST``.
+        conduct: how it behaves beside other downloads.
 
     Returns:
-        ``destination``.
+        The file at ``destination``, and where it came from.
 
     Raises:
         UsaidError: no mirror gave the right file, the record of its hash is damaged, or the disk cannot be written.
@@ -66,36 +98,42 @@ def download(
         digest, _ = _look_at(destination, _expected(destination, sha256))
         if digest is None:
             destination.parent.mkdir(parents=True, exist_ok=True)
-            digest = _fetch(urls, destination, sha256, sizes)
+            got = _fetch(urls, destination, sha256, sizes, conduct)
+        else:
+            got = Download(destination, digest, None)
         if sha256 is None:
-            _record(destination, digest)
-        return destination
+            _record(destination, got.sha256)
+        return got
     except OSError as error:
-        part = _part_of(destination)
+        part = part_of(destination)
         kept = f"{part} is kept and continued next time; " if part.is_file() else ""
         raise UsaidError(
             f"{destination}: cannot be written or read ({plain(error)}); {kept}free the disk or name another folder"
         ) from None
 
 
-def _fetch(urls: Sequence[str], destination: Path, sha256: str | None, sizes: tuple[int | None, int]) -> str:
-    """Bring a file that is not there or not right to its place, alone; return its hash."""
-    with held_file(_part_of(destination)) as part:
+def _fetch(
+    urls: Sequence[str], destination: Path, sha256: str | None, sizes: tuple[int | None, int], conduct: Conduct
+) -> Download:
+    """Bring a file that is not there or not right to its place, alone."""
+    with held_file(part_of(destination)) as part:
         expected = _expected(destination, sha256)  # asked again: another process may have brought the file meanwhile
         digest, wrong = _look_at(destination, expected)
         if digest is not None:
-            return digest
+            return Download(destination, digest, None)
         failures = [wrong] if wrong else []
         for url in urls:
             try:
-                digest = _from_mirror(url, part, expected, Wanted(*sizes, is_known=expected is not None))
+                wanted = Wanted(*sizes, is_known=expected is not None)
+                with conduct.turn(url):
+                    digest = _from_mirror(url, part, expected, wanted, conduct.report)
             except TransferError as error:
                 failures.append(f"{_without_password(url)}: {error}")
                 continue
             if sha256 is None:
                 _record(destination, digest)  # before anybody can see the file
             _put_into_place(part, destination)
-            return digest
+            return Download(destination, digest, _without_password(url))
         if not part.seek(0, os.SEEK_END):
             version_note(path_of(part)).unlink(missing_ok=True)
         raise UsaidError(_cure(destination, urls, expected, sha256, failures))
@@ -118,7 +156,8 @@ def _without_password(url: str) -> str:
     return plain(re.sub(r"//[^/?#]*@", "//", url))
 
 
-def _part_of(destination: Path) -> Path:
+def part_of(destination: Path) -> Path:
+    """Where the bytes of a file gather until it is whole."""
     return destination.with_name(f"{destination.name}.part")
 
 
@@ -192,7 +231,7 @@ def _record(destination: Path, digest: str) -> None:
     )
 
 
-def _from_mirror(url: str, part: FileIO, expected: str | None, wanted: Wanted) -> str:
+def _from_mirror(url: str, part: FileIO, expected: str | None, wanted: Wanted, report: Report) -> str:
     """Fetch into ``part`` from one mirror, in several requests if need be; return the SHA-256 of the whole file."""
     failure = TransferError("was not asked")
     for attempt in range(TRIES):
@@ -200,7 +239,7 @@ def _from_mirror(url: str, part: FileIO, expected: str | None, wanted: Wanted) -
             time.sleep(max(BACKOFF * 2 ** (attempt - 1), failure.wait))
         resumed = part.seek(0, os.SEEK_END) > 0
         try:
-            transfer(url, part, wanted)
+            transfer(url, part, wanted, report)
         except TransferError as error:
             if error.wait > LONGEST_WAIT:
                 raise TransferError(f"{error}, asks to come back in {error.wait:.0f} s only", final=True) from None

@@ -1,12 +1,15 @@
 """What of each data set is on disk, and the cure for what is missing."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from types import MappingProxyType
 
 from usaid.cards import DataSet
 from usaid.datasets.base import Dataset
+from usaid.datasets.items import items_of, said, trust_in
+from usaid.datasets.pins import Pins
 from usaid.datasets.sources import source_of
 from usaid.errors import UsaidError
 from usaid.registries import DATASETS, load_object
@@ -78,12 +81,28 @@ def cure_for(name: str, data_root: Path, split: str | None = None) -> str:
     return by_hand.replace("DATA_ROOT", str(data_root)) or f"usaid data fetch {name} --data-root {data_root}"
 
 
-def format_status(rows: Sequence[SplitStatus]) -> str:
-    """The result of :func:`status` as a table; below each data set its problems and the cure."""
+def checks(data_root: Path, pins: Pins) -> dict[str, str]:
+    """What vouches for the bytes of each data set, and its licence, by its name."""
+    return {
+        name: f"licence: {said(name, 'licence')}; checked by: {trust_in(items, data_root)}"
+        for name in DATASETS
+        for items in [[pins.of(item, data_root) for item in items_of(name)]]
+    }
+
+
+def format_status(rows: Sequence[SplitStatus], checked: Mapping[str, str] = MappingProxyType({})) -> str:
+    """The result of :func:`status` as a table; below each data set its problems, what is said of it, and the cure.
+
+    Args:
+        rows: of the table.
+        checked: what is said of a data set that is not complete, by name, as :func:`checks` has it.
+    """
     lines = [f"{'data set':<10} {'split':<6} {'found':>6} {'official':>8}  looked in"]
-    for _, group in groupby(rows, key=lambda row: row.name):
+    for name, group in groupby(rows, key=lambda row: row.name):
         splits = list(group)
         lines += [f"{row.name:<10} {row.split:<6} {row.found:>6} {row.official:>8}  {row.folder}" for row in splits]
         lines += [f"    {row.problem}" for row in splits if row.problem]
-        lines += [f"    -> {cure}" for cure in dict.fromkeys(row.cure for row in splits if row.cure)]
+        cures = dict.fromkeys(row.cure for row in splits if row.cure)
+        lines += [f"    {checked[name]}"] if cures and name in checked else []
+        lines += [f"    -> {cure}" for cure in cures]
     return "\n".join(lines)

@@ -18,14 +18,12 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
-
-from tqdm import tqdm
 
 TIMEOUT = 30.0
 """Seconds without a byte after which a connection counts as dead."""
@@ -39,6 +37,10 @@ SLOWEST = 1000
 _CHUNK = 1 << 16
 _RETRIED_STATUS = {408, 425, 429, 500, 502, 503, 504}
 _WEB_PAGES = {"text/html", "application/xhtml+xml"}
+
+
+Report = Callable[[int, int | None], None]
+"""Is told where a file's bytes stand: how many are there, and of how many if that is known."""
 
 
 class TransferError(Exception):
@@ -70,8 +72,10 @@ class Wanted:
     is_known: bool
 
 
-def transfer(url: str, part: FileIO, wanted: Wanted) -> None:
+def transfer(url: str, part: FileIO, wanted: Wanted, report: Report = lambda *_: None) -> None:
     """Bring a file to its full length with one request, continuing after the bytes it holds.
+
+    ``report`` is told of each piece that came; what it raises ends the transfer.
 
     Raises:
         TransferError: the server did not give the rest; what came is kept unless it is of something else.
@@ -84,20 +88,21 @@ def transfer(url: str, part: FileIO, wanted: Wanted) -> None:
         return
     with _Watch() as watch:
         try:
-            _receive(url, part, offset, wanted, watch)
+            _receive(url, part, wanted, watch, report)
         except TransferError:
             if watch.has_cut:
                 raise TransferError(_too_slow(), final=True) from None
             raise
 
 
-def _receive(url: str, part: FileIO, offset: int, wanted: Wanted, watch: "_Watch") -> None:
+def _receive(url: str, part: FileIO, wanted: Wanted, watch: "_Watch", report: Report) -> None:
+    offset = _size_of(part)
     response = _request(url, part, offset, watch)
     if response is None:
         return
     with response:
         extent = _extent(response, part, offset, wanted)
-        _write_body(response, part, extent, watch)
+        _write_body(_read_body(response), part, extent, watch, report)
     received = _size_of(part)
     if watch.has_cut or (extent.total is not None and received != extent.total):
         raise TransferError(f"connection ended after {received} of {extent.total} bytes")
@@ -365,22 +370,21 @@ def _check_room(part: FileIO, needed: int) -> None:
         raise OSError(errno.ENOSPC, f"{needed} bytes are still to come, {free} are free")
 
 
-def _write_body(response: http.client.HTTPResponse, part: FileIO, extent: _Extent, watch: _Watch) -> None:
-    """Write an answer's body into its place, with a progress bar on a terminal."""
+def _write_body(chunks: Iterator[bytes], part: FileIO, extent: _Extent, watch: _Watch, report: Report) -> None:
+    """Write an answer's body into its place."""
     part.truncate(extent.begin)
     position = part.seek(extent.begin)
-    bar = tqdm(desc=path_of(part).stem, initial=position, total=extent.total, unit="B", unit_scale=True, disable=None)
-    with bar:
-        for chunk in _read_body(response):
-            if position + len(chunk) > extent.end:
-                _start_anew(part)
-                raise TransferError(f"sends more than {extent.end} bytes", final=True)
-            rest = memoryview(chunk)
-            while rest:
-                rest = rest[part.write(rest) :]
-            position += len(chunk)
-            watch.received += len(chunk)
-            bar.update(len(chunk))
+    report(position, extent.total)
+    for chunk in chunks:
+        if position + len(chunk) > extent.end:
+            _start_anew(part)
+            raise TransferError(f"sends more than {extent.end} bytes", final=True)
+        rest = memoryview(chunk)
+        while rest:
+            rest = rest[part.write(rest) :]
+        position += len(chunk)
+        watch.received += len(chunk)
+        report(position, extent.total)
 
 
 def _read_body(response: http.client.HTTPResponse) -> Iterator[bytes]:

@@ -277,6 +277,17 @@ def test_members_without_number_are_refused(tmp_path: Path, monkeypatch: pytest.
         assert "more than 3 members" in refused(tmp_path, make({str(number): b"" for number in range(4)}))
 
 
+@pytest.mark.parametrize("mode", ["w:gz", "zip"])
+def test_small_files_count_with_what_they_take_of_a_disk(tmp_path: Path, mode: str) -> None:
+    """A million empty files are some megabytes of an archive, and gigabytes of blocks and inodes."""
+    members = {str(number): b"" for number in range(archives.ALWAYS_ALLOWED // archives.BLOCK // 2000)}
+    archived = zip_bytes(members) if mode == "zip" else tar_bytes(members, mode=mode)
+    most = (len(members) - 1) * archives.BLOCK
+    assert f"unpacks to more than {most} bytes" in refused(tmp_path, archived, at_most=most)
+    unpack(tmp_path / "archive", tmp_path / "place", at_most=len(members) * archives.BLOCK)
+    assert files_below(tmp_path / "place") == members
+
+
 def sparse(size: int) -> bytes:
     """A tar of 10 kB with a file that has ``size`` bytes, all of them holes."""
     stream = io.BytesIO()

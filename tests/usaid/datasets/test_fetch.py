@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from servers import BODY, SHA256, Server, good
 
-from usaid.datasets import fetch as module
+from usaid.datasets import fetch as fetch_module
+from usaid.datasets import items
 from usaid.datasets.fetch import fetch, fetchable_names, find_or_fetch
 from usaid.errors import UsaidError
 
@@ -33,7 +34,8 @@ def archive_entry(url: str, body: bytes, **more: Any) -> dict[str, Any]:
 @pytest.fixture
 def sources(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     entries: dict[str, Any] = {}
-    monkeypatch.setattr(module, "source_of", entries.__getitem__)
+    for module in (fetch_module, items):
+        monkeypatch.setattr(module, "source_of", entries.__getitem__)
     return entries
 
 
@@ -58,7 +60,8 @@ def test_fetch_places_files(server: Server, sources: dict[str, Any], tmp_path: P
     entry = {"urls": [server.url("/file", good())], "sha256": SHA256, "size": None, "place_at": "released/DnCNN.pth"}
     sources["released"] = {"files": [entry]}
     assert fetch("released", tmp_path) == [tmp_path / "released/DnCNN.pth"]
-    assert files_below(tmp_path) == {"released/DnCNN.pth": BODY}
+    assert files_below(tmp_path / "released") == {"DnCNN.pth": BODY}
+    assert [*files_below(tmp_path / "downloads")] == ["released.json"], "the record, and no lock"
 
 
 def test_fetch_leaves_a_complete_data_set_alone(tmp_path: Path) -> None:

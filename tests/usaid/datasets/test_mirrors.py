@@ -29,7 +29,7 @@ from servers import (
 )
 
 from usaid.datasets import mirrors, transfers
-from usaid.datasets.mirrors import download
+from usaid.datasets.mirrors import Download, download
 from usaid.errors import UsaidError
 
 
@@ -53,7 +53,9 @@ def assert_arrived(destination: Path) -> None:
 
 
 def test_a_good_server_is_asked_once(server: Server, destination: Path) -> None:
-    assert download([server.url("/file", good())], destination, SHA256, len(BODY)) == destination
+    url = server.url("/file", good())
+    assert download([url], destination, SHA256, len(BODY)) == Download(destination, SHA256, url)
+    assert download([url], destination, SHA256, len(BODY)) == Download(destination, SHA256, None)
     assert_arrived(destination)
     assert sorted(path.name for path in destination.parent.iterdir()) == ["file.bin"]
     assert server.ranges() == [None]

@@ -186,7 +186,7 @@ def test_without_a_size_the_body_stops_at_a_limit(server: Server, destination: P
     announced = server.url("/announced", good())
     message = refusal(lambda: download([announced], destination, None, at_most=SIZE - 1))
     assert "has 300000 bytes, more than the 299999 that are taken of it" in message
-    assert download([announced], destination, None, at_most=SIZE).read_bytes() == BODY
+    assert download([announced], destination, None, at_most=SIZE).path.read_bytes() == BODY
 
 
 @pytest.mark.parametrize("fault", [name for name in FAULTS if "at a time" in name or "of a byte" in name])

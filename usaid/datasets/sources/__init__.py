@@ -5,6 +5,8 @@
 * ``files``: fetched to ``place_at`` below ``DATA_ROOT``.
 * ``by_hand``: what to do where no program may fetch.
 * ``splits``: those that the archives bring, if not all; ``other_splits``: what to do for the others.
+* ``licence``: of what is fetched or placed; ``"none given"`` where its publisher gives none.
+* ``citation``: the work to cite.
 
 Of each archive and file:
 
@@ -13,6 +15,8 @@ Of each archive and file:
   name); null: we know of no published hash, so the hash of the first download is recorded beside the file
   (``<file>.sha256``) and checked from then on: trust on first use.
 * ``size``: in bytes; null: unknown.
+* ``about``, if the size is not known: in bytes, as its publisher's page says, rounded: for estimates alone.
+* ``splits``, if need be: those that it is for; else all that the source has.
 * ``at_most``, if need be: bytes that are taken of a file of unknown size (else ``mirrors.AT_MOST``).
 * ``unpacked_at_most``, if need be: bytes that an archive's files may have in all (else what
   :func:`usaid.datasets.archives.unpack` allows).
@@ -56,6 +60,9 @@ def source_of(name: str) -> dict[str, Any]:
         raise UsaidError(f"{place}: cannot be read ({reason}); it must say where to get {name}") from None
     if not isinstance(content, dict):
         raise UsaidError(f"{place}: holds no keys; it must say where to get {name}")
+    for key in ("licence", "citation"):
+        if not isinstance(content.get(key, ""), str):
+            raise UsaidError(f"{place}: {key}: must be text, not {content[key]!r}")
     for key, where in (("archives", "unpack_to"), ("files", "place_at")):
         entries = content.get(key, [])
         for entry in entries if isinstance(entries, list) else [entries]:
@@ -73,9 +80,12 @@ def _what_is_wrong(entry: Any, where: str) -> str:
         return f"urls must be a list of http(s) addresses, not {urls!r}"
     if sha256 is not None and not (isinstance(sha256, str) and re.fullmatch("[0-9a-fA-F]{6,64}", sha256)):
         return f"sha256 must be hexadecimal digits in quotes or null, not {sha256!r}"
-    for key in ("size", "at_most", "unpacked_at_most"):
+    for key in ("size", "about", "at_most", "unpacked_at_most"):
         if entry.get(key) is not None and (type(entry[key]) is not int or entry[key] <= 0):
             return f"{key} must be a number of bytes, not {entry[key]!r}"
+    splits = entry.get("splits", [])
+    if not isinstance(splits, list) or not all(isinstance(split, str) for split in splits):
+        return f"splits must be a list of names, not {splits!r}"
     if not isinstance(path, str) or PurePath(path).is_absolute() or ".." in PurePath(path).parts:
         return f"{where} must be a path below the data root, not {path!r}"
     return ""
