@@ -61,8 +61,7 @@ def of_middle(output: Tensor, clean: Tensor) -> Tensor:
 
 NOISY: dict[str, Callable[[Tensor], Tensor]] = {
     "float, not clipped": as_it_is,
-    "clipped to [0, 1]": lambda noisy: noisy.clamp(0, 1),
-    "stored with 8 bits": rounded,
+    "clipped and stored with 8 bits": rounded,
 }
 """What the denoiser is given, the suite's own first."""
 
@@ -79,14 +78,16 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data-root", type=Path, default=Path("data"), help="folder with kodak/ and released/")
-    parser.add_argument("--images", type=int, default=24, help="the first so many of Kodak's")
+    parser.add_argument("--images", type=int, default=24, help="so many of Kodak's, evenly spread")
     parser.add_argument("--sigma", type=float, default=25.0, help="noise level, 0-255 scale")
     options = parser.parse_args()
     keep_freed_memory()
     denoiser = build_denoiser("cdncnn_b", options.data_root / RELEASED)
     kodak = Kodak(options.data_root, "all")
     decibels: dict[str, list[float]] = {}
-    for number, image_id in enumerate(kodak.ids[: options.images], start=1):
+    n = min(options.images, len(kodak))
+    chosen = [kodak.ids[place * len(kodak) // n] for place in range(n)]
+    for number, image_id in enumerate(chosen, start=1):
         clean = to_unit_range(kodak[image_id].image)
         noisy = clean + gaussian_noise("kodak", image_id, options.sigma, 0, *clean.shape[2:])
         for stored_as, stored in NOISY.items():
@@ -95,19 +96,19 @@ def main() -> None:
             if stored is as_it_is:
                 for compared, psnr in COMPARED.items():
                     decibels.setdefault(compared, []).append(psnr(output, clean).item())
-        print(f"{number} of {min(options.images, len(kodak))} images", file=sys.stderr, flush=True)
-    print_table(decibels, options.sigma)
+        print(f"{number} of {n} images", file=sys.stderr, flush=True)
+    print(f"CDnCNN-B, sigma {options.sigma:g}, {n} images of Kodak: {', '.join(chosen)}")
+    print_table(decibels)
 
 
-def print_table(decibels: dict[str, list[float]], sigma: float) -> None:
+def print_table(decibels: dict[str, list[float]]) -> None:
     """A line for each convention, the suite's own first."""
     own, *_ = decibels.values()
     n = len(own)
-    print(f"CDnCNN-B, sigma {sigma:g}, {n} images of Kodak")
-    print(f"{'convention':34}{'PSNR dB':>10}{'difference dB':>15}")
+    print(f"{'convention':44}{'PSNR dB':>10}{'difference dB':>15}")
     for name, values in decibels.items():
         apart = (sum(values) - sum(own)) / n
-        print(f"{name:34}{sum(values) / n:10.3f}{apart:+15.3f}")
+        print(f"{name:44}{sum(values) / n:10.3f}{apart:+15.3f}")
         ratios.note(f"PSNR, {name}", f"{apart:+.3f} dB", "psnr_rgb_float, noise not clipped")
 
 
