@@ -2,8 +2,9 @@
 
     python benchmarks/psnr_conventions.py --data-root data [--images 24] [--sigma 25]
 
-The released CDnCNN-B (`released/DnCNN.pth`) denoises Kodak's images. Each line changes one convention of `psnr_rgb_float`:
-how the noisy image is stored, how the output is rounded, which channels are compared, which part of the image is.
+The released CDnCNN-B (`released/DnCNN.pth`) denoises Kodak's images. Each line changes one convention of
+`psnr_rgb_float`: how the noisy image is stored, how the output is rounded, which channels are compared, which part of
+the image is.
 """
 
 import argparse
