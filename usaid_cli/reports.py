@@ -75,7 +75,7 @@ def add_compare(commands: Commands) -> None:
     parser = commands.add_parser(
         "compare",
         help="do two denoisers differ? from their score files",
-        description="Prints A - B in all metrics and at all sigmas that both have, each with its 95 %% interval, its "
+        description="Prints A - B in all metrics and at all sigmas that both have, each with its 95 % interval, its "
         "p-value, and that corrected for the number of lines (Holm). Several files of a side, of further noise draws "
         "or training seeds, are joined with commas: A.parquet,A_1.parquet.",
     )
@@ -110,7 +110,7 @@ def add_row(commands: Commands) -> None:
     parser = commands.add_parser(
         "row",
         help="a leaderboard row to paste: one denoiser over all benchmarks",
-        description="Prints Markdown, LaTeX or CSV from the tables of an experiment: scores with 95 %% intervals, and "
+        description="Prints Markdown, LaTeX or CSV from the tables of an experiment: scores with 95 % intervals, and "
         "below them conventions, n and what differs from the paper's protocol.",
     )
     parser.add_argument("denoiser", help="its name in the experiment")
