@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from usaid import __version__
 from usaid.errors import UsaidError, one_line
 from usaid_cli.check import add_check
+from usaid_cli.completion import add_completion
 from usaid_cli.config import add_config
 from usaid_cli.data import add_data
 from usaid_cli.denoise import add_denoise
@@ -34,6 +35,7 @@ _COMMANDS = (
     add_figure,
     add_report,
     add_config,
+    add_completion,
 )
 """In the order of the help."""
 
