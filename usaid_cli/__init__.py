@@ -13,6 +13,7 @@ from usaid_cli.config import add_config
 from usaid_cli.data import add_data
 from usaid_cli.denoise import add_denoise
 from usaid_cli.evaluate import add_evaluate
+from usaid_cli.purposes import PurposeParser
 from usaid_cli.reports import add_claims, add_compare, add_row, add_statistics, add_table
 from usaid_cli.score import add_score
 from usaid_cli.sight import add_figure, add_keep_images, add_report
@@ -37,7 +38,7 @@ _COMMANDS = (
     add_config,
     add_completion,
 )
-"""In the order of the help."""
+"""usaid_cli/purposes.py has the order of the help."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -107,9 +108,13 @@ LONGEST_TEXT = 500
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser; each subcommand's function is its ``run`` default."""
-    parser = argparse.ArgumentParser(prog="usaid", description=__doc__)
+    parser = PurposeParser(
+        prog="usaid",
+        description="Everything that a rule of the workflow does, without the workflow.",
+        epilog="usaid COMMAND --help explains a command.",
+    )
     parser.add_argument("--version", action="version", version=f"usaid {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=argparse.ArgumentParser)
     for add in _COMMANDS:
         add(commands)
     return parser
