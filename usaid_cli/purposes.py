@@ -33,7 +33,7 @@ class PurposeParser(argparse.ArgumentParser):
     def _by_purpose(self) -> list[tuple[str, list[argparse.Action]]]:
         subparsers = [action for action in self._actions if isinstance(action, argparse._SubParsersAction)]
         commands = {choice.dest: choice for action in subparsers for choice in action._choices_actions}
-        groups = [
-            (title, [commands.pop(name) for name in names if name in commands]) for title, names in PURPOSES.items()
-        ]
-        return [(title, actions) for title, actions in [*groups, ("further", [*commands.values()])] if actions]
+        groups = {
+            title: [commands.pop(name) for name in names if name in commands] for title, names in PURPOSES.items()
+        }
+        return [(title, actions) for title, actions in (groups | {"further": [*commands.values()]}).items() if actions]

@@ -14,6 +14,7 @@ import posixpath
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 from mkdocs.config.defaults import MkDocsConfig
@@ -31,6 +32,9 @@ SHOWN = {
 }
 """Text files that get a page, and their language."""
 
+INDEX = ("index", "README")
+"""Names of pages that stand for their folder."""
+
 FRONT = {"README.md": "index.md"}
 """Files that another page stands for."""
 
@@ -40,6 +44,24 @@ _LINK = re.compile(r"`[^`]*`|(?<=\]\()(?P<link>[^)\s]+)(?=[^)]*\))|(?<=src=\")(?
 
 _PLACES: dict[str, str] = {}
 """Of the build: a file or folder of the repository -> its path among the files of the site."""
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """In the navigation a folder, as ``data/``, stands for its pages, its index first."""
+    docs = Path(config.docs_dir)
+
+    def pages_for(entry: Any) -> Any:
+        if isinstance(entry, dict):
+            return {title: pages_for(part) for title, part in entry.items()}
+        if isinstance(entry, list):
+            return [pages_for(part) for part in entry]
+        if not entry.endswith("/"):
+            return entry
+        pages = sorted((docs / entry).glob("*.md"), key=lambda path: (path.stem not in INDEX, path.name))
+        return [page.relative_to(docs).as_posix() for page in pages]
+
+    config.nav = pages_for(config.nav)
+    return config
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -100,8 +122,13 @@ def with_links(markdown: str, change: Callable[[str], str]) -> str:
             fence = "" if fence else mark[1]
             lines.append(line)
         else:
-            lines.append(line if fence else _LINK.sub(changed, line))
+            lines.append(line if fence else _LINK.sub(changed, _with_plain_bars(line)))
     return "\n".join(lines) + "\n"
+
+
+def _with_plain_bars(line: str) -> str:
+    """In a table, code whose bars are escaped: forges ask for the backslash, the site would show it."""
+    return re.sub(r"`[^`]*`", lambda code: code[0].replace(r"\|", "|"), line) if line.startswith("|") else line
 
 
 def links_in(markdown: str) -> list[str]:
@@ -160,7 +187,9 @@ def _shown_in_place(path: Path) -> Path:
 
 
 def _resolved(page: Path, address: str) -> Path:
-    return Path(posixpath.normpath(page.parent / unquote(address)))
+    """Where a link leads: to a folder's index, where it has one."""
+    path = Path(posixpath.normpath(page.parent / unquote(address)))
+    return next((own for name in INDEX if (own := path / f"{name}.md").is_file()), path)
 
 
 def _key(path: Path, root: Path) -> str:

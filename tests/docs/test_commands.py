@@ -40,7 +40,9 @@ SMALLER = {
 }
 """Arguments that make a command last seconds."""
 
-BY_OTHER_TESTS = re.compile(r"usaid (evaluate|check) mine.py:denoise|usaid data (fetch|miniature) ")
+BY_OTHER_TESTS = re.compile(
+    "usaid check mine.py:denoise|usaid evaluate mine.py:denoise .* --data-root data |usaid data (fetch|miniature) "
+)
 """Commands whose words alone are tried here: test_readme.py and the tests of data sets run them."""
 
 Command = tuple[Block, str]
@@ -68,6 +70,11 @@ def place(block: Block) -> str:
     return f"{block.page}:{block.line}"
 
 
+def joins(line: str) -> bool:
+    """Whether a line is several commands."""
+    return not {"|", "||", "&", "&&", ";", "(", "`"}.isdisjoint(shlex.shlex(line, punctuation_chars=True))
+
+
 def test_what_is_not_run_says_why():
     assert [place(block) for block in BLOCKS if block.not_run == ""] == []
 
@@ -76,7 +83,7 @@ def test_every_command_is_of_a_kind_that_can_be_tried():
     tried = of("make", "python", "snakemake", "usaid")
     others = [f"{place(block)}: {line}" for block, line in RUN if (block, line) not in tried and line not in ENTERED]
     assert others == [], "put <!-- not run here: REASON --> before the block"
-    joined = [f"{place(block)}: {line}" for block, line in tried if re.search(r"[|;&`]|\$\(", line)]
+    joined = [f"{place(block)}: {line}" for block, line in tried if joins(line)]
     assert joined == [], "a line is one command"
 
 
@@ -142,6 +149,7 @@ def put_results(folder: Path, commands: list[str]) -> None:
     for name in {*re.findall(r"results/(?!reference)(\w+)", " ".join(commands))}:
         ignored = shutil.ignore_patterns("*.zip", "*.pdf")
         shutil.copytree(ROOT / "results/reference/released", folder / "results" / name, ignore=ignored)
+        (folder / "results" / name / "miniature").symlink_to(folder / "data")  # the demo's data
 
 
 def run_here(command: str) -> None:
@@ -174,12 +182,29 @@ def test_the_commands_of_a_page_run(page, folder):
 
 @pytest.mark.slow
 def test_the_workflow_knows_what_is_asked(folder):
-    asked = {command: block for block, command in of("snakemake", "usaid run")}
-    nonsense = "snakemake --cores 1 table_99"
-    *runs, (of_nonsense, _) = dry_run([shlex.split(command) for command in [*asked, nonsense]])
+    asked = together([command for _, command in of("snakemake", "usaid run")])
+    *runs, (of_nonsense, _) = dry_run([shlex.split(command) for command in [*asked, "snakemake -n table_99"]])
     assert of_nonsense == 1
     for command, (status, output) in zip(asked, runs, strict=True):
-        assert status == 0, f"{place(asked[command])}: {command}\n{output}"
+        assert status == 0, f"{command}\n{output}"
+
+
+def together(commands: list[str]) -> list[str]:
+    """Commands of Snakemake that differ in targets and cores only are one command, which is read once."""
+    targets: dict[str, set[str]] = {}
+    others: dict[str, None] = {}
+    for command in commands:
+        if match := re.fullmatch(r"snakemake (?:--cores \w+|-n)((?: \w+)*)( --configfile .*)?", command):
+            targets.setdefault(match[2] or "", set()).update(match[1].split())
+        else:
+            others[command] = None
+    return [f"snakemake -n {' '.join(sorted(names))}{rest}" for rest, names in targets.items()] + [*others]
+
+
+def test_commands_of_one_experiment_are_one_dry_run():
+    asked = ["snakemake --cores 8 all", "snakemake -n table_6 --configfile a.yaml", "snakemake --report r.html"]
+    asked += ["snakemake --cores all claims --configfile a.yaml"]
+    assert together(asked) == ["snakemake -n all", "snakemake -n claims table_6 --configfile a.yaml", asked[2]]
 
 
 EXPERIMENTS = [
