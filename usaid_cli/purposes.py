@@ -8,7 +8,7 @@ PURPOSES = {
     "a denoiser of your own": ("evaluate", "check", "denoise", "train"),
     "what came out": ("report", "row", "compare"),
     "the steps of a run, one by one": (
-        *("score", "train-judge", "table", "statistics", "claims", "keep-images", "figure"),
+        *("score", "merge", "train-judge", "table", "statistics", "claims", "keep-images", "figure"),
     ),
     "the shell": ("completion",),
 }

@@ -12,6 +12,9 @@ from doc_pages import ROOT
 
 pytest.importorskip("material", reason="needs mkdocs-material, pip install 'usaid[docs]'")
 
+from docs.hooks.docstring_roles import as_links
+from docs.hooks.repository_files import links_in, with_links
+
 LOADED = {"img": "src", "script": "src", "link": "href", "iframe": "src", "source": "src"}
 
 
@@ -40,6 +43,23 @@ class _Loaded(HTMLParser):
         given = dict(attrs)
         if given.get("rel") not in ("canonical", "next", "prev"):
             self.addresses += [address for address in [given.get(LOADED.get(tag, ""))] if address]
+
+
+def test_links_are_changed_in_text_and_pictures_but_not_in_code_nor_to_elsewhere():
+    text = "[a `b](no)` c](x.md#y) ![p](p.png) [e](https://e.org) [f](#f)\n```sh\n[g](g.md)\n```\n"
+    assert links_in(text) == ["x.md#y", "p.png"]
+    assert with_links(text, str.upper) == text.replace("x.md#y", "X.MD#Y").replace("p.png", "P.PNG")
+
+
+def test_bars_in_code_of_tables_lose_what_forges_need():
+    assert with_links(r"| `a\|b` | c\|d |", str) == "| `a|b` | c\\|d |\n"
+    assert with_links(r"`a\|b`", str) == "`a\\|b`\n"
+
+
+def test_roles_of_docstrings_are_links_where_there_is_a_target():
+    assert as_links("as :func:`usaid.noise.f` and `x`") == (
+        'as <autoref optional identifier="usaid.noise.f">usaid.noise.f</autoref> and `x`'
+    )
 
 
 @pytest.mark.slow
