@@ -22,6 +22,7 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 SHOWN = {
+    "": "text",
     ".cfg": "ini",
     ".cff": "yaml",
     ".py": "python",
@@ -113,7 +114,7 @@ def with_links(markdown: str, change: Callable[[str], str]) -> str:
 
     def changed(match: re.Match[str]) -> str:
         link = match["link"] or match["src"]
-        return change(link) if link and not re.match(r"[a-z]+:|/|#$", link) else match[0]
+        return change(link) if link and not re.match(r"[a-z]+:|/|#", link) else match[0]
 
     lines, fence = [], ""
     for line in markdown.splitlines():
@@ -156,11 +157,11 @@ def _add(path: Path, root: Path, files: Files, config: MkDocsConfig) -> bool:
     key = _key(path, root)
     if key in _PLACES:
         return False
+    seen = re.sub(r"(^|/)\.", r"\1", key)  # a site has no hidden files
     if path.is_dir():
-        content = _listing(path, root)
-        file = File.generated(config, f"files/{key}/index.md", content=content)
-    elif path.suffix in SHOWN or path.name in ("Makefile", "Snakefile", "LICENSE"):
-        file = File.generated(config, f"files/{key}.md", content=_as_page(path, key))
+        file = File.generated(config, f"files/{seen}/index.md", content=_listing(path, root))
+    elif path.suffix in SHOWN:
+        file = File.generated(config, f"files/{seen}.md", content=_as_page(path, key))
     else:
         file = File.generated(config, key, abs_src_path=str(path))
     _PLACES[key] = file.src_uri
