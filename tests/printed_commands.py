@@ -3,6 +3,7 @@
 import runpy
 import shlex
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +19,10 @@ def run_printed(command: str, *more: str) -> None:
     assert program == "python", command
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", arguments)
+        if arguments[0] == "-c":
+            exec(arguments[1], {"__name__": "__main__"})
+            return
+        patch.syspath_prepend(Path(arguments[0]).parent.resolve())
         runpy.run_path(arguments[0], run_name="__main__")
 
 

@@ -1,4 +1,4 @@
-"""README's first steps with a denoiser of one's own run as they are printed, on small generated pictures."""
+"""The first steps with a denoiser of one's own, on README and its page, run as they are printed, on small pictures."""
 
 import io
 import re
@@ -8,26 +8,28 @@ from pathlib import Path
 
 import pytest
 import torch
-import yaml
+from doc_pages import blocks_of, prose_of
 from PIL import Image
 from printed_commands import psnr_in, run_printed
 
 from usaid.datasets.miniature import kodak
 from usaid.experiment.reading import read_experiment
 
-README = Path(__file__).parents[1] / "README.md"
-BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+PAGES = (Path("README.md"), Path("docs/how-to/my-denoiser.md"))
 
 
 def block(language: str, content: str) -> str:
-    """The one block of a language that has a text in it."""
-    (text,) = [text for kind, text in BLOCKS if kind == language and content in text]
+    """The block of a language that has a text in it; where both pages show it, they show the same."""
+    texts = {own.text for page in PAGES for own in blocks_of(page, language) if content in own.text}
+    (text,) = texts
     return text
 
 
 def command(beginning: str) -> str:
     """The first line of the shell blocks that begins so, without its remark; a backslash joins lines."""
-    lines = [line for kind, text in BLOCKS if kind == "sh" for line in text.replace("\\\n", "").splitlines()]
+    lines = [
+        line for page in PAGES for own in blocks_of(page, "sh") for line in own.text.replace("\\\n", "").splitlines()
+    ]
     return next(line.partition("  #")[0] for line in lines if line.startswith(beginning))
 
 
@@ -77,17 +79,6 @@ def test_the_experiment_says_what_there_is(folder):
 
 def test_files_are_denoised(folder):
     Image.open("data/kodak/kodim01.png").save("photo.png")
-    (printed,) = re.findall(r"`(usaid denoise photo\.png [^`]*)`", README.read_text(encoding="utf-8"))
+    (printed,) = re.findall(r"`(usaid denoise photo\.png [^`]*)`", "".join(prose_of(page) for page in PAGES))
     run_printed(printed)
     assert Image.open("out.png").size == (96, 64)
-
-
-EXPERIMENTS = (README.parent / "docs/experiments.md").read_text(encoding="utf-8")
-
-
-@pytest.mark.parametrize("shown", re.findall(r"^```yaml\n(.*?)^```$", EXPERIMENTS, flags=re.MULTILINE | re.DOTALL))
-def test_what_the_page_of_experiments_shows_can_be_read(folder, shown):
-    (folder / "shown.yaml").write_text(shown, encoding="utf-8")
-    read = read_experiment(README.parent / "config/released.yaml", "shown.yaml").denoisers
-    named = yaml.safe_load(shown).get("denoisers", {})
-    assert {name: name in read for name in named} == {name: entry is not None for name, entry in named.items()}

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from doc_pages import pages, prose_of
 
 from evaluators.dag.dag import Dag
 from evaluators.judge import trained_on_a_part
@@ -128,12 +129,6 @@ def test_committed_images_are_of_the_committed_scores():
         for picture in of_kodak:
             expected = psnr[picture.image_id, picture.sigma]
             assert picture.scores["psnr_rgb_float"] == pytest.approx(expected, abs=1e-4)
-
-
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
-def test_pictures_on_a_page_are_there(page):
-    pictures = re.findall(r"!\[[^\]]*\]\(([^)]+)\)", (ROOT / page).read_text(encoding="utf-8"))
-    assert [picture for picture in pictures if not (ROOT / picture).is_file()] == []
 
 
 # What they say
@@ -271,20 +266,19 @@ def test_the_lead_in_niqe_holds_in_most_further_metrics_but_not_in_nlpd(group, u
     assert {*leads[~leads].index} == {"psnr", "ssim", "nlpd"}
 
 
-# What README says of them
+# What README and the findings say of them
 
 INTERVAL = re.compile(r"([-+]?[0-9.]+) \[([-+]?[0-9.]+), ([-+]?[0-9.]+)\]")
 
 
-def test_every_interval_in_the_readme_is_a_line_of_a_committed_statistics_file():
+def test_every_interval_on_the_pages_is_a_line_of_a_committed_statistics_file():
     lines = [pd.read_csv(path) for path in sorted(ROOT.glob("results/reference/*/statistics/*.csv"))]
     written = pd.concat(lines)[["value", "low", "high"]].dropna().to_numpy()
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    quoted = INTERVAL.findall(
-        re.sub("```.*?```", "", text, flags=re.DOTALL)
-    )  # what commands print has files of its own
+    quoted = [
+        (page, numbers) for page in pages() for numbers in INTERVAL.findall(prose_of(page))
+    ]  # commands' are apart
     assert len(quoted) > 20
-    for numbers in quoted:
+    for page, numbers in quoted:
         half_units = [0.501 * 10.0 ** -len(number.partition(".")[2]) for number in numbers]
         fits = (abs(written - [float(number) for number in numbers]) <= half_units).all(axis=1)
-        assert fits.any(), f"README has {numbers[0]} [{numbers[1]}, {numbers[2]}]"
+        assert fits.any(), f"{page} has {numbers[0]} [{numbers[1]}, {numbers[2]}]"

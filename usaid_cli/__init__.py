@@ -8,10 +8,12 @@ from usaid import __version__
 from usaid.errors import UsaidError, one_line
 from usaid_cli.arguments import Parser
 from usaid_cli.check import add_check
+from usaid_cli.completion import add_completion
 from usaid_cli.config import add_config
 from usaid_cli.data import add_data
 from usaid_cli.denoise import add_denoise
 from usaid_cli.evaluate import add_evaluate
+from usaid_cli.purposes import PurposeParser
 from usaid_cli.reports import add_claims, add_compare, add_row, add_statistics, add_table
 from usaid_cli.run import add_run
 from usaid_cli.score import add_score
@@ -36,8 +38,9 @@ _COMMANDS = (
     add_figure,
     add_report,
     add_config,
+    add_completion,
 )
-"""In the order of the help."""
+"""usaid_cli/purposes.py has the order of the help."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -105,11 +108,15 @@ LONGEST_TEXT = 500
 """Characters of an unforeseen exception that are shown."""
 
 
-def build_parser() -> Parser:
+def build_parser() -> argparse.ArgumentParser:
     """The parser; each subcommand's function is its ``run`` default."""
-    parser = Parser(prog="usaid", description=__doc__)
+    parser = PurposeParser(
+        prog="usaid",
+        description="Everything that a rule of the workflow does, without the workflow.",
+        epilog="usaid COMMAND --help explains a command.",
+    )
     parser.add_argument("--version", action="version", version=f"usaid {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=Parser)
     for add in _COMMANDS:
         add(commands)
     return parser
