@@ -12,6 +12,7 @@ from usaid_cli.config import add_config
 from usaid_cli.data import add_data
 from usaid_cli.denoise import add_denoise
 from usaid_cli.evaluate import add_evaluate
+from usaid_cli.progress import add_progress
 from usaid_cli.reports import add_claims, add_compare, add_row, add_statistics, add_table
 from usaid_cli.score import add_score
 from usaid_cli.sight import add_figure, add_keep_images, add_report
@@ -25,6 +26,7 @@ _COMMANDS = (
     add_train,
     add_train_judge,
     add_score,
+    add_progress,
     add_table,
     add_statistics,
     add_claims,

@@ -148,10 +148,10 @@ class TestProblems:
             assert problems(jobs, [of(rule, benchmark="kodak_quality", denoiser="cbm3d")]) == [line]
 
     def test_a_gpu_that_is_not_there(self, monkeypatch):
-        monkeypatch.setattr("evaluators.run.GPU_DRIVERS", ("no/driver",))
+        monkeypatch.setattr("evaluators.run.before.GPU_DRIVERS", ("no/driver",))
         (line,) = problems(dag(device="cuda:1"), [])
         assert line.startswith("device = cuda:1: this machine has no GPU driver; ")
-        monkeypatch.setattr("evaluators.run.GPU_DRIVERS", ("no/driver", "/"))
+        monkeypatch.setattr("evaluators.run.before.GPU_DRIVERS", ("no/driver", "/"))
         assert problems(dag(device="cuda"), []) == []
 
     def test_data_that_nothing_fetches(self, folder):
