@@ -35,8 +35,8 @@ class JobState:
         total: how many there are; None: nobody knows.
         unit: ``image``, ``step`` ...
         rate: of the last half minute, in units a second; None: not known yet.
-        parts_done: results of the job that are made or failed.
-        parts: results that it makes.
+        parts_done: results of the job that are made or failed, or stages of its only result.
+        parts: how many it makes, or goes through.
         since: when its process began with it, in seconds of Unix time.
         updated: when this was written, likewise.
         pid: of its process.
@@ -79,14 +79,22 @@ class JobState:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether this machine has a process of a number."""
+    """Whether this machine has a process of a number that has not ended."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except (OSError, OverflowError):  # it belongs to somebody else; or is no number of a process
         return pid < 1 << 31
-    return pid > 0
+    return pid > 0 and fields_of_process(pid)[:1] not in (["Z"], ["X"])  # ended, and nobody has asked how
+
+
+def fields_of_process(pid: int) -> list[str]:
+    """What Linux says of a process, from its state on (man proc_pid_stat: field 3); empty: nothing."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return []
 
 
 def states_below(folder: str | Path) -> dict[str, JobState]:
@@ -173,8 +181,18 @@ class JobReport:
             if (now := time.monotonic()) - self._written >= SECONDS_BETWEEN_STATES:
                 self._write(now)
 
+    def split(self, parts: int) -> None:
+        """Say that the job's only result is made in so many stages.
+
+        Args:
+            parts: how many; each ends with :meth:`end_part`.
+        """
+        with self._lock:
+            if self._parts == 1:
+                self._parts = parts
+
     def end_part(self) -> None:
-        """Say that one of the job's results is made, or has failed."""
+        """Say that one of the job's results is made, or has failed; or that a stage of its only one has ended."""
         with self._lock:
             self.parts_done += 1
             self._begin("", None, self._unit, 0)

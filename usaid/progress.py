@@ -2,11 +2,14 @@
 
 import math
 import sys
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeVar
 
 from tqdm import tqdm
 
 from usaid.job_state import current_report
+
+Item = TypeVar("Item")
 
 SECONDS_BETWEEN_LINES = 15.0
 """Where there is no terminal; what takes less time says nothing."""
@@ -32,6 +35,21 @@ def progress_of(total: int | None, title: str, unit: str = "image", done: int = 
         maxinterval=math.inf,
         disable=sys.stderr is None,
     )
+
+
+def stages(items: Sequence[Item]) -> Iterator[Item]:
+    """Go through what a job does one after the other, each with a progress of its own: all of it is the job.
+
+    Args:
+        items: one a stage.
+    """
+    report = current_report()
+    if report is not None:
+        report.split(len(items))
+    for item in items:
+        yield item
+        if report is not None:
+            report.end_part()
 
 
 class Progress(tqdm):

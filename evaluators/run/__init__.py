@@ -4,6 +4,7 @@ from evaluators.run.after import failures, how_it_ended, summary
 from evaluators.run.before import problems
 from evaluators.run.jobs import RunJob, parts_of
 from evaluators.run.locking import lock
+from evaluators.run.look import first_line
 from evaluators.run.record import begin_record, end_record
 from evaluators.run.status_line import StatusLine
 
@@ -13,6 +14,7 @@ __all__ = [
     "begin_record",
     "end_record",
     "failures",
+    "first_line",
     "how_it_ended",
     "lock",
     "parts_of",

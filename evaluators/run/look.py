@@ -147,6 +147,18 @@ def _name(place: str) -> str:
 # ------------------------------------------------------------------------------------------------ in words
 
 
+def first_line(results: str | Path, record: RunRecord) -> str:
+    """What is said before the first job: how many there are, and how to see them.
+
+    Args:
+        results: folder of the experiment.
+        record: of the run.
+    """
+    number = len(record.jobs)
+    jobs = "1 job; see it" if number == 1 else f"{number} jobs; see them"
+    return f"{jobs} from another terminal with: usaid progress {results}"
+
+
 def line_of_sight(sight: Sight, width: int | None = None) -> str:
     """One line: jobs done of all, images a second, time left, and what runs.
 

@@ -17,7 +17,7 @@ from evaluators.run.jobs import RunJob, parts_of
 from usaid.errors import UsaidError
 from usaid.failures import Ledger
 from usaid.files import written_atomically
-from usaid.job_state import SUFFIX, is_alive
+from usaid.job_state import SUFFIX, fields_of_process, is_alive
 
 NAME = "run.json"
 
@@ -218,8 +218,5 @@ def written_at(path: Path) -> int:
 
 def _born(pid: int) -> int:
     """When a process of this machine began, in ticks; 0: there is none, or the system does not say."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-        return int(text.rpartition(")")[2].split()[19])  # man proc_pid_stat: field 22
-    except (OSError, ValueError, IndexError):
-        return 0
+    fields = fields_of_process(pid)
+    return int(fields[19]) if len(fields) > 19 else 0  # field 22

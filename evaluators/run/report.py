@@ -100,7 +100,7 @@ def _line_of_job(job: JobSight, host: str) -> str:
         return f"  {job.job.name} (log: {job.job.log})"
     of_all = "" if state.total is None else f" of {state.total:,}"
     title = "" if state.title in job.job.name else f"{state.title} "
-    said = [f"{state.parts_done} of {state.parts} results"] if state.parts > 1 else []
+    said = [f"part {min(state.parts_done + 1, state.parts)} of {state.parts}"] if state.parts > 1 else []
     said += [f"{title}{state.done:,}{of_all} {state.unit}s"] if state.title else ["starting"]
     said += in_rates({state.unit: state.rate} if state.rate else {})
     said += [f"about {in_words(left)} left"] if (left := state.seconds_left) is not None else []

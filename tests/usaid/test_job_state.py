@@ -14,7 +14,7 @@ from hypothesis import strategies as some
 
 from usaid import job_state
 from usaid.job_state import JobReport, JobState, current_report, is_alive, read_state, reported, states_below
-from usaid.progress import progress_of
+from usaid.progress import progress_of, stages
 
 STATE = JobState(
     name="score kodak/noisy", title="kodak", done=30, total=120, unit="image", rate=3.0, parts_done=0, parts=1,
@@ -100,6 +100,18 @@ def test_progress_reaches_the_report_of_the_job_and_nothing_without_one(tmp_path
     assert not path.exists()
 
 
+def test_a_job_in_stages_only_ever_goes_on(tmp_path):
+    path, fractions = tmp_path / "a.progress", []
+    with reported(JobReport(path, "a")):
+        for sigma in stages([15, 25]):
+            with progress_of(2, f"mlp, sigma = {sigma}", "step") as progress:
+                for _ in range(2):
+                    progress.update()
+                    fractions.append(read_state(path).fraction)
+    assert fractions == [0.25, 0.5, 0.75, 1.0]
+    assert [*stages("ab")] == ["a", "b"], "without a job"
+
+
 @pytest.mark.parametrize("place", ["file/a.progress", "/proc/nothing/a.progress"])
 def test_a_place_that_cannot_be_written_fails_no_job(tmp_path, monkeypatch, place):
     (tmp_path / "file").write_text("no folder")
@@ -146,6 +158,8 @@ def test_a_state_of_a_later_version_is_read(tmp_path):
 
 def test_processes_that_are_gone_are_known_on_this_machine_only():
     gone = subprocess.Popen([sys.executable, "-c", ""])
+    os.waitid(os.P_PID, gone.pid, os.WEXITED | os.WNOWAIT)
+    assert not is_alive(gone.pid), "it has ended, though nobody has asked how"
     gone.wait()
     assert STATE.may_live
     assert not replace(STATE, pid=gone.pid).may_live

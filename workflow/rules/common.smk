@@ -12,6 +12,7 @@ from evaluators.run import (
     begin_record,
     end_record,
     failures,
+    first_line,
     how_it_ended,
     lock,
     parts_of,
@@ -130,7 +131,7 @@ def start_run():
         globals()["RUN"] = begin_record(JOBS, jobs)
     except UsaidError as error:
         sys.exit(f"error: {error}")
-    print(f"{len(RUN.jobs)} jobs; see them from another terminal with: usaid progress {RESULTS}", file=sys.stderr)
+    print(first_line(RESULTS, RUN), file=sys.stderr)
     globals()["STATUS"] = StatusLine(RESULTS, RUN)
     STATUS.start()
 
