@@ -103,18 +103,16 @@ def begin_record(dag: Dag, jobs: Iterable[RunJob], seconds: Mapping[str, float] 
 
 
 def end_record(results: str | Path, record: RunRecord, how: How) -> RunRecord:
-    """Write down how a run ended.
+    """Write down how a run ended, if that can be written: what there is to say of its end is said all the same.
 
     Args:
         results: folder of the experiment.
         record: as it began.
         how: it ended.
-
-    Raises:
-        UsaidError: it cannot be written.
     """
     ended = replace(record, how=how, seconds=round(time.time() - record.began, 1))
-    write_record(results, ended)
+    with suppress(UsaidError):
+        write_record(results, ended)
     return ended
 
 
