@@ -106,7 +106,7 @@ class Looker:
         """What the run is at now; reads only."""
         states = states_below(self._results / "jobs")
         jobs = tuple(self._job(job, states.get(job.place)) for job in self._record.jobs)
-        seconds = self._record.seconds
+        seconds = self._record.wall_seconds
         return Sight(jobs, max(time.time() - self._record.began, 0.0) if seconds is None else seconds)
 
     def _job(self, job: RecordedJob, state: JobState | None) -> JobSight:

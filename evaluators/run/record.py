@@ -64,7 +64,7 @@ class RunRecord:
         began: seconds of Unix time.
         jobs: those that had to be made when it began.
         how: it ended.
-        seconds: wall time of the whole run; None: it has not ended, or nobody saw it end.
+        wall_seconds: of the whole run; None: it has not ended, or nobody saw it end.
     """
 
     experiment: str
@@ -76,7 +76,7 @@ class RunRecord:
     began: float
     jobs: tuple[RecordedJob, ...] = field(default=())
     how: How = ""
-    seconds: float | None = None
+    wall_seconds: float | None = None
 
 
 def begin_record(dag: Dag, jobs: Iterable[RunJob], seconds: Mapping[str, float] | None = None) -> RunRecord:
@@ -110,7 +110,7 @@ def end_record(results: str | Path, record: RunRecord, how: How) -> RunRecord:
         record: as it began.
         how: it ended.
     """
-    ended = replace(record, how=how, seconds=round(time.time() - record.began, 1))
+    ended = replace(record, how=how, wall_seconds=round(time.time() - record.began, 1))
     with suppress(UsaidError):
         write_record(results, ended)
     return ended

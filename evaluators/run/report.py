@@ -79,7 +79,7 @@ def _lines(seen: SeenRun) -> Iterator[str]:
 
 def _state(seen: SeenRun) -> str:
     record = seen.record
-    took = "" if record.seconds is None else f" after {in_words(record.seconds)}"
+    took = "" if record.wall_seconds is None else f" after {in_words(record.wall_seconds)}"
     if seen.how == "running":
         return f"running for {in_words(seen.sight.elapsed)}, process {record.pid}"
     if seen.how == "killed":

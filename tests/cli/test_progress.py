@@ -15,17 +15,17 @@ def record(folder: Path, **changes: object) -> None:
 
 
 def test_a_finished_run(tmp_path, capsys):
-    record(tmp_path, how="stopped", seconds=240.0)
+    record(tmp_path, how="stopped", wall_seconds=240.0)
     main(["progress", str(tmp_path), "--watch"])
     assert capsys.readouterr().out.splitlines()[0] == f"{tmp_path}: stopped after 4 min"
     main(["progress", str(tmp_path), "--json"])
     said = json.loads(capsys.readouterr().out)
-    assert (said["how"], said["seconds"], said["counts"]["waiting"]) == ("stopped", 240.0, 1)
+    assert (said["how"], said["wall_seconds"], said["counts"]["waiting"]) == ("stopped", 240.0, 1)
 
 
 def test_watching_ends_with_the_run(tmp_path, capsys, monkeypatch):
     record(tmp_path)
-    monkeypatch.setattr("time.sleep", lambda seconds: record(tmp_path, how="failed", seconds=9.0))
+    monkeypatch.setattr("time.sleep", lambda seconds: record(tmp_path, how="failed", wall_seconds=9.0))
     main(["progress", str(tmp_path), "--watch", "--json"])
     assert [json.loads(line)["how"] for line in capsys.readouterr().out.splitlines()] == ["running", "failed"]
 

@@ -113,7 +113,7 @@ class TestRecord:
         ended = end_record(RESULTS, record, "failed")
         assert read_record(RESULTS) == ended
         assert ended.how == "failed"
-        assert ended.seconds == pytest.approx(100, abs=30)
+        assert ended.wall_seconds == pytest.approx(100, abs=30)
 
     def test_states_of_a_killed_run_are_gone_when_the_next_begins(self):
         at_work("noisy", 9, 3)
