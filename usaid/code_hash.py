@@ -13,9 +13,9 @@ from typing import Any
 from usaid.own_files import is_installed, is_own, module_in_file, names_file, own_name, places_of, plain
 
 _OURS = ("usaid", "evaluators")
-_DATA = ("usaid.registries", "usaid.cards", "usaid.provenance", "usaid.datasets.sources")
+_DATA = ("usaid.registries", "usaid.cards", "usaid.provenance", "usaid.datasets.sources", "usaid.progress")
 """Not followed: what a job takes from registries it is given as cards, and a card counts by its values. Provenance and
-sources say where things come from, not what they are."""
+sources say where things come from, and progress how far a job is, not what they are."""
 
 _SETTINGS = ("usaid.experiment", "usaid.paper")
 """Not followed from a user's own modules: settings are values, and values are parameters of a job."""

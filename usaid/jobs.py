@@ -14,6 +14,7 @@ from typing import Any, NoReturn, Protocol, TextIO
 from usaid.bounded_log import BoundedLog
 from usaid.errors import reason_of
 from usaid.failures import Failure, Ledger, first_failure, name_of, write_marker
+from usaid.job_state import SUFFIX, JobReport, reported
 from usaid.memory import keep_freed_memory
 from usaid.stopwatch import Stopwatch
 
@@ -88,6 +89,8 @@ def job_of_parts(
 
     The block makes those that are :attr:`Parts.waiting` and says of each when it begins and ends; a single one has
     begun. Those that had begun when a process died without a word fail for that in the next one; the others are made.
+    Meanwhile a file beside the job's ledger says what it is at (:mod:`usaid.job_state`); the log's last line says how
+    it ended.
 
     Args:
         of: the job.
@@ -105,7 +108,9 @@ def job_of_parts(
         stack.enter_context(_terminated_as_interrupt())
         stack.enter_context(_printing_to(stack.enter_context(_log(of.log[0], place.with_suffix(".log"), attempt > 1))))
         stack.enter_context(clock.running())
-        states = Parts(ledgers, of.log[0], write_failure, clock)
+        name = name_of(of.rule, of.wildcards)
+        report = stack.enter_context(reported(JobReport(place.with_suffix(SUFFIX), name, of.log[0], len(parts))))
+        states = Parts(ledgers, of.log[0], write_failure, clock, report)
         states.sort_out(attempt)
         try:
             if uses_torch and states.waiting:
@@ -120,6 +125,9 @@ def job_of_parts(
                 traceback.print_exc()
                 states.stop()
             raise
+        finally:
+            with suppress(OSError):
+                print(states.ending())
 
 
 def _ledger(of: WorkflowJob, part: Part) -> Ledger:
@@ -130,7 +138,12 @@ class Parts:
     """What the parts of a job are at."""
 
     def __init__(
-        self, ledgers: Mapping[Part, Ledger], log: str, write_failure: WriteFailure | None, clock: Stopwatch
+        self,
+        ledgers: Mapping[Part, Ledger],
+        log: str,
+        write_failure: WriteFailure | None,
+        clock: Stopwatch,
+        report: JobReport,
     ) -> None:
         """
         Args:
@@ -138,9 +151,12 @@ class Parts:
             log: the job's log file.
             write_failure: as :func:`job_of_parts` has it.
             clock: the process's.
+            report: what the job does is told to it.
         """
-        self._ledgers, self._log, self._write_failure, self._clock = ledgers, log, write_failure, clock
+        self._ledgers, self._log, self._write_failure = ledgers, log, write_failure
+        self._clock, self._report, self._spent = clock, report, 0.0
         self._begun: list[Part] = []
+        self._failed: dict[Part, Failure] = {}
         self.waiting = [*ledgers]
         """Those that are neither made nor failed."""
 
@@ -159,7 +175,7 @@ class Parts:
             if self._ledgers[part].state == "running" and not deaths:
                 self._ledgers[part].note("stopped")  # by a kill of an earlier run
             if part in standing:
-                self.waiting.remove(part)
+                self._take_off(part, standing[part])
                 self._write(part, standing[part])
             elif part in died:
                 why = f"the process died without a word: killed, or out of memory; see {self._log}"
@@ -195,15 +211,16 @@ class Parts:
         if reason is None and missing is not None:
             reason = f"{missing}: the job ended without writing it"
         if reason is not None and missing is None:
-            self.waiting.remove(part)
-            self._ledgers[part].note("partial", Failure(part.name, reason, self._log), self._clock.lap())
+            failure = Failure(part.name, reason, self._log)
+            self._take_off(part, failure)
+            self._ledgers[part].note("partial", failure, self._lap())
             print(said := f"error: {part.name}: {reason}")
-            print(said, file=sys.__stderr__, flush=True)
+            _say(said)
         elif reason is not None:
             self._fail(part, Failure(part.name, reason, self._log))
         else:
-            self.waiting.remove(part)
-            self._ledgers[part].note("made", seconds=self._clock.lap())
+            self._take_off(part)
+            self._ledgers[part].note("made", seconds=self._lap())
 
     def end_all(self, reason: str) -> None:
         """Say of all that have not ended that they failed."""
@@ -219,8 +236,10 @@ class Parts:
         for part in self._begun:
             if part in self.waiting:
                 self._fail(part, Failure(part.name, reason, self._log))
+        print(self.ending())
         if isinstance(sys.stdout, BoundedLog):
             sys.stdout.finish()
+        self._report.remove()
         os._exit(1)
 
     def stop(self) -> None:
@@ -229,19 +248,49 @@ class Parts:
             if part in self.waiting:
                 self._ledgers[part].note("stopped")
 
+    def ending(self) -> str:
+        """How the job ended, in how many seconds, and what it did in them: one line."""
+        self._lap()
+        seconds, of_all = f"{self._spent:.1f} s", len(self._ledgers)
+        rates = (
+            f"{number:,} {unit}{'s' * (number != 1)}, {number / self._spent:.3g} {unit}s/s"
+            for unit, number in self._report.counts.items()
+            if number and self._spent
+        )
+        done = ": ".join(filter(None, [f"in {seconds}", "; ".join(rates)]))
+        why = "; ".join(dict.fromkeys(f.reason if f.job == part.name else str(f) for part, f in self._failed.items()))
+        if self.waiting:
+            return f"stopped after {seconds}: {len(self.waiting)} of {of_all} not made"
+        if len(self._failed) == of_all:
+            return f"failed after {seconds}: {why}"
+        if self._failed:
+            return f"made {of_all - len(self._failed)} of {of_all} {done}; failed: {why}"
+        return f"made {done}"
+
+    def _lap(self) -> dict[str, float]:
+        seconds = self._clock.lap()
+        self._spent += sum(seconds.values())
+        return seconds
+
+    def _take_off(self, part: Part, failure: Failure | None = None) -> None:
+        self.waiting.remove(part)
+        if failure is not None:
+            self._failed[part] = failure
+        self._report.end_part()
+
     def _fail(self, part: Part, failure: Failure) -> None:
         """Say a failure in place of the outputs, on the terminal and in the ledger."""
         own = failure.job == part.name
         said = f"error: {part.name}: {failure.reason}"
         print(said if own else f"error: {part.name}: not made, since {failure}")
-        self.waiting.remove(part)
+        self._take_off(part, failure)
         try:
             self._write(part, failure)
-            self._ledgers[part].note("failed", failure, self._clock.lap())
+            self._ledgers[part].note("failed", failure, self._lap())
         except OSError as error:
             _give_up(f"{said}; nor can that be written down ({error.strerror})")
         if own:
-            print(said, file=sys.__stderr__, flush=True)
+            _say(said)
 
     def _write(self, part: Part, failure: Failure) -> None:
         """Write the outputs in a way of their own, or as markers."""
@@ -265,8 +314,14 @@ def leave() -> NoReturn:
     os._exit(0)
 
 
+def _say(line: str) -> None:
+    """Say a line where a person looks; on a terminal it takes the place of the run's status line."""
+    erased = "\r\x1b[K" if sys.__stderr__ is not None and sys.__stderr__.isatty() else ""
+    print(f"{erased}{line}", file=sys.__stderr__, flush=True)
+
+
 def _give_up(line: str) -> NoReturn:
-    print(line, file=sys.__stderr__, flush=True)
+    _say(line)
     sys.exit(1)
 
 

@@ -1,5 +1,6 @@
 """The `usaid` command: everything that a rule of the workflow does, without the workflow."""
 
+import argparse
 import os
 import sys
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from usaid_cli.config import add_config
 from usaid_cli.data import add_data
 from usaid_cli.denoise import add_denoise
 from usaid_cli.evaluate import add_evaluate
+from usaid_cli.progress import add_progress
 from usaid_cli.purposes import PurposeParser
 from usaid_cli.reports import add_claims, add_compare, add_row, add_statistics, add_table
 from usaid_cli.run import add_run
@@ -29,6 +31,7 @@ _COMMANDS = (
     add_train,
     add_train_judge,
     add_score,
+    add_progress,
     add_table,
     add_statistics,
     add_claims,

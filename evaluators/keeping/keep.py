@@ -30,6 +30,7 @@ from usaid.devices import float32_products, pick_device
 from usaid.errors import UsaidError, is_signal, reason_of
 from usaid.failures import failure_in
 from usaid.files import sha256_of_file
+from usaid.progress import progress_of
 from usaid.provenance import provenance_of_run
 from usaid.registries import BENCHMARKS, load_object
 from usaid.scores.confusion import miou_per_image
@@ -232,18 +233,26 @@ class _Keeper:
         cells: dict[tuple[str, float], list[Choice]] = {}
         for choice in choices:
             cells.setdefault((choice.image_id, choice.sigma), []).append(choice)
-        for (image_id, sigma), alike in cells.items():
-            if not (going_on := [choice for choice in alike if choice.benchmark not in self.failed]):
-                continue
-            sample = None
-            with self._at_the_cost_of(going_on):
-                sample = dataset[image_id]
-            if sample is None:
-                continue
-            output = self._denoised(dataset, sample, sigma)
-            for choice in going_on:
-                with self._at_the_cost_of([choice]):
-                    pictures[choice] = self._picture(choice, output)
+        with progress_of(len(cells), card.dataset) as progress:
+            for alike in cells.values():
+                pictures |= self._of_image(dataset, alike)
+                progress.update()
+        return pictures
+
+    def _of_image(self, dataset: Dataset, alike: Sequence[Choice]) -> dict[Choice, tuple[Window, Picture]]:
+        """The pictures of an image under one sigma, which is denoised once."""
+        pictures = dict[Choice, tuple[Window, Picture]]()
+        if not (going_on := [choice for choice in alike if choice.benchmark not in self.failed]):
+            return pictures
+        sample = None
+        with self._at_the_cost_of(going_on):
+            sample = dataset[going_on[0].image_id]
+        if sample is None:
+            return pictures
+        output = self._denoised(dataset, sample, going_on[0].sigma)
+        for choice in going_on:
+            with self._at_the_cost_of([choice]):
+                pictures[choice] = self._picture(choice, output)
         return pictures
 
     @contextmanager

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from evaluators.scoring.batches import (
     PIXELS_PER_BATCH,
@@ -23,7 +22,6 @@ from evaluators.scoring.batches import (
     stacked,
 )
 from evaluators.scoring.pipeline import Drain, ahead, mapped
-from evaluators.scoring.progress import progress_of
 from evaluators.scoring.stage_clock import StageClock
 from usaid.datasets.base import Dataset
 from usaid.denoisers.base import Denoiser
@@ -31,6 +29,7 @@ from usaid.denoisers.contract import denoised_if_finite, not_finite
 from usaid.devices import float32_products
 from usaid.errors import UsaidError, is_signal, reason_of
 from usaid.noise import NoiseField, gaussian_noise_batch
+from usaid.progress import Progress, progress_of
 from usaid.tensors import in_unit_range
 from usaid.time_limit import watched
 
@@ -165,7 +164,7 @@ class Scorer:
 
     # -------------------------------------------------------------------------------------------- ahead of the device
 
-    def _batches(self, progress: "tqdm[Any]") -> Generator[Batch, None, None]:
+    def _batches(self, progress: Progress) -> Generator[Batch, None, None]:
         """All that is missing, in batches, read and with their noise as far as the CPU makes it."""
         most = PIXELS_PER_BATCH[self.device.type]
         for group in groups_of_one_shape(mapped(self._read, self.dataset.ids, READERS[self.device.type]), most):
@@ -173,7 +172,7 @@ class Scorer:
                 return
             self.sha256.update({image.sample.id: image.sha256 for image in group})
             cells = missing_cells(group, self.judgings)
-            progress.update(len(group) * self._conditions - len(cells))
+            progress.skip(len(group) * self._conditions - len(cells))
             for batch in batches_of(cells, most):
                 yield self._made(batch)
 

@@ -14,9 +14,9 @@ import yaml
 
 from evaluators import evaluate
 from evaluators.metrics.niqe import PristineModel, save_pristine_model
-from evaluators.scoring import progress
 from evaluators.scoring.job import score_to_file
 from evaluators.scoring.score_job import ScoreJob
+from usaid import progress
 from usaid.datasets.miniature import kodak
 from usaid.datasets.miniature.writer import write
 from usaid.errors import UsaidError

@@ -1,6 +1,7 @@
 """What every job of the workflow does: log, threads, and a failure that is said in place of its results."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,7 +15,9 @@ import pytest
 
 from usaid.errors import UsaidError
 from usaid.failures import Failure, Ledger, failure_in, write_marker
+from usaid.job_state import read_state
 from usaid.jobs import Part, Parts, job, job_of_parts
+from usaid.progress import progress_of
 
 
 @pytest.fixture(autouse=True)
@@ -50,7 +53,9 @@ def fail(error: Exception) -> None:
 
 def test_output_goes_to_the_log_and_the_ledger_says_made():
     make()
-    assert Path("job.log").read_text() == "at work\n"
+    first, last = Path("job.log").read_text().splitlines()
+    assert first == "at work"
+    assert re.fullmatch(r"made in \d+\.\d s", last)
     assert Path("results/tiny/jobs/score/kodak/noisy.json").is_file()
     assert (ledger().state, ledger().failures, ledger().as_failure()) == ("made", 0, None)
 
@@ -93,7 +98,9 @@ def test_a_marker_among_the_inputs_fails_with_the_root_cause_before_the_block(ca
         make(inputs=("absent.txt", "input.json"))
     assert end.value.code == 0
     assert failure_in("made.txt") == ledger().as_failure() == root
-    assert Path("job.log").read_text() == f"error: score kodak/noisy: not made, since {root}\n", "no traceback"
+    said, ending = Path("job.log").read_text().splitlines()  # no traceback
+    assert said == f"error: score kodak/noisy: not made, since {root}"
+    assert re.fullmatch(rf"failed after \d+\.\d s: {root}", ending)
     assert capfd.readouterr().err == "", "it was said by the job that failed"
 
 
@@ -271,7 +278,7 @@ class TestParts:
         with batch() as parts:
             make_all(parts)
         assert {name: state(name) for name in NAMES} == dict.fromkeys(NAMES, ("made", 0))
-        assert Path("job.log").read_text().splitlines() == [f"---- score kodak/{name}" for name in NAMES]
+        assert Path("job.log").read_text().splitlines()[:-1] == [f"---- score kodak/{name}" for name in NAMES]
 
     def test_a_failure_costs_its_own(self, capfd):
         with batch() as parts:
@@ -448,3 +455,48 @@ def test_what_never_ends_fails_with_its_reason_and_the_next_process_makes_the_ot
         Path("fine.txt").write_text("whole")
         parts.end(parts_of_it[1])
     assert failure_in("slow.txt") == said
+
+
+class TestSeen:
+    """What others see of a job while it runs, and what its log ends with."""
+
+    PLACE = Path("results/tiny/jobs/score/kodak/noisy.progress")
+
+    def test_its_state_stands_beside_its_ledger_until_it_ends(self):
+        with job(of()):
+            assert read_state(self.PLACE).name == "score kodak/noisy"
+            Path("made.txt").write_text("whole")
+        assert not self.PLACE.exists()
+
+    def test_the_log_ends_with_what_was_done(self):
+        with job(of()), progress_of(7, "kodak") as progress:
+            progress.update(5)
+            progress.skip(1)
+            progress.update(1)
+            Path("made.txt").write_text("whole")
+        assert re.fullmatch(r"made in \d+\.\d s: 6 images, [\d.e+]+ images/s", self.ending())
+
+    def test_or_with_why_it_failed(self):
+        fail(UsaidError("bad.png: does not decode"))
+        assert re.fullmatch(r"failed after \d+\.\d s: bad\.png: does not decode", self.ending())
+        assert not self.PLACE.exists()
+
+    def test_or_that_it_was_stopped(self):
+        with pytest.raises(KeyboardInterrupt), job(of()):
+            raise KeyboardInterrupt
+        assert re.fullmatch(r"stopped after \d+\.\d s: 1 of 1 not made", self.ending())
+
+    def test_a_batch_says_how_many_of_its_results_are_made(self, monkeypatch):
+        monkeypatch.setattr("usaid.job_state.SECONDS_BETWEEN_STATES", 0.0)
+        with batch() as parts:
+            first, *_ = parts.waiting
+            parts.begin([first])
+            parts.end(first, "it broke")
+            state = read_state("results/tiny/jobs/score_kodak_all.progress")
+            make_all(parts)
+        assert (state.parts_done, state.parts) == (1, len(NAMES))
+        assert re.fullmatch(rf"made {len(NAMES) - 1} of {len(NAMES)} in \d+\.\d s; failed: it broke", self.ending())
+
+    @staticmethod
+    def ending() -> str:
+        return Path("job.log").read_text().splitlines()[-1]

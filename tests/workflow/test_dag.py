@@ -22,6 +22,8 @@ from snakemake_runs import (
     write_experiment,
 )
 
+from evaluators.run.report import seen_run
+from evaluators.run.status_line import ERASE
 from usaid.datasets.miniature.writer import write_miniature
 from usaid.scores.files import read_scores
 
@@ -366,7 +368,14 @@ def test_kill_9_in_mid_score_and_rerun_is_whole(tmp_path):
     scores = "results/tiny/scores/kodak_quality/halved.parquet"
     kill_after_rows(tmp_path, scores, 2)
     assert not (tmp_path / scores).exists()
-    run(tmp_path, scores)
+    seen = seen_run(tmp_path / "results/tiny")
+    assert (seen.how, seen.record.folder) == ("killed", str(tmp_path))
+    assert [job.job.rule for job in seen.sight.of("waiting", "running")] == ["score"]
+    end = run(tmp_path, scores)
+    assert "1 job; see it from another terminal with: usaid progress results/tiny" in end
+    assert ERASE not in end, "here is no terminal"
+    seen = seen_run(tmp_path / "results/tiny")
+    assert (seen.how, [job.how for job in seen.sight.jobs]) == ("done", ["made"])
     whole = read_scores(tmp_path / scores)
     assert list(whole.rows.image_id) == [f"kodim{i:02d}" for i in range(1, 7)]
     assert 0 < whole.provenance["pixels"] <= 4 * 288 * 192  # at least two images came from before the kill

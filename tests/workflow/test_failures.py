@@ -435,7 +435,11 @@ def json_in(report: str, name: str) -> Any:
     return json.JSONDecoder().raw_decode(script.partition(" = ")[2])[0]
 
 
-@pytest.mark.parametrize("arguments", [("data", "status", "--data-root", "data"), ("config", "keys")], ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments",
+    [("data", "status", "--data-root", "data"), ("config", "keys"), ("progress", "results/kinds")],
+    ids=" ".join,
+)
 def test_looking_by_the_command_line_never_writes(folder, arguments):
     before = state(folder)
     code = "import sys, usaid_cli; usaid_cli.main(sys.argv[1:])"

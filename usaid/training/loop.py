@@ -11,12 +11,12 @@ from typing import Any, Generic, Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from usaid.checkpoints import write_weights
 from usaid.devices import PRECISIONS, device_description, float32_products
 from usaid.errors import UsaidError
 from usaid.files import written, written_atomically
+from usaid.progress import progress_of
 from usaid.provenance import provenance_of_run
 
 Batch = TypeVar("Batch")
@@ -40,7 +40,7 @@ class Run:
         weights: safetensors file to write; the learning curve (``.csv``) and the record (``.json``) get its name. Until
             they are whole a checkpoint lies beside it, from which a killed training goes on.
         device: where to train.
-        title: what the progress bar (on a terminal) and errors call it.
+        title: what the progress and errors call it.
         name: of the method or benchmark that is trained.
         data_root: where the weights of encoders lie.
         code_hash: of the code that trains; a checkpoint of other code is not gone on from.
@@ -150,7 +150,7 @@ def fit(task: Task[Batch], run: Run, depends_on: Mapping[str, Any]) -> None:
     checkpoint_every = run.checkpoint_every or task.checkpoint_every
     window: list[dict[str, Tensor]] = []
     products = float32_products(task.precision, run.device)
-    with products, tqdm(total=task.steps, initial=done, desc=run.title, unit="step", disable=None) as bar:
+    with products, progress_of(task.steps, run.title, "step", done) as bar:
         for step in range(done + 1, task.steps + 1):
             try:
                 window.append(_take_step(task, step))

@@ -7,7 +7,19 @@ import sys
 from evaluators.dag.code import any_of
 from evaluators.dag.dag import Dag
 from evaluators.dag.images import ARCHIVES
-from evaluators.run import RunJob, failures, lock, parts_of, problems, summary
+from evaluators.run import (
+    RunJob,
+    StatusLine,
+    begin_record,
+    end_record,
+    failures,
+    first_line,
+    how_it_ended,
+    lock,
+    parts_of,
+    problems,
+    summary,
+)
 from usaid import __version__
 from usaid.errors import UsaidError
 from usaid.experiment.reading import checked_experiment, checked_files
@@ -102,28 +114,39 @@ def get_threads(most):
     return 1 if JOBS.is_generated else most
 
 
+def run_job(job):
+    """A job of Snakemake's, as the suite knows it."""
+    return RunJob(job.rule.name, dict(job.wildcards_dict), tuple(map(str, job.output)), ", ".join(map(str, job.log)))
+
+
 def jobs_of_run():
     """What was asked for, and what it needs: score files, however many a job makes."""
-    jobs = [RunJob(job.rule.name, dict(job.wildcards_dict), tuple(map(str, job.output))) for job in workflow.dag.jobs]
-    return [part for job in jobs for part in parts_of(JOBS, job)]
+    return [part for job in workflow.dag.jobs for part in parts_of(JOBS, run_job(job))]
 
 
 def start_run():
     """Before the first job: no other run at work on the same results, and what is known to fail."""
     try:
         globals()["LOCK"] = lock(RESULTS)
+        for images in JOBS.experiment.unread_subsets:
+            print(f"warning: subsets.{images}: nothing reads this split", file=sys.stderr)
+        for line in problems(JOBS, jobs_of_run()):
+            print(f"warning: {line} (will be dashes)", file=sys.stderr)
+        jobs = [run_job(job) for job in workflow.dag.needrun_jobs()]
+        globals()["RUN"] = begin_record(JOBS, jobs)
     except UsaidError as error:
         sys.exit(f"error: {error}")
-    for images in JOBS.experiment.unread_subsets:
-        print(f"warning: subsets.{images}: nothing reads this split", file=sys.stderr)
-    for line in problems(JOBS, jobs_of_run()):
-        print(f"warning: {line} (will be dashes)", file=sys.stderr)
+    print(first_line(RESULTS, RUN), file=sys.stderr)
+    globals()["STATUS"] = StatusLine(RESULTS, RUN)
+    STATUS.start()
 
 
 def end_run():
     """After the last job: what there is, what failed, and an exit status that says so."""
+    STATUS.stop()
     jobs = jobs_of_run()
     failed = failures(JOBS, jobs)
+    end_record(RESULTS, RUN, how_it_ended(JOBS, jobs, failed))
     print(summary(JOBS, jobs, failed), flush=True)
     if failed and not JOBS.experiment.allow_failures:
         sys.exit(1)

@@ -8,6 +8,7 @@ from usaid.datasets.miniature import cifar100, coco, deepglobe, isic2018, kodak,
 from usaid.datasets.miniature.encoding import VERSION, Files
 from usaid.errors import UsaidError
 from usaid.files import sha256_of_file, written_atomically
+from usaid.progress import progress_of
 
 MARKER = "miniature.json"
 README = """\
@@ -44,7 +45,11 @@ def write_miniature(directory: str | Path, seed: int = 0) -> dict[str, str]:
     digests = find_finished(directory, seed)
     if digests is None:
         claim(directory)
-        digests = {name: write(directory / name, content) for name, content in all_files(seed)}
+        digests = {}
+        with progress_of(None, "generated data", "file") as progress:
+            for name, content in all_files(seed):
+                digests[name] = write(directory / name, content)
+                progress.update()
         listing = "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items()))
         total = hashlib.sha256(listing.encode()).hexdigest()
         record = {"version": VERSION, "seed": seed, "sha256": total, "files": digests}

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from usaid.denoisers.mlp.network import MLP, as_one_module, denormalised, model_name, normalised
+from usaid.progress import stages
 from usaid.training.loop import Run, Task, autocast, decayed, finish, fit, generator_for
 from usaid.training.losses import psnr
 from usaid.training.patches import PatchSampler
@@ -90,7 +91,7 @@ def train_mlp(samples: "Iterable[Sample]", recipe: "MLPRecipe", run: Run) -> Non
     depends_on = {"method": run.name, **recipe.model_dump(mode="json"), "images_sha256": sampler.sha256}
     of_one_sigma = {key: value for key, value in depends_on.items() if key != "sigmas"}
     runs = {sigma: run_of_sigma(run, sigma) for sigma in recipe.sigmas}
-    for sigma, network in networks.items():
+    for sigma, network in stages([*networks.items()]):
         fit(task_of_sigma(network, sampler, recipe, sigma), runs[sigma], of_one_sigma | {"sigma": sigma})
     curves = [pd.read_csv(runs[sigma].curve).assign(sigma=sigma) for sigma in recipe.sigmas]
     joined = pd.concat(curves)

@@ -148,10 +148,10 @@ class TestProblems:
             assert problems(jobs, [of(rule, benchmark="kodak_quality", denoiser="cbm3d")]) == [line]
 
     def test_a_gpu_that_is_not_there(self, monkeypatch):
-        monkeypatch.setattr("evaluators.run.GPU_DRIVERS", ("no/driver",))
+        monkeypatch.setattr("evaluators.run.before.GPU_DRIVERS", ("no/driver",))
         (line,) = problems(dag(device="cuda:1"), [])
         assert line.startswith("device = cuda:1: this machine has no GPU driver; ")
-        monkeypatch.setattr("evaluators.run.GPU_DRIVERS", ("no/driver", "/"))
+        monkeypatch.setattr("evaluators.run.before.GPU_DRIVERS", ("no/driver", "/"))
         assert problems(dag(device="cuda"), []) == []
 
     def test_data_that_nothing_fetches(self, folder):
@@ -201,6 +201,18 @@ class TestSummary:
         assert "Failed" not in text
         assert "table 6" not in text, "it does not exist"
         assert "results/small/index_.md" in text
+
+    def test_the_report_comes_with_its_size_and_what_to_look_at_first(self, folder):
+        page = RunJob("report_page", {}, ("results/small/report/index.html",))
+        Path(page.outputs[0]).parent.mkdir(parents=True)
+        Path(page.outputs[0]).write_bytes(b" " * 1_940_000)
+        _, report, how = summary(dag(), [page], {}).splitlines()
+        assert report == "Report: results/small/report/index.html"
+        first = "  1.9 MB; open it in a browser, and look first at the verdict at its top"
+        assert how == f"{first} and Table VI"
+        assert summary(dag(keep_images={}), [page], {}).endswith(f"{first}, Table VI and the images side by side")
+        failed = {"table 6": Failure("table 6", "it broke")}
+        assert f"{first} and Table IV\n" in summary(dag(), [page], failed)
 
     def test_an_experiment_may_allow_failures(self, ended):
         text = summary(dag(allow_failures=True), self.JOBS, failures(ended, self.JOBS))
