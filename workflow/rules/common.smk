@@ -6,6 +6,7 @@ import sys
 from evaluators.dag.code import any_of
 from evaluators.dag.dag import Dag
 from evaluators.dag.images import ARCHIVES
+from evaluators.scoring.shard import ANY_SHARD
 from evaluators.run import RunJob, failures, lock, parts_of, problems, summary
 from usaid.errors import UsaidError
 from usaid.experiment.reading import checked_experiment, checked_files
@@ -34,6 +35,7 @@ wildcard_constraints:
     benchmark=any_of(JOBS.experiment.benchmarks),
     denoiser=any_of(JOBS.entries),
     table=any_of(JOBS.specs),
+    shard=ANY_SHARD,
 
 
 def get_files(job):
