@@ -13,7 +13,7 @@ from usaid_cli.data import add_data
 from usaid_cli.denoise import add_denoise
 from usaid_cli.evaluate import add_evaluate
 from usaid_cli.reports import add_claims, add_compare, add_row, add_statistics, add_table
-from usaid_cli.score import add_score
+from usaid_cli.score import add_merge, add_score
 from usaid_cli.sight import add_figure, add_keep_images, add_report
 from usaid_cli.train import add_train, add_train_judge
 
@@ -25,6 +25,7 @@ _COMMANDS = (
     add_train,
     add_train_judge,
     add_score,
+    add_merge,
     add_table,
     add_statistics,
     add_claims,

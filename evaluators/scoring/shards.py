@@ -15,7 +15,13 @@ from usaid.scores.files import ABOUT, Scores, read_scores, write_scores
 ROW = "row"
 """The column that holds a whole row as JSON: what a judge counted comes back as it was, digit for digit."""
 
-_KINDS: dict[str, Any] = {"image_id": "string", "image_sha256": "string", "sigma": float, "draw": int, "told_sigma": float}
+_KINDS: dict[str, Any] = {
+    "image_id": "string",
+    "image_sha256": "string",
+    "sigma": float,
+    "draw": int,
+    "told_sigma": float,
+}
 
 SAME = (
     *("benchmark", "denoiser", "draws", "entry", "dataset", "metrics", "judge", "weights_sha256", "code_hash"),
