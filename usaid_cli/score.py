@@ -44,8 +44,8 @@ def add_merge(commands: Commands) -> None:
     parser.add_argument("--denoiser", required=True)
     parser.add_argument("--judge-file", type=Path, help="what the judge reads; default: the experiment's")
     parser.add_argument("--draws", action="store_true", help="the shards are of the further noise draws")
+    parser.add_argument("--shards", type=Path, nargs="+", required=True, metavar="FILE", help="the files of all shards")
     parser.add_argument("--output", type=Path, required=True, help="score file (Parquet)")
-    parser.add_argument("shards", type=Path, nargs="+", metavar="SHARD", help="the file of a shard")
     parser.set_defaults(run=_merge)
 
 
