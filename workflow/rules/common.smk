@@ -6,8 +6,8 @@ import sys
 from evaluators.dag.code import any_of
 from evaluators.dag.dag import Dag
 from evaluators.dag.images import ARCHIVES
-from evaluators.scoring.shard import ANY_SHARD
 from evaluators.run import RunJob, failures, lock, parts_of, problems, summary
+from evaluators.scoring.shard import ANY_SHARD
 from usaid.errors import UsaidError
 from usaid.experiment.reading import checked_experiment, checked_files
 from usaid.report.figures import FIGURES
