@@ -1,5 +1,6 @@
 """Scores made in parts: the file is that of one job, byte for byte; parts of different runs are refused."""
 
+import itertools
 import json
 import re
 from collections.abc import Sequence
@@ -20,8 +21,8 @@ from score_files import made_scores
 
 from evaluators.judge import Judge
 from evaluators.metrics.psnr_ssim import psnr_rgb_float
+from evaluators.scoring import batches, merge
 from evaluators.scoring import job as scoring
-from evaluators.scoring import merge
 from evaluators.scoring.job import score_to_file
 from evaluators.scoring.merge import is_of_shard, merge_to_file
 from evaluators.scoring.score_job import ScoreJob
@@ -257,6 +258,33 @@ def test_the_file_is_that_of_one_job(five, tmp_path, number):
     shards = [read_shard(shard.output) for shard in split(five, number)]
     assert sum(not shard.rows for shard in shards) == max(0, number - 3), "three sizes: more shards have no image"
     assert "shards" not in theirs
+
+
+class Network(Denoiser):
+    """Convolutions, whose last bits may depend on what else is in the batch."""
+
+    facts = build_denoiser("noisy").facts
+
+    def __init__(self) -> None:
+        torch.manual_seed(0)
+        widths = (3, 48, 48, 3)
+        self.layers = [torch.nn.Conv2d(a, b, 3, padding=1) for a, b in itertools.pairwise(widths)]
+
+    def __call__(self, noisy: torch.Tensor, told_sigma: float | None = None) -> torch.Tensor:
+        seen = noisy
+        for layer in self.layers:
+            seen = layer(seen).tanh()
+        return noisy - seen
+
+
+@pytest.mark.parametrize("most", [1, 3000, 1 << 18])
+def test_a_network_sees_the_same_batches(five, tmp_path, monkeypatch, most):
+    monkeypatch.setitem(batches.PIXELS_PER_BATCH, "cpu", most)
+    monkeypatch.setattr(scoring, "build_denoiser", lambda *_: Network())
+    whole = replace(five, output=tmp_path / "whole/noisy.parquet")
+    score_to_file(whole)
+    score_split(five, 2)
+    assert content(five.output) == content(whole.output)
 
 
 def test_what_a_judge_writes_of_all_rows_is_the_same(five, tmp_path, monkeypatch):
