@@ -135,6 +135,7 @@ def test_a_shard_that_fails_costs_its_score_file_and_is_the_only_one_that_is_tri
     shutil.copytree(made, tmp_path, dirs_exist_ok=True, symlinks=True)
     shutil.rmtree(tmp_path / SCORES / "shards/own")
     (tmp_path / OWN).unlink()
+    shutil.rmtree(tmp_path / RESULTS / "tables")
     (tmp_path / "broken").touch()
     output = run(tmp_path, PAGES[0], fails=True)
     failure = read_provenance(tmp_path / OWN)["failure"]

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 from PIL import Image
@@ -47,6 +47,7 @@ class Sized:
         self.pixels = pixels
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(st.integers(1, 50).map(Sized), min_size=1)), st.integers(1, 9))
 def test_each_group_is_in_one_shard_whole_and_the_work_is_spread(groups, number):
     parts = [[*dealt(groups, shard)] for shard in shards_of(number)]
@@ -115,6 +116,7 @@ def parts_of(images: int, number: int, seed: int = 0, **changed: Any) -> tuple[l
     ]
 
 
+@settings(deadline=None)
 @given(st.integers(1, 12), st.integers(2, 15), st.integers(0, 99))
 def test_any_number_of_shards_of_any_number_of_images_gives_the_same_rows(images, number, seed):
     rows, shards = parts_of(images, number, seed)
