@@ -18,7 +18,7 @@ from usaid_cli.progress import add_progress
 from usaid_cli.purposes import PurposeParser
 from usaid_cli.reports import add_claims, add_compare, add_row, add_statistics, add_table
 from usaid_cli.run import add_run
-from usaid_cli.score import add_score
+from usaid_cli.score import add_merge, add_score
 from usaid_cli.sight import add_figure, add_keep_images, add_report
 from usaid_cli.train import add_train, add_train_judge
 
@@ -31,6 +31,7 @@ _COMMANDS = (
     add_train,
     add_train_judge,
     add_score,
+    add_merge,
     add_progress,
     add_table,
     add_statistics,

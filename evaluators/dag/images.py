@@ -82,12 +82,12 @@ class Images(Scores):
             "judges": distinct(origin for file in judges.values() if file for origin in self._if_there(file)),
             "weights": [] if weights is None else self._if_there(weights),
         }
-        of_rows = {"sigmas", "draws", "told_sigmas"}
+        of_rows = ("sigmas", "draws", "told_sigmas")
         settings = experiment.model_dump(
             mode="json", include={"data_root", "data_source", "device", "precision", "notes"}
         ) | {
             "denoiser": entry.as_record(),
-            "benchmarks": {n: experiment.benchmarks[n].model_dump(mode="json", exclude=of_rows) for n in benchmarks},
+            "benchmarks": {n: experiment.benchmarks[n].of_scores(exclude=of_rows) for n in benchmarks},
             "subsets": self._subsets_of(benchmarks),
             "judges": judges,
             "weights": weights,

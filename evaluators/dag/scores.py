@@ -10,6 +10,8 @@ from typing import Any
 from evaluators.dag.code import Job, code_on, distinct, of_scores
 from evaluators.dag.trainings import Trainings
 from evaluators.judge_code import computed, conventions_of_images
+from evaluators.scoring.shard import file_of_shard, shard_of, shards_of
+from usaid.code_hash import hash_of_code
 from usaid.errors import UsaidError
 from usaid.experiment.benchmark import BenchmarkSettings
 from usaid.experiment.denoiser_entry import DenoiserEntry
@@ -47,7 +49,7 @@ class Scores(Trainings):
         A user's own file that is not there is no input: it fails its own scores only, not the whole workflow.
         """
         settings = self.experiment.settings_of(benchmark, denoiser)
-        return self._score(benchmark, denoiser, {"benchmark": settings.model_dump(mode="json")})
+        return self._score(benchmark, denoiser, {"benchmark": settings.of_scores()})
 
     def score_draws(self, benchmark: str, denoiser: str) -> Job:
         """As :meth:`score`, of the noise draws that Table X needs beside the benchmark's own: from, and below which.
@@ -59,8 +61,59 @@ class Scores(Trainings):
         if not draws or denoiser not in self.experiment.draw_denoisers_of(benchmark):
             what = f"no further draws of {denoiser} on {benchmark}"
             raise UsaidError(f"experiment {self.experiment.experiment!r}: {what}; its key 'draws' says which it has")
-        settings = self.experiment.settings_of_draws(benchmark, denoiser).model_dump(mode="json", exclude={"draws"})
+        settings = self.experiment.settings_of_draws(benchmark, denoiser).of_scores(exclude=["draws"])
         return self._score(benchmark, denoiser, {"benchmark": settings, "draws": [draws.start, draws.stop]})
+
+    @property
+    def whole(self) -> list[str]:
+        """The benchmarks whose score files are made by one job each."""
+        return [name for name, settings in self.experiment.benchmarks.items() if settings.shards == 1]
+
+    @property
+    def sharded(self) -> list[str]:
+        """The benchmarks whose score files are merged from those of several jobs."""
+        return [name for name in self.experiment.benchmarks if name not in self.whole]
+
+    def shards_of(self, benchmark: str) -> list[str]:
+        """What the parts of a benchmark's images are called, ``"1-of-4"`` and so on; none: one job has all images."""
+        number = self.experiment.benchmarks[benchmark].shards
+        return [] if number == 1 else [str(shard) for shard in shards_of(number)]
+
+    def score_shard(self, benchmark: str, denoiser: str, shard: str) -> Job:
+        """As :meth:`score`, whose rows it makes of a part of the images.
+
+        Raises:
+            UsaidError: the benchmark has no such part.
+        """
+        self._check_shard(benchmark, shard)
+        return self.score(benchmark, denoiser)
+
+    def score_draws_shard(self, benchmark: str, denoiser: str, shard: str) -> Job:
+        """As :meth:`score_draws`, whose rows it makes of a part of the images.
+
+        Raises:
+            UsaidError: the benchmark has no such part, or the experiment no such draws.
+        """
+        self._check_shard(benchmark, shard)
+        return self.score_draws(benchmark, denoiser)
+
+    def _check_shard(self, benchmark: str, shard: str) -> None:
+        if shard not in (known := self.shards_of(benchmark)):
+            which = f"they are {known[0]} to {known[-1]}" if known else "one job has all images"
+            raise UsaidError(f"benchmarks.{benchmark}: no shard {shard!r}; {which}, as its key 'shards' says")
+
+    def merge_shards(self, benchmark: str, denoiser: str) -> Job:
+        """The shards of a score file, and what they were made from, as if the score file were made from it."""
+        return self._merge("score", benchmark, denoiser)
+
+    def merge_draws_shards(self, benchmark: str, denoiser: str) -> Job:
+        """As :meth:`merge_shards`, of the further noise draws."""
+        return self._merge("score_draws", benchmark, denoiser)
+
+    def _merge(self, rule: str, benchmark: str, denoiser: str) -> Job:
+        job: Job = getattr(self, rule)(benchmark, denoiser)
+        files = {"shards": [self._output(rule, benchmark, denoiser, shard) for shard in self.shards_of(benchmark)]}
+        return Job({**job.files, **files}, job.settings, hash_of_code("evaluators.scoring.merge"))
 
     @cached_property
     def borrowed(self) -> list[str]:
@@ -70,7 +123,7 @@ class Scores(Trainings):
     def borrow_scores(self, benchmark: str, denoiser: str) -> Job:
         """Images, the judge's file, and the score file of an earlier run, if it is there."""
         settings, entry = self.experiment.benchmarks[benchmark], self.entries[denoiser]
-        of_rows = self.experiment.settings_of(benchmark, denoiser).model_dump(mode="json")
+        of_rows = self.experiment.settings_of(benchmark, denoiser).of_scores()
         job = self._score(benchmark, denoiser, {"benchmark": of_rows})
         earlier = self.earlier_scores_of(denoiser).file(benchmark, denoiser)
         files = {**job.files, "scores": [str(earlier)] if earlier.is_file() else []}
@@ -132,28 +185,32 @@ class Scores(Trainings):
 
     # -------------------------------------------------------------------------------------------- what shares work
 
-    def part(self, rule: str, benchmark: str, denoiser: str) -> dict[str, Any]:
+    def part(self, rule: str, benchmark: str, denoiser: str, shard: str | None = None) -> dict[str, Any]:
         """A score file as a job is told of it: JSON-able, so that a change of any of it makes the job run again.
 
+        How many shards there are is none of it, so that a score file is the same whatever their number.
+
         Args:
-            rule: ``score``, ``score_draws`` or ``borrow_scores``.
+            rule: ``score``, ``score_draws`` or ``borrow_scores``; ``score_shard`` or ``score_draws_shard``.
             benchmark: one of the experiment's.
             denoiser: one of its denoisers, or a variant of its ablation.
+            shard: which one, as :meth:`shards_of` calls it; None: it is no shard.
 
         Returns:
             ``rule``, ``wildcards``, ``images``, ``inputs``, ``output``, ``settings``, ``code`` and ``failures``.
         """
-        job: Job = getattr(self, rule)(benchmark, denoiser)
+        wildcards = [benchmark, denoiser, *([] if shard is None else [shard])]
+        job: Job = getattr(self, rule)(*wildcards)
         card = BENCHMARKS[benchmark]
         return {
             "rule": rule,
-            "wildcards": [benchmark, denoiser],
+            "wildcards": wildcards,
             "images": f"{card.dataset}/{card.split}",
             "inputs": distinct(file for files in job.files.values() for file in files),
-            "output": self._output(rule, benchmark, denoiser),
+            "output": self._output(rule, *wildcards),
             "settings": job.settings,
             "code": job.code,
-            "failures": self.failures_of(rule, [benchmark, denoiser]),
+            "failures": self.failures_of(rule, wildcards),
         }
 
     @cached_property
@@ -171,8 +228,10 @@ class Scores(Trainings):
         """The score files of a batch."""
         return [self._output(*file) for file in self.batches[batch].files]
 
-    def _output(self, rule: str, benchmark: str, denoiser: str) -> str:
-        return self._score_file(f"{benchmark}/draws" if rule == "score_draws" else benchmark, denoiser)
+    def _output(self, rule: str, benchmark: str, denoiser: str, *shard: str) -> str:
+        folder = f"{benchmark}/draws" if rule.startswith("score_draws") else benchmark
+        file = self._score_file(folder, denoiser)
+        return str(file_of_shard(Path(file), shard_of(*shard))) if shard else file
 
     def batch(self, rule: str) -> Job:
         """All that the score files of a batch are made from."""
@@ -181,22 +240,26 @@ class Scores(Trainings):
         return Job({"all": inputs}, {"parts": parts}, "")
 
     def siblings(self, rule: str, benchmark: str, denoiser: str) -> list[str]:
-        """The other benchmarks for which a denoiser is scored on the same images by the same rule."""
-        images = self.experiment.images_of(benchmark)
-        others = (other for other in self.experiment.benchmarks if other != benchmark)
-        return [n for n in others if self.experiment.images_of(n) == images and (rule, denoiser) in self._scored(n)]
+        """The other benchmarks for which a denoiser is scored on the same images by the same rule.
 
-    def companions(self, rule: str, benchmark: str, denoiser: str) -> Iterator[dict[str, Any]]:
-        """The :meth:`siblings` whose score files could be made now, each as :meth:`part` has it.
+        Those have as many shards, so that a shard's images are the same, too.
+        """
+        images, shards = self.experiment.images_of(benchmark), self.shards_of(benchmark)
+        others = (other for other in self.experiment.benchmarks if other != benchmark)
+        alike = [n for n in others if self.experiment.images_of(n) == images and self.shards_of(n) == shards]
+        return [name for name in alike if (rule.removesuffix("_shard"), denoiser) in self._scored(name)]
+
+    def companions(self, rule: str, benchmark: str, denoiser: str, *shard: str) -> Iterator[dict[str, Any]]:
+        """The :meth:`siblings` whose score files, or shards, could be made now, each as :meth:`part` has it.
 
         Not one that may have killed its process, as its ledger says: it would kill another that takes it along.
         """
         for sibling in self.siblings(rule, benchmark, denoiser):
-            part = self.part(rule, sibling, denoiser)
+            part = self.part(rule, sibling, denoiser, *shard)
             read = [part["settings"][key] for key in ("judge_file", "weights")]
             needed = [*part["inputs"], *(file for file in read if file is not None)]
             is_ready = all(Path(file).exists() for file in needed) and first_failure(needed) is None
-            if is_ready and Ledger.at(self.results, rule, (sibling, denoiser)).state not in _UNSAFE:
+            if is_ready and Ledger.at(self.results, rule, part["wildcards"]).state not in _UNSAFE:
                 yield part
 
     def _scored(self, benchmark: str) -> list[tuple[str, str]]:

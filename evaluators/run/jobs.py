@@ -1,7 +1,7 @@
 """The jobs of a run, as Snakemake plans them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from evaluators.dag.dag import Dag
 from usaid.failures import name_of
@@ -30,7 +30,12 @@ class RunJob:
 
 
 def parts_of(dag: Dag, job: RunJob) -> list[RunJob]:
-    """A job, or the results that it makes, each as if it had a job of its own: score files, archives of images."""
+    """A job, or the results that it makes, each as if it had a job of its own: score files, archives of images.
+
+    What merges a score file's shards has the name of the job that makes it of all images: its failures are the same.
+    """
+    if job.rule in _MERGED:
+        return [replace(job, rule=_MERGED[job.rule])]
     if job.rule == "keep_all_images":
         names = dag.denoisers_with_images
         return [RunJob("keep_images", {"denoiser": name}, tuple(dag.archives_of(name))) for name in names]
@@ -39,3 +44,6 @@ def parts_of(dag: Dag, job: RunJob) -> list[RunJob]:
     files = dag.batches[job.rule].files
     named = [(rule, {"benchmark": benchmark, "denoiser": denoiser}) for rule, benchmark, denoiser in files]
     return [RunJob(*name, (output,)) for name, output in zip(named, job.outputs, strict=True)]
+
+
+_MERGED = {"merge_shards": "score", "merge_draws_shards": "score_draws"}

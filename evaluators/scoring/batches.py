@@ -1,7 +1,7 @@
 """What is denoised together: images of one shape, under as many conditions as there is room for."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -10,7 +10,7 @@ import numpy as np
 from evaluators.judge import Judge
 from evaluators.scoring.conditions import Condition
 from evaluators.scoring.stage_clock import StageClock
-from usaid.datasets.base import Dataset, Sample
+from usaid.datasets.base import Sample
 from usaid.scores.journal import Journal, row_key
 
 PIXELS_PER_BATCH = {"cpu": 1 << 18, "cuda": 1 << 22}
@@ -61,6 +61,7 @@ class Judging:
         pixels: how many were denoised for it so far.
         failure: why it takes part no longer.
         failed: levels that an image is missing of, which are not worked on any more: why.
+        failed_on: the image that each of these failed on first, by id; none of those that cannot be told.
     """
 
     judge: Judge
@@ -71,14 +72,17 @@ class Judging:
     pixels: int = 0
     failure: Exception | None = None
     failed: dict[tuple[float, tuple[float | None, ...]], Exception] = field(default_factory=dict)
+    failed_on: dict[tuple[float, tuple[float | None, ...]], str] = field(default_factory=dict)
 
     def wants(self, condition: Condition) -> bool:
         """Whether rows of a condition are still of use."""
         return self.failure is None and condition.level not in self.failed
 
-    def fail(self, error: Exception, conditions: Iterable[Condition]) -> None:
+    def fail(self, error: Exception, conditions: Iterable[Condition], image_id: str | None = None) -> None:
         """Give up the levels of some conditions, and the whole once none is left, or all are needed."""
         for condition in conditions:
+            if image_id is not None and condition.level not in self.failed:
+                self.failed_on[condition.level] = image_id
             self.failed.setdefault(condition.level, error)
         if self.failed and (self.needs_all or all(condition.level in self.failed for condition in self.conditions)):
             self.failure = self.failure or next(iter(self.failed.values()))
@@ -87,11 +91,16 @@ class Judging:
         """Whether a row of an image has yet to be computed."""
         return any(row_key(image.row_name(condition, told)) not in self.journal.rows for told in condition.told)
 
-    def rows(self, sha256: dict[str, str], dataset: Dataset) -> list[dict[str, Any]]:
-        """Its rows in the order (image, condition), but for those of failed levels; ``sha256`` is of images by id."""
+    def rows(self, sha256: Mapping[str, str], ids: Iterable[str]) -> list[dict[str, Any]]:
+        """Its rows of some images in the order (image, condition), but for those of failed levels.
+
+        Args:
+            sha256: of images by id.
+            ids: which images.
+        """
         return [
             self.journal.rows[row_key(row_name(image_id, sha256[image_id], condition, told))]
-            for image_id in dataset.ids
+            for image_id in ids
             for condition in self.conditions
             if condition.level not in self.failed
             for told in condition.told

@@ -22,6 +22,8 @@ from evaluators.scoring.conditions import failed_levels, refused
 from evaluators.scoring.record import Made, fingerprint, provenance, provenance_of_failure
 from evaluators.scoring.score_job import ScoreJob
 from evaluators.scoring.scorer import Scorer
+from evaluators.scoring.shard import files_of_other_shards
+from evaluators.scoring.shards import ShardRecord, scores_of, write_shard
 from usaid.checkpoints import require_weights
 from usaid.datasets.loading import load_for
 from usaid.denoisers.base import Denoiser
@@ -36,7 +38,7 @@ from usaid.time_limit import watched
 
 
 def score_to_file(job: ScoreJob) -> None:
-    """Score one denoiser of an experiment on one of its benchmarks and write the score file.
+    """Score one denoiser of an experiment on one of its benchmarks and write the score file, or a shard of one.
 
     Rows are journalled in ``<output>.rows.jsonl`` as they come, so a killed job goes on where it was.
 
@@ -58,8 +60,8 @@ def score_together(
 ) -> None:
     """Score several jobs of an experiment, one denoiser after another; an image is denoised once for all that miss it.
 
-    Those of one denoiser on the same images (data set, split, list of ids, size) are worked on together. Failures stay
-    apart: a judge that fails costs its own job, a denoiser or an image those jobs that need it.
+    Those of one denoiser on the same images (data set, split, list of ids, size, shard) are worked on together.
+    Failures stay apart: a judge that fails costs its own job, a denoiser or an image those jobs that need it.
 
     Args:
         jobs: whose score files are written.
@@ -102,7 +104,7 @@ def _as_it_was() -> Iterator[None]:
 def _shared_by(job: ScoreJob) -> tuple[Any, ...]:
     """What jobs have to have in common to share their work."""
     images = job.card.dataset, job.card.split, job.subset, job.settings.longest_side
-    return job.denoiser, job.weights, images
+    return job.denoiser, job.weights, job.shard, images
 
 
 def write_failure(job: ScoreJob, reason: str) -> None:
@@ -183,7 +185,8 @@ def _score_group(parts: Sequence[_Part]) -> None:
             judgings = [judging for *_, judging in running]
             if not any(part.is_written for part, *_ in running):
                 return
-            scorer = Scorer(job.denoiser, denoiser, dataset, judgings, device, is_given_clean(job.entry.method))
+            given_clean = is_given_clean(job.entry.method)
+            scorer = Scorer(job.denoiser, denoiser, dataset, judgings, device, given_clean, shard=job.shard)
             scorer.run()
         finally:
             for part, _, judging in running:
@@ -195,7 +198,12 @@ def _score_group(parts: Sequence[_Part]) -> None:
                     rows = scorer.rows(judging)
                     lacking = failed_levels(judging.failed)
                     if part.is_written:
-                        _write(made, rows, _speed(scorer, judging, start) | _lacking(lacking))
+                        told = _speed(scorer, judging, start) | _lacking(lacking)
+                        if job.shard.is_whole:
+                            _write(made, rows, told)
+                        else:
+                            record = _record_of_shard(made, scorer, judging)
+                            write_shard(part.job.output, rows, provenance(made) | told, record)
             if not part.is_over:
                 part.over(UsaidError(reason_of_levels(lacking)) if lacking else None)
 
@@ -216,7 +224,8 @@ def _denoiser_of(job: ScoreJob, device: torch.device) -> Denoiser:
 def _judging_of(made: Made, journal: Path, needs_all: bool = False) -> Judging:
     """What a job brings to the scoring: its journal is opened, or started; what cannot be told is given up."""
     conditions = made.job.conditions(made.denoiser)
-    rows = Journal(journal, fingerprint(made), made.judge.metrics)
+    others = [f"{file}.rows.jsonl" for file in files_of_other_shards(made.job.output, made.job.shard)]
+    rows = Journal(journal, fingerprint(made), made.judge.metrics, others)
     judging = Judging(made.judge, conditions, rows, needs_all)
     for condition, error in refused(made.denoiser, conditions):
         judging.fail(error, [condition])
@@ -252,7 +261,18 @@ def _write(made: Made, rows: list[dict[str, Any]], speed: dict[str, Any]) -> Non
 def _scores_of(made: Made, rows: list[dict[str, Any]], speed: dict[str, Any]) -> Scores:
     of_file = provenance(made) | speed
     made.judge.write_findings(rows, made.job.output.with_suffix(""))
-    return Scores(pd.DataFrame(rows).astype({"told_sigma": float}), of_file)
+    return scores_of(rows, of_file)
+
+
+def _record_of_shard(made: Made, scorer: Scorer, judging: Judging) -> ShardRecord:
+    own, shard = {*scorer.ids}, made.job.shard
+    on = [judging.failed_on.get(level) for level in judging.failed for _ in level[1]]  # as `failed_levels` counts them
+    return ShardRecord(
+        *(shard.number, shard.of, made.device.type),
+        images=[place for place, name in enumerate(made.dataset.ids) if name in own],
+        failed_at=[-1 if image_id is None else scorer.numbers[image_id] for image_id in on],
+        has_findings=type(made.judge).write_findings is not Judge.write_findings,
+    )
 
 
 def _lacking(levels: list[dict[str, Any]]) -> dict[str, Any]:

@@ -55,7 +55,7 @@ _NOT_OF_A_ROW = ("sigmas", "draws", "told_sigmas", "subset", "notes", "benchmark
 def fingerprint(made: Made) -> dict[str, Any]:
     """All that rows depend on but the image itself, its noise and what was told: other titles or sigmas keep them."""
     job = made.job
-    settings = job.experiment.benchmarks[job.benchmark].model_dump(mode="json")
+    settings = job.experiment.benchmarks[job.benchmark].of_scores()
     entry = job.entry.as_record()
     return made.identity | {
         "dataset": made.dataset.name,

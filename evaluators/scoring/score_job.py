@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evaluators.scoring.conditions import Condition, conditions_of
+from evaluators.scoring.shard import WHOLE, Shard, shard_of
 from usaid.denoisers.base import Denoiser
 from usaid.registries import BENCHMARKS
 
@@ -29,6 +30,7 @@ class ScoreJob:
         code_hash: of the code that the scores depend on; rows in a journal of other code are computed anew.
         draws: the further noise draws that the file is of, at Table X's sigma alone, told the truth; None: it is the
             denoiser's main score file, of all sigmas and draws of the benchmark's settings.
+        shard: the part of the images that it is of; ``output`` is then no score file, but a part of one.
     """
 
     experiment: "Experiment"
@@ -39,6 +41,7 @@ class ScoreJob:
     weights: Path | None = None
     code_hash: str = ""
     draws: range | None = None
+    shard: Shard = WHOLE
 
     @property
     def card(self) -> "Benchmark":
@@ -74,7 +77,7 @@ def score_job(experiment: "Experiment", part: Mapping[str, Any]) -> ScoreJob:
         experiment: says how.
         part: as :meth:`evaluators.dag.scores.Scores.part` has it.
     """
-    benchmark, denoiser = part["wildcards"]
+    benchmark, denoiser, *shard = part["wildcards"]
     settings = part["settings"]
     return ScoreJob(
         experiment,
@@ -85,6 +88,7 @@ def score_job(experiment: "Experiment", part: Mapping[str, Any]) -> ScoreJob:
         weights=_path(settings["weights"]),
         code_hash=part["code"],
         draws=range(*settings["draws"]) if "draws" in settings else None,
+        shard=shard_of(*shard) if shard else WHOLE,
     )
 
 

@@ -22,6 +22,7 @@ from evaluators.scoring.batches import (
     stacked,
 )
 from evaluators.scoring.pipeline import Drain, ahead, mapped
+from evaluators.scoring.shard import WHOLE, Shard, dealt
 from evaluators.scoring.stage_clock import StageClock
 from usaid.datasets.base import Dataset
 from usaid.denoisers.base import Denoiser
@@ -111,7 +112,9 @@ class Scorer:
         given_clean: the denoiser is handed the clean images.
         clock: wall time by stage.
         pixels: how many were denoised so far.
-        sha256: of the images read so far, by id.
+        sha256: of the images worked on so far, by id; of a shard those that are its own.
+        shard: the part of the images that it works on.
+        numbers: of the groups in which images are denoised, the same for all shards, by id.
     """
 
     name: str
@@ -123,6 +126,8 @@ class Scorer:
     clock: StageClock = field(default_factory=StageClock)
     pixels: int = 0
     sha256: dict[str, str] = field(default_factory=dict)
+    shard: Shard = WHOLE
+    numbers: dict[str, int] = field(default_factory=dict)
 
     def run(self) -> None:
         """Score what is missing in the judgings' journals.
@@ -131,7 +136,8 @@ class Scorer:
         the others go on (``failed``). Who judges is stopped by its own failure alone (``failure``: the disk is full, no
         level is left); an image that does not decode stops all of them.
         """
-        total, title = len(self.dataset) * self._conditions, self.dataset.name
+        images = -(-len(self.dataset) // self.shard.of)  # of a shard it is known when all have been read
+        total, title = images * self._conditions, self.dataset.name
         with (
             self.clock.stage("scoring"),
             progress_of(total, title) as progress,
@@ -155,7 +161,12 @@ class Scorer:
         """
         if judging.failure is not None:
             raise judging.failure
-        return judging.rows(self.sha256, self.dataset)
+        return judging.rows(self.sha256, self.ids)
+
+    @property
+    def ids(self) -> list[str]:
+        """Of the images that it works on, in the order of the data set; of a shard once all have been read."""
+        return [name for name in self.dataset.ids if self.shard.is_whole or name in self.sha256]
 
     @property
     def _conditions(self) -> int:
@@ -167,9 +178,11 @@ class Scorer:
     def _batches(self, progress: Progress) -> Generator[Batch, None, None]:
         """All that is missing, in batches, read and with their noise as far as the CPU makes it."""
         most = PIXELS_PER_BATCH[self.device.type]
-        for group in groups_of_one_shape(mapped(self._read, self.dataset.ids, READERS[self.device.type]), most):
+        groups = groups_of_one_shape(mapped(self._read, self.dataset.ids, READERS[self.device.type]), most)
+        for number, group in dealt(groups, self.shard):
             if not _at_work(self.judgings):
                 return
+            self.numbers.update(dict.fromkeys((image.sample.id for image in group), number))
             self.sha256.update({image.sample.id: image.sha256 for image in group})
             cells = missing_cells(group, self.judgings)
             progress.skip(len(group) * self._conditions - len(cells))
@@ -307,7 +320,8 @@ class Scorer:
 
 def _give_up(judging: Judging, cells: Iterable[Cell], error: Exception) -> None:
     """Give up the levels of some cells."""
-    judging.fail(error, [condition for cell in cells for by, condition in cell.missed_by if by is judging])
+    for cell in cells:
+        judging.fail(error, [condition for by, condition in cell.missed_by if by is judging], cell.image.sample.id)
 
 
 def _at_work(judgings: Iterable[Judging]) -> list[Judging]:

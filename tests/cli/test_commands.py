@@ -71,6 +71,29 @@ def test_scores_and_table(folder):
     assert provenance["code_hash"] == of_the_workflow, "the workflow goes on with the journal of the command line"
     usaid_cli.main(["table", "6", "noisy.parquet", "clean.parquet", "--output", "tables"])
     assert "6,25,noisy,psnr,20." in (folder / "tables/table_6.csv").read_text()
+    shards = ["2-of-2.parquet", "1-of-2.parquet"]
+    for shard in shards:
+        part = shard.partition(".")[0].replace("-of-", "/")
+        usaid_cli.main([*score, "--denoiser", "noisy", "--shard", part, "--output", shard])
+    merge = [
+        "merge",
+        "tiny.yaml",
+        "--benchmark",
+        "kodak_quality",
+        "--denoiser",
+        "noisy",
+        "--output",
+        "merged.parquet",
+        "--shards",
+    ]
+    usaid_cli.main([*merge, *shards])
+    assert read_scores("merged.parquet").rows.equals(read_scores("noisy.parquet").rows)
+    with pytest.raises(
+        SystemExit, match=r"^error: \.: shards 1-of-2 are not all parts of one whole; give each of them"
+    ):
+        usaid_cli.main([*merge, shards[1]])
+    with pytest.raises(SystemExit, match=r"^error: noisy\.parquet: is no shard of a score file"):
+        usaid_cli.main([*merge, shards[0], "noisy.parquet"])
     usaid_cli.main([*score, "--denoiser", "noisy", "--draws", "--output", "draws/noisy.parquet"])
     further = read_scores("draws/noisy.parquet")
     assert further.rows["draw"].tolist() == further.provenance["draws"] == [1, 2]
@@ -112,6 +135,10 @@ def test_data_status(folder, capsys):
          "^error: 'x' is not among the experiment's denoisers: noisy, clean$"),
         (["score", "tiny.yaml", "--benchmark", "kodak_quality", "--denoiser", "clean", "--draws", *FILES],
          "^error: experiment 'tiny': no further draws of clean on kodak_quality; its key 'draws' says which it has$"),
+        (["score", "tiny.yaml", "--benchmark", "kodak_quality", "--denoiser", "clean", "--shard", "3/2", *FILES],
+         "^error: shard '3/2': must be i/n with i from 1 to n, as 2/4$"),
+        (["merge", "tiny.yaml", "--benchmark", "kodak_quality", "--denoiser", "x", "--output", "s", "--shards", "a"],
+         "^error: 'x' is not among the experiment's denoisers: noisy, clean$"),
         (["train-judge", "tiny.yaml", "--benchmark", "voc_quality"], "^error: 'voc_quality' is not among"),
         (["train-judge", "tiny.yaml", "--benchmark", "kodak_quality"], "^error: benchmarks.kodak_quality: has no"),
         (["train-judge", "absent.yaml", "--benchmark", "kodak_quality"], "^error: absent.yaml: no such"),

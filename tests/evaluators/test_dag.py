@@ -517,6 +517,62 @@ class TestSharedWork:
         changed = benchmarks | {"voc_quality": benchmarks["voc_quality"] | change}
         assert dag(benchmarks=changed).siblings("score", "voc_quality", "noisy") == []
 
+    def test_siblings_have_as_many_shards(self):
+        segmenter = {"network": "fpn", "encoder": "efficientnet_lite0", "train": {}}
+        benchmarks = {"voc_quality": {"sigmas": [25]}, "voc_segmentation": {"sigmas": [25], "segmenter": segmenter}}
+        benchmarks["voc_quality"]["shards"] = 2
+        assert dag(benchmarks=benchmarks).siblings("score_shard", "voc_quality", "noisy") == []
+        benchmarks["voc_segmentation"]["shards"] = 2
+        assert dag(benchmarks=benchmarks).siblings("score_shard", "voc_quality", "noisy") == ["voc_segmentation"]
+
+
+class TestShards:
+    """Score files that several jobs make, each of a part of the images."""
+
+    SCORES = "results/small/scores/kodak_quality"
+
+    def split(self, shards: int) -> Dag:
+        benchmarks = {"kodak_quality": {"sigmas": [25], "shards": shards}}
+        return dag(benchmarks=benchmarks, draws={"draws": 3, "denoisers": ["noisy"]})
+
+    def test_a_shard_is_told_what_the_whole_is_told_and_writes_beside_it(self):
+        jobs, whole = self.split(12), self.split(1)
+        assert (jobs.sharded, jobs.whole) == (["kodak_quality"], [])
+        assert (whole.sharded, whole.whole) == ([], ["kodak_quality"])
+        assert jobs.shards_of("kodak_quality") == [f"{number}-of-12" for number in range(1, 13)]
+        assert whole.shards_of("kodak_quality") == []
+        for rule, folder in (("score", self.SCORES), ("score_draws", f"{self.SCORES}/draws")):
+            of_whole = whole.part(rule, "kodak_quality", "noisy")
+            assert jobs.part(rule, "kodak_quality", "noisy") == of_whole
+            part = jobs.part(f"{rule}_shard", "kodak_quality", "noisy", "2-of-12")
+            assert part == of_whole | {
+                "rule": f"{rule}_shard",
+                "wildcards": ["kodak_quality", "noisy", "2-of-12"],
+                "output": f"{folder}/shards/noisy/2-of-12.parquet",
+            }
+
+    def test_what_merges_waits_for_all_shards_and_for_what_they_are_made_from(self):
+        job = self.split(2).merge_draws_shards("kodak_quality", "noisy")
+        shards = [f"{self.SCORES}/draws/shards/noisy/{shard}.parquet" for shard in ("1-of-2", "2-of-2")]
+        assert job.files == self.split(1).score_draws("kodak_quality", "noisy").files | {"shards": shards}
+        assert job.code
+
+    def test_their_number_changes_nothing_else(self):
+        jobs, whole = self.split(5), self.split(1)
+        assert jobs.experiment.sha256 == whole.experiment.sha256
+        for of in (jobs, whole):
+            assert of.scores(["kodak_quality"])[0] == f"{self.SCORES}/noisy.parquet"
+        assert jobs.train_denoiser("mlp") == whole.train_denoiser("mlp")
+        assert jobs.table("6") == whole.table("6")
+
+    def test_a_shard_that_the_benchmark_does_not_have_is_refused(self):
+        with pytest.raises(
+            UsaidError, match=r"kodak_quality: no shard '3-of-3'; they are 1-of-2 to 2-of-2, as its key"
+        ):
+            self.split(2).score_shard("kodak_quality", "noisy", "3-of-3")
+        with pytest.raises(UsaidError, match=r"no shard '1-of-2'; one job has all images"):
+            self.split(1).score_draws_shard("kodak_quality", "noisy", "1-of-2")
+
 
 class TestCompanions:
     """Score files that could be made now, beside another of the same images and denoiser."""

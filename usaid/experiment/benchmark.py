@@ -1,6 +1,7 @@
 """A benchmark's entry in an experiment: what the settings of all benchmarks have, and what jobs ask of them."""
 
 import os
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field, ValidatorFunctionWrapHandler, WrapValidator
@@ -28,6 +29,10 @@ def _checked_told(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
 
 
 Told = Annotated[Literal["oracle"] | ToldSigma, WrapValidator(_checked_told)]
+
+
+OF_WORK = ("shards",)
+"""Keys of a benchmark that say how it is worked on, and change no score."""
 
 
 class Places(NamedTuple):
@@ -61,6 +66,13 @@ class BenchmarkSettings(Settings):
     with label maps."""
     notes: tuple[Sentence, ...] = ()
     """Sentences for the footnotes of this benchmark's tables."""
+    shards: Count = 1
+    """How many jobs a denoiser's scores are made by, each of a part of the images; for many images on several machines.
+    Scores are the same, whatever the number."""
+
+    def of_scores(self, exclude: Iterable[str] = ()) -> dict[str, Any]:
+        """What scores depend on, JSON-able: all keys but some, and not how many jobs share the work."""
+        return self.model_dump(mode="json", exclude={*exclude, *OF_WORK})
 
     @property
     def is_trained(self) -> bool:

@@ -16,7 +16,7 @@ from pydantic import (
 )
 
 from usaid.errors import UsaidError
-from usaid.experiment.benchmark import BenchmarkSettings, Places
+from usaid.experiment.benchmark import OF_WORK, BenchmarkSettings, Places
 from usaid.experiment.denoiser_entry import DenoiserEntry
 from usaid.experiment.earlier_scores import COMPARED
 from usaid.experiment.model import (
@@ -155,6 +155,9 @@ class Experiment(Settings):
         for name, settings in self.benchmarks.items():
             if settings.longest_side is not None and not DATASETS[BENCHMARKS[name].dataset].classes:
                 raise refuse(f"benchmarks.{name}.longest_side: only images with label maps are made smaller; drop it")
+            if settings.shards > 1 and self.score_jobs == "data_set":
+                why = "one job makes all score files of a data set (score_jobs: data_set)"
+                raise refuse(f"benchmarks.{name}.shards = {settings.shards}: {why}; drop one of the two keys")
         for name, entry in self.denoisers.items():
             self._check_scored(name, entry)
             if entry.has_weights and name in self.benchmarks and self.benchmarks[name].is_trained:
@@ -355,7 +358,8 @@ class Experiment(Settings):
     @property
     def sha256(self) -> str:
         """Hash of all its settings that scores depend on."""
-        return hashlib.sha256(self.model_dump_json(exclude=_OF_NO_SCORE).encode()).hexdigest()
+        without: Any = {**dict.fromkeys(_OF_NO_SCORE, True), "benchmarks": {"__all__": {*OF_WORK}}}
+        return hashlib.sha256(self.model_dump_json(exclude=without).encode()).hexdigest()
 
 
 @cache

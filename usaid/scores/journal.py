@@ -27,16 +27,24 @@ class Journal:
     Attributes:
         path: the file.
         columns: those that every row has, beside what it is about.
-        rows: those that the file holds.
+        rows: those that the file holds, and those of ``others``.
     """
 
-    def __init__(self, path: str | Path, fingerprint: Mapping[str, Any], columns: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        fingerprint: Mapping[str, Any],
+        columns: Collection[str] = (),
+        others: Iterable[str | Path] = (),
+    ) -> None:
         """Open a journal, or start it.
 
         Args:
             path: the file.
             fingerprint: of its rows, as JSON-able values.
             columns: names of the metrics; a row that lacks one is computed anew.
+            others: journals, there or not, of the same scores, split otherwise into jobs: their rows are known, too.
+                They are only read, and those of another fingerprint are not.
 
         Raises:
             UsaidError: the file cannot be read, or not be written.
@@ -48,7 +56,10 @@ class Journal:
         header = json.dumps({"fingerprint": dict(fingerprint)}, sort_keys=True).encode("utf-8") + b"\n"
         with written(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._end = self._read(header)
+            for other in others:
+                if Path(other).is_file():
+                    self._read(Path(other), header)
+            self._end = self._read(self.path, header)
             self._file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
             os.ftruncate(self._file, self._end)
         if not self._end:
@@ -58,18 +69,18 @@ class Journal:
                 os.close(self._file)
                 raise
 
-    def _read(self, header: bytes) -> int:
+    def _read(self, path: Path, header: bytes) -> int:
         """Take in the rows of a journal that is there.
 
         Returns:
             Where its last whole line ends; 0: it is to be started anew.
         """
-        if not self.path.exists():
+        if not path.exists():
             return 0
-        if not self.path.is_file():
-            raise UsaidError(f"{self.path}: is no file; move it away, rows are to be kept there")
+        if not path.is_file():
+            raise UsaidError(f"{path}: is no file; move it away, rows are to be kept there")
         lost = 0
-        with open(self.path, "rb") as file:
+        with open(path, "rb") as file:
             if file.readline() != header:
                 return 0
             end = len(header)
@@ -82,7 +93,7 @@ class Journal:
                 end += len(line) if line.endswith(b"\n") else 0
         if lost:
             lines = "1 line" if lost == 1 else f"{lost} lines"
-            print(f"{self.path}: {lines} that cannot be read passed over; what they said is computed anew")
+            print(f"{path}: {lines} that cannot be read passed over; what they said is computed anew")
         return end
 
     def _row(self, line: bytes) -> dict[str, Any] | None:

@@ -20,6 +20,7 @@ from evaluators.run import (
     problems,
     summary,
 )
+from evaluators.scoring.shard import ANY_SHARD
 from usaid import __version__
 from usaid.errors import UsaidError
 from usaid.experiment.reading import checked_experiment, checked_files
@@ -51,6 +52,7 @@ wildcard_constraints:
     benchmark=any_of(JOBS.experiment.benchmarks),
     denoiser=any_of(JOBS.entries),
     table=any_of(JOBS.specs),
+    shard=ANY_SHARD,
 
 
 def get_files(job):

@@ -1,4 +1,7 @@
-"""Score denoisers on benchmarks, each into a file of its own; a failure becomes a score file that says why."""
+"""Score denoisers on benchmarks, each into a file of its own; a failure becomes a score file that says why.
+
+That of a shard is a marker: what merges it says why in the score file.
+"""
 
 from contextlib import ExitStack
 from functools import cache
@@ -45,8 +48,8 @@ def keep_images(told, stack: ExitStack) -> None:
     file, and for nothing after that: ledgers of companions are taken if they are free. Who has this lock, or a ledger,
     is therefore at work, or waits for a ledger whose holder, a process of an earlier run, is at work.
     """
-    images, denoiser = told["images"].replace("/", "_"), told["wildcards"][1]
-    path = Path(RESULTS, "jobs", told["rule"], f"{images}.{denoiser}.lock")
+    images, (_, denoiser, *shard) = told["images"].replace("/", "_"), told["wildcards"]
+    path = Path(RESULTS, "jobs", told["rule"], ".".join([images, denoiser, *shard, "lock"]))
     stack.enter_context(locked(path, f"waiting for a job that denoises {told['images']} with {denoiser}, too"))
 
 
@@ -66,12 +69,14 @@ def free_companions(told, stack: ExitStack):
 
 
 PARTS = {part_of(told): told for told in snakemake.params.parts}
-IS_BATCH = snakemake.rule not in ("score", "score_draws")
+IS_SHARD = snakemake.rule in ("score_shard", "score_draws_shard")
+IS_BATCH = not IS_SHARD and snakemake.rule not in ("score", "score_draws")
+OF_FAILURE = None if IS_SHARD else write_failure
 
 with ExitStack() as stack:
     if not IS_BATCH:
         keep_images(*PARTS.values(), stack)
-    parts = stack.enter_context(job_of_parts(snakemake, [*PARTS], uses_torch=True, write_failure=write_failure))
+    parts = stack.enter_context(job_of_parts(snakemake, [*PARTS], uses_torch=True, write_failure=OF_FAILURE))
     if parts.waiting:
         from evaluators.scoring.job import score_together
 

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,13 @@ def folder(tmp_path, monkeypatch) -> Path:
     """An empty working folder."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+def test_what_merges_shards_has_the_name_of_the_score_file():
+    jobs = dag(benchmarks={"kodak_quality": {"sigmas": [25], "shards": 2}})
+    merging = RunJob("merge_shards", SCORE.wildcards, SCORE.outputs)
+    assert parts_of(jobs, merging) == [SCORE]
+    assert parts_of(jobs, replace(merging, rule="merge_draws_shards")) == [replace(SCORE, rule="score_draws")]
 
 
 def test_score_files_have_names_of_their_own_however_many_a_job_makes():

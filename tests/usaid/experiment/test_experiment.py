@@ -156,6 +156,8 @@ def detection(network: str, **detector: object) -> dict[str, Any]:
         ("benchmarks/kodak_quality/subset", "", 'benchmarks.kodak_quality.subset = "": must be not empty'),
         ("benchmarks/kodak_quality/notes", "a sentence", 'notes = "a sentence": must be of type array'),
         ("benchmarks/kodak_quality/longest_side", 31, "benchmarks.kodak_quality.longest_side = 31: must be >= 32"),
+        ("benchmarks/kodak_quality/shards", 0, "benchmarks.kodak_quality.shards = 0: must be >= 1"),
+        ("benchmarks/kodak_quality/shards", 2.0, "benchmarks.kodak_quality.shards = 2.0: must be of type integer"),
         ("benchmarks/kodak_quality/longest_side", 64, "longest_side: only images with label maps are made smaller"),
         ("benchmarks/kodak_quality/metrics", ["mse"], 'kodak_quality.metrics.0 = "mse": must be one of psnr, ssim'),
         ("benchmarks/kodak_quality", 3, "benchmarks.kodak_quality = 3: must be of type object"),
@@ -594,6 +596,18 @@ def test_all_keys_of_the_recipe_are_filled_in(method):
     assert recipe == Recipe(**keys)
     assert (recipe.batch, recipe.sigma_range, recipe.segmentation_loss) == (8, (25, 25), "focal")
     assert checked_experiment(as_config(experiment)) == experiment, "it is checked again by the workflow's jobs"
+
+
+def test_shards_are_about_work_and_not_for_jobs_that_score_whole_data_sets():
+    config = set_at("benchmarks/kodak_quality/shards", 4)
+    experiment = checked_experiment(config)
+    assert experiment.sha256 == checked_experiment(MINIMAL).sha256
+    assert "shards" not in experiment.benchmarks["kodak_quality"].of_scores()
+    assert checked_experiment(as_config(experiment)).benchmarks["kodak_quality"].shards == 4
+    assert refusal(config | {"score_jobs": "data_set"}).endswith(
+        "benchmarks.kodak_quality.shards = 4: one job makes all score files of a data set (score_jobs: data_set); "
+        "drop one of the two keys"
+    )
 
 
 @pytest.mark.parametrize("name", SHIPPED)

@@ -40,6 +40,22 @@ def test_journal_of_other_provenance_is_not_mixed_in(tmp_path):
     assert Journal(tmp_path / "j", FINGERPRINT).rows == {}  # the other one took its place
 
 
+def test_rows_of_other_journals_are_known_and_stay_where_they_are(tmp_path):
+    for name, fingerprint in (("other", FINGERPRINT), ("stranger", FINGERPRINT | {"device": "cuda"})):
+        journal = Journal(tmp_path / name, fingerprint)
+        journal.add([row(name)])
+        journal.close()
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    others = [tmp_path / name for name in ("other", "stranger", "absent")]
+    journal = Journal(tmp_path / "j", FINGERPRINT, others=others)
+    assert [key[0] for key in journal.rows] == ["other"]
+    journal.add([row("own")])
+    journal.close()
+    assert [key[0] for key in Journal(tmp_path / "j", FINGERPRINT).rows] == ["own"]
+    assert {path: path.read_bytes() for path in before} == before
+    assert not (tmp_path / "absent").exists()
+
+
 def test_a_line_cut_short_is_dropped(tmp_path):
     journal = Journal(tmp_path / "j", FINGERPRINT)
     journal.add([row("a"), row("b")])
