@@ -19,8 +19,9 @@ if JOBS.borrowed:
         params:
             parts=get_parts("borrow_scores"),
         resources:
-            attempt=get_attempt,
-        retries: 1
+            **get_resources("borrow_scores"),
+        retries: RETRIES
+        localrule: True
         conda:
             "../../envs/suite.yaml"
         script:
@@ -44,9 +45,8 @@ if not JOBS.batches:
             parts=get_parts("score"),
         threads: get_threads(2)
         resources:
-            attempt=get_attempt,
-            mem_mb=4000,
-        retries: 2
+            **get_resources("score"),
+        retries: RETRIES
         conda:
             "../../envs/suite.yaml"
         script:
@@ -68,9 +68,8 @@ if not JOBS.batches and JOBS.experiment.draws is not None:
             parts=get_parts("score_draws"),
         threads: get_threads(2)
         resources:
-            attempt=get_attempt,
-            mem_mb=4000,
-        retries: 2
+            **get_resources("score_draws"),
+        retries: RETRIES
         conda:
             "../../envs/suite.yaml"
         script:
@@ -96,9 +95,8 @@ for batch in JOBS.batches:
         threads: get_threads(2)
         priority: len(JOBS.outputs_of(batch)) / 1000  # the longest first, all behind what they wait for
         resources:
-            attempt=get_attempt,
-            mem_mb=4000,
-        retries: JOBS.batches[batch].denoisers + 2
+            **get_resources(batch),
+        retries: JOBS.batches[batch].denoisers + RETRIES
         conda:
             "../../envs/suite.yaml"
         script:
