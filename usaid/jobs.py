@@ -14,6 +14,7 @@ from typing import Any, NoReturn, Protocol, TextIO
 from usaid.bounded_log import BoundedLog
 from usaid.errors import reason_of
 from usaid.failures import Failure, Ledger, first_failure, name_of, write_marker
+from usaid.gpu_lease import card_alone
 from usaid.job_state import SUFFIX, JobReport, reported
 from usaid.memory import keep_freed_memory
 from usaid.stopwatch import Stopwatch
@@ -70,7 +71,8 @@ def job(of: WorkflowJob, *, uses_torch: bool = False, takes_failures: bool = Fal
 
     Args:
         of: the job.
-        uses_torch: torch gets the job's threads; it is not imported otherwise.
+        uses_torch: torch gets the job's threads, and a job with the resource ``gpu`` a card of its own, whose wait
+            for it no clock counts; torch is not imported otherwise.
         takes_failures: inputs may be markers, which the block knows.
     """
     whole = Part(of.rule, tuple(of.wildcards), () if takes_failures else tuple(of.input), tuple(of.output))
@@ -114,6 +116,9 @@ def job_of_parts(
         states.sort_out(attempt)
         try:
             if uses_torch and states.waiting:
+                if of.resources.get("gpu", 0):
+                    with clock.paused():
+                        stack.enter_context(card_alone(of.config.get("device", "auto")))
                 _give_threads(of.threads)
             yield states
             states.end_all("the job ended without making it")

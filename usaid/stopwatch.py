@@ -33,6 +33,15 @@ class Stopwatch:
         finally:
             builtins.__import__, importlib.import_module = before
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Leave out the time of the block: a wait for others."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._lap += time.perf_counter() - began
+
     def lap(self) -> dict[str, float]:
         """The seconds since the last lap, or since the process began: ``start``, ``imports`` and ``work``."""
         now = time.perf_counter()

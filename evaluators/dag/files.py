@@ -1,7 +1,9 @@
 """Where an experiment has its files, and what a job waits for that reads one."""
 
+import json
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from usaid.experiment.denoiser_entry import DenoiserEntry
 from usaid.experiment.experiment import Experiment
 from usaid.experiment.model import EncoderSettings
 from usaid.failures import Ledger
+from usaid.files import written_atomically
 from usaid.registries import DATASETS
 
 
@@ -28,6 +31,7 @@ class Files:
         self.data_root = os.path.normpath(experiment.data_root)
         self.entries = experiment.entries
         self._failures: dict[tuple[str, ...], int] = {}
+        self._planned: dict[tuple[str, ...], int] | None = None
 
     @property
     def is_generated(self) -> bool:
@@ -52,9 +56,27 @@ class Files:
         A parameter of every job: one that failed has raised the number, so that it is made again.
         """
         place = (rule, *wildcards)
+        if self._planned is not None:
+            return self._planned.get(place, 0)
         if place not in self._failures:
             self._failures[place] = Ledger.at(self.results, rule, place[1:]).failures
         return self._failures[place]
+
+    def keep_planned_failures(self) -> None:
+        """Write down what :meth:`failures_of` has said so far, for jobs on other machines: they look later."""
+        planned = {"/".join(place): failures for place, failures in self._failures.items() if failures}
+        with written_atomically(self._planned_failures) as temporary:
+            temporary.write_text(json.dumps(planned, indent=1) + "\n", encoding="utf-8")
+
+    def take_planned_failures(self) -> None:
+        """Let :meth:`failures_of` say what was written down, and 0 of the others; as it is where nothing was."""
+        with suppress(OSError, ValueError):
+            planned = json.loads(self._planned_failures.read_text(encoding="utf-8"))
+            self._planned = {tuple(place.split("/")): int(failures) for place, failures in planned.items()}
+
+    @property
+    def _planned_failures(self) -> Path:
+        return Path(self.results, ".failures.json")
 
     def below_data(self, file: str) -> str:
         """The path of a file that the experiment names below ``data_root``; absolute paths stay as they are."""

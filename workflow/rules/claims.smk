@@ -22,8 +22,9 @@ rule claims:
         failures=get_failures("claims"),
         code=get_code(JOBS.claims),
     resources:
-        attempt=get_attempt,
-    retries: 1
+        **get_resources("claims"),
+    retries: get_retries()
+    localrule: True
     conda:
         "../../envs/suite.yaml"
     script:

@@ -7,6 +7,7 @@ import sys
 from evaluators.dag.code import any_of
 from evaluators.dag.dag import Dag
 from evaluators.dag.images import ARCHIVES
+from evaluators.plan.resources import resources_of
 from evaluators.run import (
     RunJob,
     StatusLine,
@@ -24,6 +25,7 @@ from evaluators.scoring.shard import ANY_SHARD
 from usaid import __version__
 from usaid.errors import UsaidError
 from usaid.experiment.reading import checked_experiment, checked_files
+from usaid.gpu_lease import cards
 from usaid.report.figures import FIGURES
 
 # `--config allow_failures=true` comes as text; only True and False do not.
@@ -39,12 +41,26 @@ except UsaidError as error:
 # What envs/suite.post-deploy.sh installs.
 os.environ |= {"USAID_SUITE": str(workflow.basedir), "USAID_VERSION": __version__}
 
+CARDS = len(cards())
+
 DATA, RESULTS = JOBS.data_root, JOBS.results
 
 
 # Of what scores wait for: where all is made, the judges are there when scoring begins, so that the benchmarks of the same
 # images share work.
 BEFORE_SCORES = 1
+
+# Of jobs that need a GPU, as many at once as this machine has; more would wait for a card, and keep cores from others. A
+# cluster counts its cards itself: hence local.
+resource_scopes:
+    gpu="local",
+
+
+if CARDS and "gpu" not in workflow.global_resources:
+    workflow.register_resource("gpu", CARDS)
+
+if workflow.remote_exec:
+    JOBS.take_planned_failures()
 
 
 wildcard_constraints:
@@ -106,9 +122,45 @@ def get_labels_of_figure(wildcards):
     return {"Figure": f"Figure {wildcards.figure}", "Shows": FIGURES[wildcards.figure].title}
 
 
+def is_on_cluster():
+    """Whether jobs run on other machines, or this is the process of such a job; known once the workflow is parsed."""
+    return workflow.remote_exec or not workflow.local_exec
+
+
+def get_retries(deaths=0):
+    """Processes that follow a job's first one: up to two that are given more, and one that says why there is no result.
+
+    What runs on a cluster does not start another one itself: the submitting process does, with more memory.
+
+    Args:
+        deaths: as many processes may be killed by what the job does, each by something else.
+    """
+    return 0 if workflow.remote_exec else 3 + deaths
+
+
 def get_attempt(wildcards, attempt):
-    """2 where a job's first process died without a word."""
-    return attempt
+    """2 where a job's first process died without a word; on a cluster, 2 where its second one did, too.
+
+    A cluster ends what takes more than it asked for. That says nothing of the job, which is given more and goes on.
+    """
+    return max(1, attempt - 1) if is_on_cluster() else attempt
+
+
+def get_resources(rule):
+    """What a job of a rule takes, as planned: minutes, memory and cards. Where the first processes died: more of it."""
+
+    def planned(wildcards):
+        return resources_of(JOBS, rule, dict(wildcards.items()))
+
+    def as_often(attempt):
+        return 2 ** min(attempt - 1, 2)
+
+    return {
+        "attempt": get_attempt,
+        "runtime": lambda wildcards, attempt: planned(wildcards).minutes * as_often(attempt),
+        "mem_mb": lambda wildcards, attempt: planned(wildcards).memory_mb * as_often(attempt),
+        "gpu": lambda wildcards: planned(wildcards).gpus,
+    }
 
 
 def get_threads(most):
@@ -130,6 +182,8 @@ def start_run():
     """Before the first job: no other run at work on the same results, and what is known to fail."""
     try:
         globals()["LOCK"] = lock(RESULTS)
+        if is_on_cluster():
+            JOBS.keep_planned_failures()
         for images in JOBS.experiment.unread_subsets:
             print(f"warning: subsets.{images}: nothing reads this split", file=sys.stderr)
         for line in problems(JOBS, jobs_of_run()):

@@ -17,8 +17,9 @@ if JOBS.is_generated:
             failures=get_failures("miniature"),
             code=get_code(JOBS.miniature),
         resources:
-            attempt=get_attempt,
-        retries: 1
+            **get_resources("miniature"),
+        retries: get_retries()
+        localrule: True
         conda:
             "../../envs/suite.yaml"
         script:
@@ -38,8 +39,9 @@ rule data:
         failures=get_failures("data"),
         data_root=lambda wildcards: DATA,
     resources:
-        attempt=get_attempt,
-    retries: 1
+        **get_resources("data"),
+    retries: get_retries()
+    localrule: True
     conda:
         "../../envs/suite.yaml"
     script:

@@ -18,8 +18,9 @@ rule import_weights:
         code=get_code(JOBS.import_weights),
     priority: BEFORE_SCORES
     resources:
-        attempt=get_attempt,
-    retries: 1
+        **get_resources("import_weights"),
+    retries: get_retries()
+    localrule: True
     conda:
         "../../envs/suite.yaml"
     script:
@@ -46,8 +47,8 @@ rule train_denoiser:
     threads: get_threads(8)
     priority: BEFORE_SCORES
     resources:
-        attempt=get_attempt,
-    retries: 1
+        **get_resources("train_denoiser"),
+    retries: get_retries()
     conda:
         "../../envs/suite.yaml"
     script:

@@ -23,8 +23,8 @@ if JOBS.experiment.convergence is not None:
             code=get_code(JOBS.train_convergence),
         threads: get_threads(8)
         resources:
-            attempt=get_attempt,
-        retries: 1
+            **get_resources("train_convergence"),
+        retries: get_retries()
         conda:
             "../../envs/suite.yaml"
         script:
@@ -51,8 +51,9 @@ if JOBS.experiment.convergence is not None:
             failures=get_failures("figure_2_files"),
             code=get_code(JOBS.figure_2_files),
         resources:
-            attempt=get_attempt,
-        retries: 1
+            **get_resources("figure_2_files"),
+        retries: get_retries()
+        localrule: True
         conda:
             "../../envs/suite.yaml"
         script:
@@ -86,8 +87,9 @@ rule figure:
         settings=get_settings(JOBS.figure),
         code=get_code(JOBS.figure),
     resources:
-        attempt=get_attempt,
-    retries: 1
+        **get_resources("figure"),
+    retries: get_retries()
+    localrule: True
     conda:
         "../../envs/suite.yaml"
     script:

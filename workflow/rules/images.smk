@@ -18,8 +18,9 @@ if JOBS.kept_images:
             settings=get_settings(JOBS.choose_images),
             code=get_code(JOBS.choose_images),
         resources:
-            attempt=get_attempt,
-        retries: 1
+            **get_resources("choose_images"),
+        retries: get_retries()
+        localrule: True
         conda:
             "../../envs/suite.yaml"
         script:
@@ -47,9 +48,8 @@ if JOBS.kept_images and not JOBS.archives_in_one_job:
             parts=get_parts_of_images(),
         threads: get_threads(2)
         resources:
-            attempt=get_attempt,
-            mem_mb=4000,
-        retries: 2
+            **get_resources("keep_images"),
+        retries: get_retries()
         conda:
             "../../envs/suite.yaml"
         script:
@@ -71,9 +71,8 @@ if JOBS.kept_images and JOBS.archives_in_one_job:
             parts=get_parts_of_images(*JOBS.denoisers_with_images),
         threads: get_threads(2)
         resources:
-            attempt=get_attempt,
-            mem_mb=4000,
-        retries: len(JOBS.denoisers_with_images) + 2
+            **get_resources("keep_all_images"),
+        retries: get_retries(len(JOBS.denoisers_with_images))
         conda:
             "../../envs/suite.yaml"
         script:

@@ -16,8 +16,8 @@ rule fit_niqe:
         code=get_code(JOBS.fit_niqe),
     priority: BEFORE_SCORES
     resources:
-        attempt=get_attempt,
-    retries: 1
+        **get_resources("fit_niqe"),
+    retries: get_retries()
     conda:
         "../../envs/suite.yaml"
     script:
@@ -42,8 +42,8 @@ rule train_judge:
     threads: get_threads(8)
     priority: BEFORE_SCORES
     resources:
-        attempt=get_attempt,
-    retries: 1
+        **get_resources("train_judge"),
+    retries: get_retries()
     conda:
         "../../envs/suite.yaml"
     script:

@@ -15,8 +15,9 @@ rule report_page:
         settings=get_settings(JOBS.report),
         code=get_code(JOBS.report),
     resources:
-        attempt=get_attempt,
-    retries: 1
+        **get_resources("report_page"),
+    retries: get_retries()
+    localrule: True
     conda:
         "../../envs/suite.yaml"
     script:

@@ -20,8 +20,9 @@ if JOBS.borrowed:
         params:
             parts=get_parts("borrow_scores"),
         resources:
-            attempt=get_attempt,
-        retries: 1
+            **get_resources("borrow_scores"),
+        retries: get_retries()
+        localrule: True
         conda:
             "../../envs/suite.yaml"
         script:
@@ -46,9 +47,8 @@ if not JOBS.batches:
             parts=get_parts("score"),
         threads: get_threads(2)
         resources:
-            attempt=get_attempt,
-            mem_mb=4000,
-        retries: 2
+            **get_resources("score"),
+        retries: get_retries()
         conda:
             "../../envs/suite.yaml"
         script:
@@ -72,9 +72,8 @@ if not JOBS.batches and JOBS.experiment.draws is not None:
             parts=get_parts("score_draws"),
         threads: get_threads(2)
         resources:
-            attempt=get_attempt,
-            mem_mb=4000,
-        retries: 2
+            **get_resources("score_draws"),
+        retries: get_retries()
         conda:
             "../../envs/suite.yaml"
         script:
@@ -196,9 +195,8 @@ for batch in JOBS.batches:
         threads: get_threads(2)
         priority: len(JOBS.outputs_of(batch)) / 1000  # the longest first, all behind what they wait for
         resources:
-            attempt=get_attempt,
-            mem_mb=4000,
-        retries: JOBS.batches[batch].denoisers + 2
+            **get_resources(batch),
+        retries: get_retries(JOBS.batches[batch].denoisers)
         conda:
             "../../envs/suite.yaml"
         script:

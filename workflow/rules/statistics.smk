@@ -22,8 +22,9 @@ rule statistics_page:
         failures=get_failures("statistics_page"),
         code=get_code(JOBS.statistics_page),
     resources:
-        attempt=get_attempt,
-    retries: 1
+        **get_resources("statistics_page"),
+    retries: get_retries()
+    localrule: True
     conda:
         "../../envs/suite.yaml"
     script:

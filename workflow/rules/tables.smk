@@ -24,8 +24,9 @@ rule table:
         settings=get_settings(JOBS.table),
         code=get_code(JOBS.table),
     resources:
-        attempt=get_attempt,
-    retries: 1
+        **get_resources("table"),
+    retries: get_retries()
+    localrule: True
     conda:
         "../../envs/suite.yaml"
     script:
@@ -46,8 +47,9 @@ rule classes:
         failures=get_failures("classes"),
         code=get_code(JOBS.classes),
     resources:
-        attempt=get_attempt,
-    retries: 1
+        **get_resources("classes"),
+    retries: get_retries()
+    localrule: True
     conda:
         "../../envs/suite.yaml"
     script:
@@ -69,8 +71,9 @@ rule index:
         failures=get_failures("index"),
         code=get_code(JOBS.index),
     resources:
-        attempt=get_attempt,
-    retries: 1
+        **get_resources("index"),
+    retries: get_retries()
+    localrule: True
     conda:
         "../../envs/suite.yaml"
     script:
