@@ -154,7 +154,17 @@ def test_interrupted_in_the_third_of_six_it_goes_on_where_it_was(server: Server,
     answers[SIX[2]] = [stall(HALF), good()]
     places = {name: f"{name}/{name}.bin" for name in SIX}
     entries = {n: {"files": [file_entry(server.url(f"/{n}", *answers[n]), places[n])]} for n in SIX}
-    command = [sys.executable, "-c", INTERRUPTED, json.dumps(entries), "data", "fetch", *SIX, "--data-root", tmp_path]
+    command = [
+        sys.executable,
+        "-c",
+        INTERRUPTED,
+        json.dumps(entries),
+        "data",
+        "fetch",
+        *SIX,
+        "--data-root",
+        str(tmp_path),
+    ]
     third = tmp_path / places[SIX[2]]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         part = third.with_name(f"{third.name}.part")
