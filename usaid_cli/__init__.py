@@ -12,6 +12,7 @@ from usaid_cli.config import add_config
 from usaid_cli.data import add_data
 from usaid_cli.denoise import add_denoise
 from usaid_cli.evaluate import add_evaluate
+from usaid_cli.plan import add_plan
 from usaid_cli.reports import add_claims, add_compare, add_row, add_statistics, add_table
 from usaid_cli.score import add_score
 from usaid_cli.sight import add_figure, add_keep_images, add_report
@@ -22,6 +23,7 @@ _COMMANDS = (
     add_check,
     add_evaluate,
     add_data,
+    add_plan,
     add_train,
     add_train_judge,
     add_score,

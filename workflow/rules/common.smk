@@ -6,6 +6,7 @@ import sys
 from evaluators.dag.code import any_of
 from evaluators.dag.dag import Dag
 from evaluators.dag.images import ARCHIVES
+from evaluators.plan import line_of
 from evaluators.run import RunJob, failures, lock, parts_of, problems, summary
 from usaid.errors import UsaidError
 from usaid.experiment.reading import checked_experiment, checked_files
@@ -113,6 +114,9 @@ def start_run():
         print(f"warning: subsets.{images}: nothing reads this split", file=sys.stderr)
     for line in problems(JOBS, jobs_of_run()):
         print(f"warning: {line} (will be dashes)", file=sys.stderr)
+    to_do = [RunJob(job.rule.name, {}, tuple(map(str, job.output))) for job in workflow.dag.needrun_jobs()]
+    if line := line_of(JOBS, to_do):
+        print(line, flush=True)
 
 
 def end_run():
