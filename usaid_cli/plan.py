@@ -16,11 +16,19 @@ def add_plan(commands: Commands) -> None:
         "or of a table that comes with the suite. Whether what is done is up to date, snakemake -n says.",
     )
     parser.add_argument("experiment", type=Path, nargs="*", metavar="YAML", help="experiment; later files override")
-    parser.add_argument("--device", help="2cores, h100, or measured (default: measured, else 2cores scaled to this machine)")
-    parser.add_argument("--target", nargs="+", default=["all"], metavar="RULE", help="all (default), all_tables, table_6, ...")
-    parser.add_argument("--gpus", type=int, nargs="+", default=[], metavar="N", help="also the wall time on so many GPUs")
+    parser.add_argument(
+        "--device", help="2cores, h100, or measured (default: measured, else 2cores scaled to this machine)"
+    )
+    parser.add_argument(
+        "--target", nargs="+", default=["all"], metavar="RULE", help="all (default), all_tables, table_6, ..."
+    )
+    parser.add_argument(
+        "--gpus", type=int, nargs="+", default=[], metavar="N", help="also the wall time on so many GPUs"
+    )
     parser.add_argument("--measure", action="store_true", help="measure this machine's rates first (1 minute)")
-    parser.add_argument("--output", type=Path, metavar="FILE", help="with --measure: where to (default: ~/.cache/usaid)")
+    parser.add_argument(
+        "--output", type=Path, metavar="FILE", help="with --measure: where to (default: ~/.cache/usaid)"
+    )
     parser.add_argument("--json", action="store_true", help="as JSON: seconds and bytes")
     parser.set_defaults(run=_plan)
 
@@ -36,7 +44,9 @@ def _plan(options: argparse.Namespace) -> None:
         _measure(options.output)
     if not options.experiment:
         if not options.measure:
-            raise UsaidError("no experiment to plan: name its file, as config/paper.yaml, or measure rates with --measure")
+            raise UsaidError(
+                "no experiment to plan: name its file, as config/paper.yaml, or measure rates with --measure"
+            )
         return
     from evaluators.dag.dag import Dag
     from evaluators.plan.pages import page_of, record_of

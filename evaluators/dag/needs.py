@@ -53,7 +53,9 @@ def _splits(dag: Dag) -> Iterator[Need]:
     settings, read = dag.experiment.benchmarks, {}
     for name, of in settings.items():
         card = BENCHMARKS[name]
-        read |= {f"{card.dataset}/{split}": None for split in ("train", card.split) if split == card.split or of.is_trained}
+        read |= {
+            f"{card.dataset}/{split}": None for split in ("train", card.split) if split == card.split or of.is_trained
+        }
     read |= {entry.train.images: None for entry in dag.entries.values() if entry.train is not None}
     counted = set()
     for images in read:

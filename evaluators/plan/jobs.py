@@ -127,7 +127,9 @@ def _of_scores(dag: Dag) -> Iterator[Planned]:
         for name in dag.experiment.denoisers_of(benchmark):
             if name in dag.borrowed:
                 names = {"benchmark": benchmark, "denoiser": name}
-                yield _job("borrow_scores", dag.borrow_scores(**names), [f"{scores}/{benchmark}/{name}.parquet"], **names)
+                yield _job(
+                    "borrow_scores", dag.borrow_scores(**names), [f"{scores}/{benchmark}/{name}.parquet"], **names
+                )
     for batch in dag.batches:
         yield _job(batch, dag.batch(batch), dag.outputs_of(batch))
     if not dag.batches:

@@ -17,13 +17,17 @@ def hours(seconds: float) -> str:
 
 
 def gigabytes(size: float) -> str:
-    """``"0.1 GB"``; ``"0 GB"`` for nothing."""
-    return "0 GB" if size == 0 else f"{max(size / 1e9, 0.1):.1f} GB"
+    """``"3.5 GB"``, ``"12 MB"``; ``"0 GB"`` for nothing."""
+    if size < 1e8:
+        return f"{max(1, size / 1e6):.0f} MB" if size else "0 GB"
+    return f"{size / 1e9:.1f} GB"
 
 
 def summary_of(plan: Plan) -> str:
     """One line."""
-    of = {0: f"on {plan.cores} cores"} | {number: f"on {number} GPU{'s' * (number > 1)}" for number in plan.walls if number}
+    of = {0: f"on {plan.cores} cores"} | {
+        number: f"on {number} GPU{'s' * (number > 1)}" for number in plan.walls if number
+    }
     number, wall = next(iter(plan.walls.items()))
     done = sum(job.is_done for job in plan.jobs)
     known = "estimated, never measured" if plan.rates.is_estimate else "by measured rates"
@@ -56,7 +60,9 @@ def notes_of(plan: Plan) -> list[str]:
     """What a reader must know of the numbers."""
     notes = [plan.load, plan.rates.note]
     if plan.guessed:
-        notes.append(f"nobody says the cost of {', '.join(plan.guessed)}: counted like the paper's DnCNN, or 512x512 pixels")
+        notes.append(
+            f"nobody says the cost of {', '.join(plan.guessed)}: counted like the paper's DnCNN, or 512x512 pixels"
+        )
     unknown = plan.rates.unknown(job.work.work for job in plan.jobs)
     if unknown:
         notes.append(f"no rate of {', '.join(unknown)}: not counted")
@@ -66,7 +72,9 @@ def notes_of(plan: Plan) -> list[str]:
 def _missing(plan: Plan) -> list[str]:
     if not plan.missing:
         return ["All that it reads is there."]
-    lines = [f"Missing ({len(plan.missing)}); what can be fetched comes by itself in a run, or by the command beside it:"]
+    lines = [
+        f"Missing ({len(plan.missing)}); what can be fetched comes by itself in a run, or by the command beside it:"
+    ]
     for need in plan.missing:
         size = "size unknown" if need.size is None else gigabytes(need.size)
         found = "" if need.found is None else f"{need.found} of {need.official} images, "

@@ -191,12 +191,11 @@ def cores_here() -> int:
 def calibrated() -> tuple[float, float]:
     """A look at this machine, 0.3 s: core-seconds of a product of matrices, and seconds of the interpreter.
 
-    Both are the best of several, so that a moment's load counts little.
+    Both are the best of several short ones in one thread, so that a moment's load counts little.
     """
-    matrix = np.ones((768, 768), np.float32)
-    matrix @ matrix
-    products = _best_of(lambda: matrix @ matrix, 0.15) * cores_here()
-    return products, _best_of(lambda: sum(number % 7 for number in range(20_000)), 0.15)
+    matrix = np.ones((192, 192), np.float32)
+    products = _best_of(lambda: np.einsum("ij,jk->ik", matrix, matrix), 0.15)
+    return products, _best_of(lambda: sum(number % 7 for number in range(5_000)), 0.15)
 
 
 def _best_of(call: Any, seconds: float) -> float:

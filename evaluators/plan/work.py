@@ -6,7 +6,7 @@ from typing import Any
 
 from evaluators.dag.dag import Dag
 from evaluators.plan.extents import Extent, extent_of, extent_of_benchmark
-from usaid.costs import Cost, together, times
+from usaid.costs import Cost, times, together
 from usaid.denoisers.training.cost import ENCODERS, PYRAMID
 from usaid.experiment.experiment import CONVERGENCE_IMAGES, NIQE_IMAGES
 from usaid.registries import BENCHMARKS, load_object
@@ -143,7 +143,9 @@ def _of_file(dag: Dag, rule: str, benchmark: str, denoiser: str, done: set[Cell]
 def _of_images(extent: Extent, times_each: int, cost: Cost) -> dict[str, float]:
     """Work on all images so many times; what a network is called for is a batch, not an image."""
     number = extent.images * times_each
-    image = {kind: amount * (min(1, extent.pixels / BATCH) if kind == "call" else 1) for kind, amount in cost.image.items()}
+    image = {
+        kind: amount * (min(1, extent.pixels / BATCH) if kind == "call" else 1) for kind, amount in cost.image.items()
+    }
     return together(times(number * extent.pixels, cost.pixel), times(number, image))
 
 

@@ -22,7 +22,7 @@ def cost(options: Mapping[str, Any], recipe: TrainingRecipe | None, method: str,
         image={"call": 1},
         training=cost_of_training(recipe, method, n_images, flop) if own else {},
         weights=flop / 2 * VALUE,
-        memory=4 * features * VALUE,
+        memory=50 * VALUE,  # images and strips
         training_memory=3 * depth * features * VALUE * recipe.batch * recipe.patch**2 if own else 0,
     )
 
