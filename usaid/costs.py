@@ -1,7 +1,7 @@
 """What work costs, whichever machine does it: amounts of kinds of work, for which a machine has rates.
 
-A card's ``cost`` names a function that says it; the files are called ``cost.py`` and stand beside what they are about. No
-result depends on them, so no code hash follows them.
+A card's ``cost`` names a function that says it; the files are called ``cost.py`` and stand beside what they are about.
+No result depends on them, so no code hash follows them.
 """
 
 from collections import Counter
@@ -41,7 +41,7 @@ def together(*works: Work) -> dict[str, float]:
     """The sum of some work."""
     total: Counter[str] = Counter()
     for work in works:
-        total.update(work)  # type: ignore[arg-type] # amounts are no whole numbers
+        total.update(work)
     return dict(total)
 
 

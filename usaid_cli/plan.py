@@ -12,8 +12,8 @@ def add_plan(commands: Commands) -> None:
     parser = commands.add_parser(
         "plan",
         help="what a run costs before it starts: jobs, hours, GB, what is missing, what is done",
-        description="Counts the work of each job and multiplies it by the rates of a machine: measured here (--measure), "
-        "or of a table that comes with the suite. Whether what is done is up to date, snakemake -n says.",
+        description="Counts the work of each job and multiplies it by the rates of a machine: measured here, or of a "
+        "table that comes with the suite. Whether what is done is up to date, snakemake -n says.",
     )
     parser.add_argument("experiment", type=Path, nargs="*", metavar="YAML", help="experiment; later files override")
     parser.add_argument(

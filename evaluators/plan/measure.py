@@ -1,7 +1,7 @@
 """Measures what this machine takes for each kind of work, on the suite's own components; about a minute if it is idle.
 
-Weights are random: they change no time. What cannot be measured here (a package that is not installed, pages of scores that
-are not there) is taken from the table ``2cores``, by the speed of this machine's interpreter or products.
+Weights are random: they change no time. What cannot be measured here (a package that is not installed, pages of scores
+that are not there) is taken from the table ``2cores``, by the speed of this machine's interpreter or products.
 """
 
 import math
@@ -93,7 +93,7 @@ def measure(path: Path, say: Callable[[str], None] = print) -> None:
         },
     }
     took = time.perf_counter() - began
-    head = f"# Written by usaid plan --measure on {date.today()}, in {took:.0f} s; evaluators/plan/kinds.py has the units.\n"
+    head = f"# Written by usaid plan --measure on {date.today()}, in {took:.0f} s; units: evaluators/plan/kinds.py\n"
     try:
         with written_atomically(path) as temporary:
             temporary.write_text(head + yaml.safe_dump(content, sort_keys=False, width=120), encoding="utf-8")
@@ -292,7 +292,7 @@ def _step() -> float:
 
 
 class _Pyramid(nn.Module):
-    """The USA module behind an encoder, whose features are random: the half that takes most of the time of a small one."""
+    """The USA module behind an encoder whose features are random."""
 
     def __init__(self, channels: tuple[int, ...], side: int, batch: int) -> None:
         super().__init__()

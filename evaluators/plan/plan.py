@@ -1,4 +1,4 @@
-"""The plan of a run: its jobs with their hours, what is missing, what is done, and how long it takes on some machine."""
+"""The plan of a run: its jobs with their hours, what is missing, what is done, and how long all of it takes."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What a machine takes for a unit of each kind of work: a committed table, the user's own, or one scaled to this machine."""
+"""What a machine takes for a unit of each kind of work: a committed table, the user's own, or one that is scaled."""
 
 import math
 import os

@@ -34,8 +34,8 @@ class Resources:
 def resources_of(dag: Dag, rule: str, wildcards: Mapping[str, str]) -> Resources:
     """What a job asks for, from the committed rates of the device that it runs on.
 
-    A GPU's rates count where the experiment's ``device`` names one. ``auto`` has one if the cluster gives one; as nobody
-    knows that before, its time is a CPU's, which is always enough.
+    A GPU's rates count where the experiment's ``device`` names one. ``auto`` has a GPU if the cluster gives one; as
+    nobody knows that before, its time is a CPU's, which is always enough.
     """
     experiment = dag.experiment
     is_on_gpu = experiment.device.startswith("cuda")

@@ -11,8 +11,8 @@ VALUE = 4
 """Bytes of a float32."""
 
 PYRAMID = 155_000
-"""FLOP of the USA module's feature pyramid and head for each pixel (torch's flop counter: 162 thousand behind ResNet-101,
-148 behind EfficientNet-Lite0)."""
+"""FLOP of the USA module's feature pyramid and head for each pixel (torch's flop counter: 162 thousand behind
+ResNet-101, 148 behind EfficientNet-Lite0)."""
 
 ENCODERS = {"resnet101": 311_000, "efficientnet_lite0": 14_500}
 """FLOP for each pixel, forward (torch's flop counter, 96x96)."""
