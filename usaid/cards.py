@@ -51,6 +51,8 @@ class Method:
         weights_by_sigma: ``weights`` may be a mapping of noise levels to files.
         packages: optional packages that it imports; provenance records their versions.
         given_clean: it is handed the clean images in place of the noisy ones. Only the suite's own cards may say so.
+        cost: ``"module:function"`` that says what it costs: (options, recipe or None, name, number of training images)
+            -> :class:`usaid.costs.Cost`; None: nobody knows, and a plan says so.
     """
 
     name: str
@@ -63,6 +65,7 @@ class Method:
     weights_by_sigma: bool = False
     packages: tuple[str, ...] = ()
     given_clean: bool = False
+    cost: str | None = None
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,8 @@ class Benchmark:
         shown: ``"module:function"`` that says what the judge sees in an image, and what is true of it: (judge, data
             set, what ``judge.look`` returned for a batch of this image, its target) -> two
             :class:`usaid.scores.kept_images.Seen`; None: nothing that can be shown.
+        cost: ``"module:function"`` that says what the judge costs: (settings, number of training images) ->
+            :class:`usaid.costs.Cost`; None: nobody knows, and a plan says so.
     """
 
     name: str
@@ -122,6 +127,7 @@ class Benchmark:
     training: str | None = None
     network: str | None = None
     shown: str | None = None
+    cost: str | None = None
 
 
 @dataclass(frozen=True)

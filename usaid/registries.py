@@ -20,7 +20,7 @@ from usaid.errors import UsaidError, is_signal
 from usaid.own_files import NOTEBOOKS, described, import_file, is_own, names_file
 
 _NAME = "[a-z][a-z0-9_]*"
-_CODE = ("denoiser", "recipe", "training", "importer", "reader", "judge", "settings")
+_CODE = ("denoiser", "recipe", "training", "importer", "reader", "judge", "settings", "cost")
 """Fields of cards that name code."""
 
 

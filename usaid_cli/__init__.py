@@ -14,6 +14,7 @@ from usaid_cli.config import add_config
 from usaid_cli.data import add_data
 from usaid_cli.denoise import add_denoise
 from usaid_cli.evaluate import add_evaluate
+from usaid_cli.plan import add_plan
 from usaid_cli.progress import add_progress
 from usaid_cli.purposes import PurposeParser
 from usaid_cli.reports import add_claims, add_compare, add_row, add_statistics, add_table
@@ -28,6 +29,7 @@ _COMMANDS = (
     add_check,
     add_evaluate,
     add_data,
+    add_plan,
     add_train,
     add_train_judge,
     add_score,

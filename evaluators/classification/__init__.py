@@ -12,6 +12,7 @@ CARDS = (
         metrics=("psnr", "ssim", "top1", "top5"),
         training="evaluators.classification.training:train_classifier",
         network="resnet110",
+        cost="evaluators.classification.cost:cost",
         shown="evaluators.classification.shown:shown",
     ),
 )

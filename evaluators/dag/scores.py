@@ -277,3 +277,8 @@ class Scores(Trainings):
         """The score files of all denoisers on some benchmarks, variants of the ablation aside."""
         names = [(benchmark, name) for benchmark in benchmarks for name in self.experiment.denoisers_of(benchmark)]
         return [self._score_file(benchmark, name) for benchmark, name in names]
+
+    @property
+    def scored_files(self) -> list[tuple[str, str, str]]:
+        """Rule, benchmark and denoiser of each score file that is computed here, whichever job makes it."""
+        return [(rule, name, denoiser) for name in self.experiment.benchmarks for rule, denoiser in self._scored(name)]

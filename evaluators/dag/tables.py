@@ -87,7 +87,8 @@ class Tables(Images):
         """What the paper's methods and the experiment's others say of themselves."""
         entries = self.experiment.denoisers.items()
         own = {name: entry for name, entry in entries if entry.method not in (*TITLES, *REFERENCES)}
-        cards = [*(METHODS[name] for name in TITLES if name in METHODS), *(entry.card for entry in own.values())]
+        methods = [*(METHODS[name] for name in TITLES if name in METHODS), *(entry.card for entry in own.values())]
+        cards = [replace(card, cost=None) for card in methods]
         classes = [entry.card.denoiser for entry in own.values() if entry.card.facts is None]
         code = hash_of_code(TABLE_FILES, *classes, cards=cards, package_data=(PUBLISHED,))
         named = {"own_methods": {name: entry.method for name, entry in own.items()}}

@@ -12,6 +12,7 @@ CARDS = (
         metrics=("psnr", "ssim", "map", "ap"),
         training="evaluators.detection.training:train_detector",
         network="yolov3",
+        cost="evaluators.detection.cost:cost",
         shown="evaluators.detection.shown:shown",
     ),
 )

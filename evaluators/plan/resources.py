@@ -1,22 +1,28 @@
-"""What a job takes: simple numbers, until the plan has measured ones."""
+"""What a job asks a cluster, or a machine, for: time, memory, threads and a GPU."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 
 from evaluators.dag.dag import Dag
+from evaluators.plan.rates import DEFAULT, Rates, rates_of
+from evaluators.plan.work import work_of
 
-_ON_A_DEVICE = ("train_", "score", "keep_")
+MARGIN, LEAST_MINUTES = 2, 10
+GPU = "h100"
+"""Whose rates a job with a GPU has."""
 
 
 @dataclass(frozen=True)
 class Resources:
-    """What a job is given.
+    """Of a job, rounded up and with a margin.
 
     Attributes:
-        minutes: of wall time.
-        memory_mb: of the process.
-        gpus: 0 or 1.
-        threads: of the CPU.
+        minutes: wall time, twice the plan's and at least 10.
+        memory_mb: at its peak, half more than the plan's.
+        gpus: 1 if it computes on a torch device, unless the experiment's ``device`` is ``cpu``.
+        threads: that it can use.
     """
 
     minutes: int
@@ -26,13 +32,20 @@ class Resources:
 
 
 def resources_of(dag: Dag, rule: str, wildcards: Mapping[str, str]) -> Resources:
-    """What a job takes.
+    """What a job asks for, from the committed rates of the device that it runs on: of a GPU where it asks for one.
 
-    Args:
-        dag: of the experiment.
-        rule: the job's.
-        wildcards: their values.
+    Whoever has none to give says so in the experiment: ``device: cpu``.
     """
-    computes = rule.startswith(_ON_A_DEVICE)
-    gpus = int(computes and dag.experiment.device != "cpu")
-    return Resources(120 if computes else 10, 4000 if computes else 2000, gpus, 1)
+    work = work_of(dag, rule, wildcards)
+    seconds = _rates(GPU if work.uses_device else DEFAULT).seconds(work.work, work.threads, work.uses_device)
+    return Resources(
+        minutes=max(LEAST_MINUTES, math.ceil(MARGIN * seconds / 60)),
+        memory_mb=100 * math.ceil(1.5 * work.memory / 1e8),
+        gpus=int(work.uses_device),
+        threads=work.threads,
+    )
+
+
+@cache
+def _rates(device: str) -> Rates:
+    return rates_of(device)

@@ -6,6 +6,7 @@ from usaid.cards import Benchmark
 
 _SHARED: dict[str, Any] = {
     "judge": "evaluators.quality.judge:make_judge",
+    "cost": "evaluators.quality.cost:cost",
     "settings": "evaluators.quality.settings:QualitySettings",
     "metrics": ("psnr", "ssim", "niqe"),
 }

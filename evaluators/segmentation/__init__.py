@@ -6,6 +6,7 @@ from usaid.cards import Benchmark
 
 _SHARED: dict[str, Any] = {
     "judge": "evaluators.segmentation.judge:make_judge",
+    "cost": "evaluators.segmentation.cost:cost",
     "settings": "evaluators.segmentation.settings:SegmentationSettings",
     "training": "evaluators.segmentation.training:train_segmenter",
     "metrics": ("miou",),

@@ -7,6 +7,7 @@ import sys
 from evaluators.dag.code import any_of
 from evaluators.dag.dag import Dag
 from evaluators.dag.images import ARCHIVES
+from evaluators.plan import forecast_of
 from evaluators.plan.resources import resources_of
 from evaluators.run import (
     RunJob,
@@ -189,9 +190,12 @@ def start_run():
         for line in problems(JOBS, jobs_of_run()):
             print(f"warning: {line} (will be dashes)", file=sys.stderr)
         jobs = [run_job(job) for job in workflow.dag.needrun_jobs()]
-        globals()["RUN"] = begin_record(JOBS, jobs)
+        forecast = forecast_of(JOBS, jobs)
+        globals()["RUN"] = begin_record(JOBS, jobs, forecast.seconds)
     except UsaidError as error:
         sys.exit(f"error: {error}")
+    if forecast.line:
+        print(forecast.line, file=sys.stderr)
     print(first_line(RESULTS, RUN), file=sys.stderr)
     globals()["STATUS"] = StatusLine(RESULTS, RUN)
     STATUS.start()

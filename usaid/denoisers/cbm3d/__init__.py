@@ -16,5 +16,6 @@ CARDS = (
         ),
         denoiser="usaid.denoisers.cbm3d.denoiser:CBM3DDenoiser",
         packages=("bm3d", "bm4d"),
+        cost="usaid.denoisers.cbm3d.cost:cost",
     ),
 )

@@ -8,6 +8,7 @@ _NETWORK: dict[str, Any] = {
     "denoiser": "usaid.denoisers.dncnn.denoiser:DnCNNDenoiser",
     "importer": "usaid.denoisers.dncnn.importing:import_dncnn",
     "needs_weights": True,
+    "cost": "usaid.denoisers.dncnn.cost:cost",
 }
 _SHARED = _NETWORK | {
     "recipe": "usaid.denoisers.dncnn.recipe:Recipe",

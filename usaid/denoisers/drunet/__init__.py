@@ -17,5 +17,6 @@ CARDS = (
         denoiser="usaid.denoisers.drunet.denoiser:DRUNetDenoiser",
         importer="usaid.denoisers.drunet.network:import_drunet",
         needs_weights=True,
+        cost="usaid.denoisers.drunet.cost:cost",
     ),
 )

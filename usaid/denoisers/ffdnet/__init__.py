@@ -17,5 +17,6 @@ CARDS = (
         denoiser="usaid.denoisers.ffdnet.denoiser:FFDNetDenoiser",
         importer="usaid.denoisers.ffdnet.network:import_ffdnet",
         needs_weights=True,
+        cost="usaid.denoisers.ffdnet.cost:cost",
     ),
 )

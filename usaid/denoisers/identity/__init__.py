@@ -4,12 +4,16 @@ from usaid.cards import Facts, Method
 
 CARDS = (
     Method(
-        "noisy", Facts("Noisy", True, False, False, False, "MIT", "none"), "usaid.denoisers.identity.denoiser:Noisy"
+        "noisy",
+        Facts("Noisy", True, False, False, False, "MIT", "none"),
+        "usaid.denoisers.identity.denoiser:Noisy",
+        cost="usaid.denoisers.identity.cost:cost",
     ),
     Method(
         "clean",
         Facts("Clean", True, False, False, False, "MIT", "none"),
         "usaid.denoisers.identity.denoiser:Clean",
         given_clean=True,
+        cost="usaid.denoisers.identity.cost:cost",
     ),
 )

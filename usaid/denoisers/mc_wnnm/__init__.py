@@ -15,5 +15,6 @@ CARDS = (
             citation="Xu et al., ICCV 2017",
         ),
         denoiser="usaid.denoisers.mc_wnnm.denoiser:MCWNNMDenoiser",
+        cost="usaid.denoisers.mc_wnnm.cost:cost",
     ),
 )

@@ -20,5 +20,6 @@ CARDS = (
         importer="usaid.denoisers.mlp.importing:import_mlp",
         needs_weights=True,
         weights_by_sigma=True,
+        cost="usaid.denoisers.mlp.cost:cost",
     ),
 )

@@ -1,0 +1,86 @@
+"""A plan against what a run that has ended took: by rule and in all, with the ratio.
+
+    python benchmarks/plan.py config/smoke.yaml [--device measured] [--wall SECONDS]
+
+Reads the ledgers of the experiment's results below the working folder (each job's start, imports and work) and, of
+the wall time, Snakemake's records of when jobs started and ended. Nothing is run. A ratio above 1: it took less than
+was planned.
+"""
+
+import argparse
+import json
+from collections import defaultdict
+from dataclasses import replace
+from pathlib import Path
+
+import ratios
+from demo_dag import jobs_in
+
+from evaluators.dag.dag import Dag
+from evaluators.plan.jobs import jobs_of
+from evaluators.plan.plan import of_one_kind, planned_job, wall_of
+from evaluators.plan.rates import rates_of
+from usaid.experiment.reading import read_experiment
+
+WITHIN = 1.5
+"""What the ratio in all should be within, either way."""
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("experiment", type=Path, nargs="+", metavar="YAML")
+    parser.add_argument("--device", help="whose rates (default: as usaid plan)")
+    parser.add_argument("--target", nargs="+", default=["all"])
+    parser.add_argument(
+        "--wall", type=float, metavar="SECONDS", help="measured from start to end (default: by records)"
+    )
+    options = parser.parse_args()
+    dag = Dag(read_experiment(*options.experiment))
+    rates = rates_of(options.device)
+    planned = [planned_job(dag, rates, job) for job in jobs_of(dag, options.target)]
+    measured = measured_in(Path(dag.results))
+    of_rules: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
+    for job in planned:
+        of_rules[of_one_kind(job.job.rule)][0] += job.seconds
+    for rule, seconds in measured.items():
+        of_rules[rule][1] += seconds
+    print(f"rates: {rates.title}\n{'rule':20}{'planned':>10}{'measured':>10}{'ratio':>8}")
+    for rule, (plan, took) in of_rules.items():
+        print(line(rule, plan, took))
+    print(line("all jobs", *(sum(pair[side] for pair in of_rules.values()) for side in (0, 1))))
+    wall = options.wall or wall_in(Path(".snakemake/metadata"), dag.results)
+    whole = wall_of([replace(job, is_done=False) for job in planned], rates, rates.gpus)
+    print(line("start to end", whole, wall))
+    if wall:
+        ratios.note(f"plan of {dag.experiment.experiment}", f"{whole / wall:.2f} x", "what it took", f"within {WITHIN}")
+
+
+def line(name: str, planned: float, measured: float) -> str:
+    """One line of the table."""
+    return f"{name:20}{planned:9.1f}s{measured:9.1f}s" + (f"{planned / measured:8.2f}" if measured else "")
+
+
+def measured_in(results: Path) -> dict[str, float]:
+    """Seconds by rule, as the ledgers of the jobs noted them."""
+    seconds: dict[str, float] = defaultdict(float)
+    for path in (results / "jobs").rglob("*.json"):
+        try:
+            causes = json.loads(path.read_text()).get("seconds") or {}
+        except ValueError:  # a run that is not over
+            continue
+        rule = path.relative_to(results / "jobs").parts[0].removesuffix(".json")
+        seconds[of_one_kind(rule)] += sum(causes.values())
+    return seconds
+
+
+def wall_in(metadata: Path, results: str) -> float:
+    """Seconds from the first job's start to the last one's end, as Snakemake noted them; 0: nothing is noted."""
+    if not metadata.is_dir():
+        return 0.0
+    jobs = jobs_in(metadata, Path(results))
+    return max(end for _, end, _ in jobs.values()) - min(start for start, _, _ in jobs.values()) if jobs else 0.0
+
+
+if __name__ == "__main__":
+    main()

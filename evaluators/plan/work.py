@@ -1,0 +1,301 @@
+"""How much work each job is: amounts by kind, memory, disk, and whether it computes on a device."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from evaluators.dag.dag import Dag
+from evaluators.plan.extents import Extent, extent_of, extent_of_benchmark
+from usaid.costs import Cost, times, together
+from usaid.denoisers.training.cost import ENCODERS, PYRAMID
+from usaid.experiment.experiment import CONVERGENCE_IMAGES, NIQE_IMAGES
+from usaid.registries import BENCHMARKS, load_object
+
+BATCH = 1 << 18
+"""Pixels that a CPU denoises together, or one image."""
+
+PROCESS, PROCESS_OF_TORCH = 300e6, 900e6
+"""Bytes that a process has when it begins to work."""
+
+BYTES_OF_ROW, BYTES_OF_FIGURE, BYTES_OF_PAGE, BYTES_OF_REPORT = 120, 2e6, 1e5, 5e6
+BYTES_OF_KEPT_IMAGE = 1e6
+UNKNOWN_COST = "usaid.denoisers.training.cost:cost"
+"""Of a method whose card does not say."""
+
+
+@dataclass(frozen=True)
+class JobWork:
+    """What a job costs.
+
+    Attributes:
+        work: amounts by kind.
+        threads: that it asks for.
+        uses_device: it computes on the experiment's device.
+        memory: bytes at its peak.
+        disk: bytes that it leaves.
+        guessed: what of it nobody says the cost of.
+    """
+
+    work: Mapping[str, float] = field(default_factory=dict)
+    threads: int = 1
+    uses_device: bool = False
+    memory: float = PROCESS
+    disk: float = 0.0
+    guessed: tuple[str, ...] = ()
+
+
+def work_of(dag: Dag, rule: str, wildcards: Mapping[str, str]) -> JobWork:
+    """What a job costs; a rule that nobody knows is a process."""
+    if rule in dag.batches:
+        return _of_batch(dag, rule)
+    work = _WORK.get(rule, _of_page)(dag, **wildcards)
+    if work.uses_device and dag.experiment.device == "cpu":
+        work = replace(work, uses_device=False)
+    return replace(work, threads=1) if dag.is_generated else work
+
+
+# ------------------------------------------------------------------------------------------------ costs on cards
+
+
+def cost_of_denoiser(dag: Dag, denoiser: str) -> tuple[Cost, bool]:
+    """What a denoiser costs, and whether its card says so."""
+    entry = dag.entries[denoiser]
+    n_images = 0 if entry.train is None else extent_of(dag, entry.train.images).images
+    cost = load_object(entry.card.cost or UNKNOWN_COST)
+    return cost(entry.options, entry.train, entry.method, n_images), entry.card.cost is not None
+
+
+def cost_of_judge(dag: Dag, benchmark: str) -> tuple[Cost, bool]:
+    """What a judge costs, and whether its card says so; PSNR, SSIM and NIQE where it does not."""
+    card, settings = BENCHMARKS[benchmark], dag.experiment.benchmarks[benchmark]
+    n_images = extent_of(dag, f"{card.dataset}/train", benchmark).images if settings.is_trained else 0
+    if card.cost is None:
+        return Cost(pixel={"psnr and ssim": 1e-6, "niqe": 1e-6}), False
+    return load_object(card.cost)(settings, n_images), True
+
+
+# ------------------------------------------------------------------------------------------------ scores
+
+Cell = tuple[float, int, Any]
+"""Sigma, draw, and what a non-blind method is told."""
+
+
+def cells_of(dag: Dag, rule: str, benchmark: str, denoiser: str) -> set[Cell]:
+    """What an image is denoised under for a score file."""
+    experiment, entry = dag.experiment, dag.entries[denoiser]
+    is_draws = rule == "score_draws"
+    settings = (experiment.settings_of_draws if is_draws else experiment.settings_of)(benchmark, denoiser)
+    draws = experiment.further_draws(benchmark) if is_draws else range(settings.draws)
+    is_blind = entry.card.facts is None or entry.card.facts.blind
+    told = [None] if is_blind else settings.told_sigmas
+    return {
+        (sigma, draw, None if level is None else sigma if level == "oracle" else level)
+        for sigma in settings.sigmas
+        for draw in draws
+        for level in told
+    }
+
+
+def _of_score(dag: Dag, benchmark: str, denoiser: str, rule: str = "score") -> JobWork:
+    """A job of its own: of what it shares with its siblings, it has what no earlier one of them has denoised."""
+    order = [*dag.experiment.benchmarks]
+    siblings = dag.siblings(rule, benchmark, denoiser)
+    earlier = [name for name in siblings if order.index(name) < order.index(benchmark)]
+    done = set().union(*(cells_of(dag, rule, name, denoiser) for name in earlier))
+    part = _of_file(dag, rule, benchmark, denoiser, done)
+    return replace(part, work=together({"process with torch": 1}, part.work), threads=2)
+
+
+def _of_draws(dag: Dag, benchmark: str, denoiser: str) -> JobWork:
+    return _of_score(dag, benchmark, denoiser, "score_draws")
+
+
+def _of_file(dag: Dag, rule: str, benchmark: str, denoiser: str, done: set[Cell]) -> JobWork:
+    """A score file, without its process.
+
+    Args:
+        dag: of the experiment.
+        rule, benchmark, denoiser: which.
+        done: what of it is denoised already.
+    """
+    extent, cells = extent_of_benchmark(dag, benchmark), cells_of(dag, rule, benchmark, denoiser)
+    (denoising, is_known), (judging, judge_is_known) = cost_of_denoiser(dag, denoiser), cost_of_judge(dag, benchmark)
+    work = together(
+        _of_images(extent, len(cells - done), denoising),
+        _of_images(extent, len(cells), judging),
+        {"megapixel": extent.images * extent.pixels * (1 + len(cells - done)) / 1e6},
+        {"row": extent.images * len(cells)},
+    )
+    pixels = max(extent.pixels, BATCH)
+    return JobWork(
+        work,
+        uses_device=denoising.uses_device or "segmenter" in judging.pixel or bool(judging.image),
+        memory=PROCESS_OF_TORCH + judging.weights + denoising.weights + pixels * (denoising.memory + judging.memory),
+        disk=extent.images * len(cells) * BYTES_OF_ROW,
+        guessed=(
+            *(() if is_known else (denoiser,)),
+            *(() if judge_is_known else (benchmark,)),
+            *(() if extent.is_known else (f"{BENCHMARKS[benchmark].dataset}'s images",)),
+        ),
+    )
+
+
+def _of_images(extent: Extent, times_each: int, cost: Cost) -> dict[str, float]:
+    """Work on all images so many times; what a network is called for is a batch, not an image."""
+    number = extent.images * times_each
+    image = {
+        kind: amount * (min(1, extent.pixels / BATCH) if kind == "call" else 1) for kind, amount in cost.image.items()
+    }
+    return together(times(number * extent.pixels, cost.pixel), times(number, image))
+
+
+def _of_batch(dag: Dag, rule: str) -> JobWork:
+    """All score files of a batch: an image is denoised once for all that miss it."""
+    done: dict[tuple[object, ...], set[Cell]] = {}
+    parts = []
+    for of, benchmark, denoiser in dag.batches[rule].files:
+        shared = done.setdefault((denoiser, *dag.experiment.images_of(benchmark)), set())
+        parts.append(_of_file(dag, of, benchmark, denoiser, shared))
+        shared |= cells_of(dag, of, benchmark, denoiser)
+    return JobWork(
+        together({"process with torch": 1}, *(part.work for part in parts)),
+        threads=1 if dag.is_generated else 2,
+        uses_device=dag.experiment.device != "cpu" and any(part.uses_device for part in parts),
+        memory=max(part.memory for part in parts),
+        disk=sum(part.disk for part in parts),
+        guessed=tuple(dict.fromkeys(name for part in parts for name in part.guessed)),
+    )
+
+
+def rows_of(dag: Dag, benchmarks: list[str]) -> int:
+    """Rows of the score files of some benchmarks."""
+    files = [file for file in dag.scored_files if file[1] in benchmarks]
+    return sum(extent_of_benchmark(dag, name).images * len(cells_of(dag, rule, name, who)) for rule, name, who in files)
+
+
+# ------------------------------------------------------------------------------------------------ what they wait for
+
+
+def _of_training(dag: Dag, denoiser: str) -> JobWork:
+    cost, is_known = cost_of_denoiser(dag, denoiser)
+    return _training(cost, () if is_known else (denoiser,))
+
+
+def _of_judge(dag: Dag, benchmark: str) -> JobWork:
+    cost, is_known = cost_of_judge(dag, benchmark)
+    return _training(cost, () if is_known else (benchmark,))
+
+
+def _training(cost: Cost, guessed: tuple[str, ...]) -> JobWork:
+    memory = PROCESS_OF_TORCH + 4 * cost.weights + cost.training_memory
+    work = together({"process with torch": 1}, cost.training)
+    return JobWork(work, 8, True, memory, cost.weights, guessed)
+
+
+def _of_convergence(dag: Dag, supervision: str) -> JobWork:
+    """Encoder and pyramid learn, all of them: once forward and twice backward."""
+    settings = dag.experiment.convergence
+    assert settings is not None
+    pixels = settings.steps * settings.batch * settings.crop**2
+    flop = (ENCODERS[settings.encoder] + 3 * PYRAMID) * pixels / 1e12
+    images = extent_of(dag, CONVERGENCE_IMAGES).images
+    work = {"process with torch": 1, "training of a segmenter": flop, "image read": images}
+    memory = PROCESS_OF_TORCH + 8000.0 * settings.batch * settings.crop**2
+    return JobWork(work | {"step of a segmenter": settings.steps}, 8, True, memory, 1e5)
+
+
+def _of_import(dag: Dag, denoiser: str) -> JobWork:
+    cost, _ = cost_of_denoiser(dag, denoiser)
+    return JobWork({"process with torch": 1}, memory=PROCESS_OF_TORCH + cost.weights, disk=cost.weights)
+
+
+def _of_niqe(dag: Dag) -> JobWork:
+    extent = extent_of(dag, NIQE_IMAGES)
+    work = {"process with torch": 1, "niqe": extent.images * extent.pixels / 1e6, "image read": extent.images}
+    return JobWork(work, memory=PROCESS_OF_TORCH, disk=2e4)
+
+
+def _of_miniature(dag: Dag) -> JobWork:
+    return JobWork({"process": 1, "generated": 1}, disk=11e6)
+
+
+def _of_data(dag: Dag, source: str) -> JobWork:
+    return JobWork({"process": 1})
+
+
+# ------------------------------------------------------------------------------------------------ what is made of them
+
+
+def _of_page(dag: Dag, **wildcards: str) -> JobWork:
+    benchmark = wildcards.get("benchmark")
+    asked = dag.tables.get(wildcards.get("table", ""), [*dag.experiment.benchmarks])
+    rows = rows_of(dag, [benchmark] if benchmark is not None else asked)
+    return JobWork({"process": 1, "page": 1, "thousand rows": rows / 1e3}, disk=BYTES_OF_PAGE)
+
+
+def _of_borrowed(dag: Dag, benchmark: str, denoiser: str) -> JobWork:
+    extent = extent_of_benchmark(dag, benchmark)
+    rows = extent.images * len(cells_of(dag, "score", benchmark, denoiser))
+    work = {"process with torch": 1, "row": rows, "megapixel": extent.images * extent.pixels / 1e6}
+    return JobWork(work, disk=rows * BYTES_OF_ROW, memory=PROCESS_OF_TORCH)
+
+
+def _of_figure(dag: Dag, **wildcards: str) -> JobWork:
+    return JobWork({"process with matplotlib": 1, "figure": 1}, disk=BYTES_OF_FIGURE)
+
+
+def _of_report(dag: Dag) -> JobWork:
+    return JobWork({"process": 1, "page": 10}, disk=BYTES_OF_REPORT)
+
+
+def _of_choice(dag: Dag) -> JobWork:
+    return JobWork({"process": 1, "page": 1}, disk=1e4)
+
+
+def _of_kept(dag: Dag, denoiser: str) -> JobWork:
+    part = _of_kept_part(dag, denoiser)
+    return replace(part, work=together({"process with torch": 1}, part.work))
+
+
+def _of_kept_part(dag: Dag, denoiser: str) -> JobWork:
+    """About three images of each benchmark at each of its sigmas, denoised again and seen by the judge."""
+    parts: list[JobWork] = []
+    for benchmark in dag.benchmarks_with_images:
+        names = dag.experiment.denoisers_of(benchmark)
+        extent = replace(extent_of_benchmark(dag, benchmark), images=4)
+        number = len(dag.experiment.benchmarks[benchmark].sigmas)
+        cost = cost_of_denoiser(dag, denoiser)[0] if denoiser in names else Cost()
+        work = together(
+            _of_images(extent, number, cost),
+            _of_images(extent, number, cost_of_judge(dag, benchmark)[0]),
+            {"kept image": extent.images * number},
+        )
+        parts.append(JobWork(work, uses_device=True, disk=extent.images * number * BYTES_OF_KEPT_IMAGE / 10))
+    work, disk = together(*(part.work for part in parts)), sum(part.disk for part in parts)
+    return JobWork(work, 2, True, 2 * PROCESS_OF_TORCH, disk)
+
+
+def _of_all_kept(dag: Dag) -> JobWork:
+    parts = [_of_kept_part(dag, name) for name in dag.denoisers_with_images]
+    work = together({"process with torch": 1}, *(part.work for part in parts))
+    return JobWork(work, 2, True, 2 * PROCESS_OF_TORCH, sum(part.disk for part in parts))
+
+
+_WORK: dict[str, Callable[..., JobWork]] = {
+    "miniature": _of_miniature,
+    "data": _of_data,
+    "import_weights": _of_import,
+    "train_denoiser": _of_training,
+    "fit_niqe": _of_niqe,
+    "train_judge": _of_judge,
+    "train_convergence": _of_convergence,
+    "score": _of_score,
+    "score_draws": _of_draws,
+    "borrow_scores": _of_borrowed,
+    "choose_images": _of_choice,
+    "keep_images": _of_kept,
+    "keep_all_images": _of_all_kept,
+    "figure": _of_figure,
+    "figure_2_files": _of_figure,
+    "report_page": _of_report,
+}

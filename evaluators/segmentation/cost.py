@@ -1,0 +1,38 @@
+"""What segmenters cost: the products of their convolutions."""
+
+from evaluators.segmentation.settings import SegmentationSettings
+from usaid.costs import Cost
+
+FLOP = {
+    ("fpn", "resnet101"): 387_000,
+    ("fpn", "efficientnet_lite0"): 76_600,
+    ("pspnet", "resnet101"): 1_427_000,
+    ("pspnet", "efficientnet_lite0"): 107_500,
+}
+"""For each pixel, forward (torch's flop counter, 128x128, 21 classes)."""
+
+WEIGHTS = {"resnet101": 190e6, "efficientnet_lite0": 20e6}
+"""Bytes."""
+
+ACTIVATIONS = {"resnet101": 8000, "efficientnet_lite0": 4000}
+"""Bytes for each pixel of a training's batch."""
+
+
+def cost(settings: SegmentationSettings, n_images: int) -> Cost:
+    """Of the network, or of a checkpoint as the dearest one; what trains passes forward once and backward twice."""
+    segmenter = settings.segmenter
+    flop = FLOP[segmenter.network or "pspnet", segmenter.encoder] / 1e12
+    recipe, training, memory = segmenter.train, {}, 0.0
+    if recipe is not None:
+        pixels = recipe.steps * recipe.batch * recipe.crop**2
+        training = {"segmenter": 3 * flop * pixels, "step of a segmenter": float(recipe.steps)}
+        training["image read"] = float(recipe.steps * recipe.batch)
+        memory = ACTIVATIONS[segmenter.encoder] * recipe.batch * recipe.crop**2
+    return Cost(
+        pixel={"segmenter": flop},
+        image={"call": 1},
+        training=training,
+        weights=WEIGHTS[segmenter.encoder],
+        memory=2000,
+        training_memory=memory,
+    )

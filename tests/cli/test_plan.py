@@ -1,0 +1,121 @@
+"""``usaid plan``: what a run costs, from the command line."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from snakemake_runs import REPOSITORY
+
+from evaluators.dag.dag import Dag
+from evaluators.plan import forecast_of
+from evaluators.plan.jobs import jobs_of
+from evaluators.plan.plan import is_done, plan_of
+from evaluators.plan.rates import rates_of
+from evaluators.run import RunJob
+from usaid.experiment.reading import read_experiment
+from usaid.failures import Failure, write_marker
+from usaid_cli import main
+
+SMOKE, PAPER = (REPOSITORY / "config" / f"{name}.yaml" for name in ("smoke", "paper"))
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path
+
+
+def plan(*arguments: str | Path) -> None:
+    main(["plan", *map(str, arguments)])
+
+
+def error_of(capsys, *arguments: str | Path) -> str:
+    with pytest.raises(SystemExit) as ended:
+        plan(*arguments)
+    assert capsys.readouterr().out == ""
+    return str(ended.value)
+
+
+def test_an_experiment_with_nothing_at_hand_has_a_plan_and_a_list_of_what_is_missing(capsys):
+    plan(PAPER, "--device", "h100", "--gpus", "4", "16")
+    said = capsys.readouterr().out
+    assert "estimated, never measured" in said.splitlines()[0]
+    assert "deepglobe/train: 0 of 454 images" in said
+    assert "register at deepglobe.org" in said
+    assert "usaid data fetch kodak --data-root data" in said
+    assert [line.split()[0] for line in said.splitlines() if line.startswith("  ") and "GPU" in line] == [
+        "1",
+        "4",
+        "16",
+    ]
+
+
+def test_json_says_the_same(capsys):
+    plan(SMOKE, "--device", "2cores", "--target", "all_tables", "--json")
+    record = json.loads(capsys.readouterr().out)
+    assert record["jobs"] == sum(row["jobs"] for row in record["rules"])
+    assert record["seconds"] == pytest.approx(sum(row["seconds"] for row in record["rules"]))
+    assert record["wall_seconds"]["0"] < record["seconds"]
+    assert record["missing"] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ([SMOKE, "--device", "abacus"], "device 'abacus': has no rates; one of 2cores, h100, measured"),
+        ([SMOKE, "--target", "table_99"], "target 'table_99'"),
+        ([SMOKE, "--device", "2cores", "--gpus", "4"], "--gpus: the rates of 2cores are of no GPU"),
+        ([SMOKE, "--device", "h100", "--gpus", "0"], "--gpus 0: must be at least 1"),
+        ([SMOKE, "--output", "rates.yaml"], "--output: says where --measure writes; add --measure"),
+        ([], "no experiment to plan"),
+        (["absent.yaml"], "absent.yaml"),
+    ],
+)
+def test_bad_input_is_one_line(capsys, arguments, reason):
+    said = error_of(capsys, *arguments)
+    assert reason in said
+    assert "\n" not in said
+
+
+def test_no_torch_is_imported():
+    code = "import sys; from usaid_cli import main; main(sys.argv[1:]); sys.exit('torch' in sys.modules)"
+    command = [sys.executable, "-c", code, "plan", str(PAPER), "--device", "h100"]
+    assert subprocess.run(command, env={"PYTHONPATH": str(REPOSITORY)}, capture_output=True).returncode == 0
+
+
+def test_more_gpus_take_no_longer_and_the_longest_chain_stays():
+    walls = plan_of(Dag(read_experiment(PAPER)), rates_of("h100"), gpus=(1, 4, 16, 64)).walls
+    assert walls[1] > walls[4] > walls[16] >= walls[64] > 0
+
+
+def test_what_is_done_is_there_and_has_not_failed(folder):
+    dag = Dag(read_experiment(SMOKE))
+    (job,) = (job for job in jobs_of(dag) if job.key == ("table", "3"))
+    assert not is_done(dag, job)
+    for output in job.outputs:
+        Path(output).parent.mkdir(parents=True, exist_ok=True)
+        Path(output).write_text("made")
+    assert is_done(dag, job)
+    write_marker(job.outputs[0], Failure("table 3", "no"))
+    assert not is_done(dag, job)
+
+
+def test_the_line_of_a_run_is_of_the_jobs_that_run():
+    dag = Dag(read_experiment(SMOKE))
+    of_run = [RunJob(job.rule, job.wildcards, job.outputs) for job in jobs_of(dag, ["table_3"])]
+    line = forecast_of(dag, [*of_run, RunJob("all", {}, ())]).line
+    assert line.startswith(f"{len(of_run)} jobs, about ")
+    assert "on this machine" in line
+    assert "\n" not in line
+    assert forecast_of(dag, []).line == ""
+
+
+def test_a_damaged_table_stops_no_run(folder):
+    (folder / "cache/usaid").mkdir(parents=True)
+    (folder / "cache/usaid/rates.yaml").write_text("[")
+    dag = Dag(read_experiment(SMOKE))
+    jobs = [RunJob(job.rule, job.wildcards, job.outputs) for job in jobs_of(dag, ["table_3"])]
+    assert "no estimate of their time" in forecast_of(dag, jobs).line
