@@ -100,7 +100,7 @@ def slurm() -> Iterator[dict[str, str]]:
     """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="slurm-")))
-        environment = os.environ | {"PATH": _path(), "SLURM_CONF": str(folder / "slurm.conf")}
+        environment = os.environ | {"PATH": f"{folder}/bin:{_path()}", "SLURM_CONF": str(folder / "slurm.conf")}
         for name in [name for name in environment if name.startswith(("SLURM_JOB", "SBATCH_", "SRUN_"))]:
             del environment[name]  # of a job that this may run in
         _configure(folder)
@@ -119,7 +119,7 @@ def _path() -> str:
 
 
 def _configure(folder: Path) -> None:
-    for name in ("munge", "state", "spool", "cards"):
+    for name in ("munge", "state", "spool", "cards", "bin"):
         (folder / name).mkdir(mode=0o755)
     folder.chmod(0o755)  # munged refuses a socket that not everybody reaches
     (folder / "munge/key").write_bytes(os.urandom(128))
@@ -127,6 +127,10 @@ def _configure(folder: Path) -> None:
     cards = [folder / f"cards/{number}" for number in range(CARDS)]
     for card in cards:
         os.mknod(card, stat.S_IFCHR | 0o666, os.makedev(1, 3))  # as /dev/null
+    # Snakemake's executor takes all that begins with SLURM_ from the environment in which it calls srun.
+    srun = folder / "bin/srun"
+    srun.write_text(f'#!/bin/sh\nSLURM_CONF={folder}/slurm.conf exec {shutil.which("srun", path=_path())} "$@"\n')
+    srun.chmod(0o755)
     ports = dict(zip(("controller_port", "node_port"), _free_ports(2), strict=True))
     host = socket.gethostname().partition(".")[0]
     text = CONFIGURATION.format(folder=folder, host=host, cpus=CPUS, cards=CARDS, **ports)

@@ -23,7 +23,7 @@ rule claims:
         code=get_code(JOBS.claims),
     resources:
         **get_resources("claims"),
-    retries: RETRIES
+    retries: get_retries()
     localrule: True
     conda:
         "../../envs/suite.yaml"

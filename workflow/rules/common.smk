@@ -32,9 +32,6 @@ DATA, RESULTS = JOBS.data_root, JOBS.results
 # images share work.
 BEFORE_SCORES = 1
 
-# A process may be ended for its time or memory, on a cluster twice. The next one tries again, or says why there is no result.
-RETRIES = 3
-
 # Of jobs that need a GPU, as many at once as this machine has; more would wait for a card, and keep cores from others. A
 # cluster counts its cards itself: hence local.
 resource_scopes:
@@ -109,6 +106,17 @@ def get_labels_of_figure(wildcards):
 def is_on_cluster():
     """Whether jobs run on other machines, or this is the process of such a job; known once the workflow is parsed."""
     return workflow.remote_exec or not workflow.local_exec
+
+
+def get_retries(deaths=0):
+    """Processes that follow a job's first one: up to two that are given more, and one that says why there is no result.
+
+    What runs on a cluster does not start another one itself: the submitting process does, with more memory.
+
+    Args:
+        deaths: as many processes may be killed by what the job does, each by something else.
+    """
+    return 0 if workflow.remote_exec else 3 + deaths
 
 
 def get_attempt(wildcards, attempt):

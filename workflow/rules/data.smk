@@ -18,7 +18,7 @@ if JOBS.is_generated:
             code=get_code(JOBS.miniature),
         resources:
             **get_resources("miniature"),
-        retries: RETRIES
+        retries: get_retries()
         localrule: True
         conda:
             "../../envs/suite.yaml"
@@ -40,7 +40,7 @@ rule data:
         data_root=lambda wildcards: DATA,
     resources:
         **get_resources("data"),
-    retries: RETRIES
+    retries: get_retries()
     localrule: True
     conda:
         "../../envs/suite.yaml"

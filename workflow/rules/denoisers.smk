@@ -19,7 +19,7 @@ rule import_weights:
     priority: BEFORE_SCORES
     resources:
         **get_resources("import_weights"),
-    retries: RETRIES
+    retries: get_retries()
     localrule: True
     conda:
         "../../envs/suite.yaml"
@@ -48,7 +48,7 @@ rule train_denoiser:
     priority: BEFORE_SCORES
     resources:
         **get_resources("train_denoiser"),
-    retries: RETRIES
+    retries: get_retries()
     conda:
         "../../envs/suite.yaml"
     script:

@@ -24,7 +24,7 @@ if JOBS.experiment.convergence is not None:
         threads: get_threads(8)
         resources:
             **get_resources("train_convergence"),
-        retries: RETRIES
+        retries: get_retries()
         conda:
             "../../envs/suite.yaml"
         script:
@@ -52,7 +52,7 @@ if JOBS.experiment.convergence is not None:
             code=get_code(JOBS.figure_2_files),
         resources:
             **get_resources("figure_2_files"),
-        retries: RETRIES
+        retries: get_retries()
         localrule: True
         conda:
             "../../envs/suite.yaml"
@@ -88,7 +88,7 @@ rule figure:
         code=get_code(JOBS.figure),
     resources:
         **get_resources("figure"),
-    retries: RETRIES
+    retries: get_retries()
     localrule: True
     conda:
         "../../envs/suite.yaml"

@@ -19,7 +19,7 @@ if JOBS.kept_images:
             code=get_code(JOBS.choose_images),
         resources:
             **get_resources("choose_images"),
-        retries: RETRIES
+        retries: get_retries()
         localrule: True
         conda:
             "../../envs/suite.yaml"
@@ -49,7 +49,7 @@ if JOBS.kept_images and not JOBS.archives_in_one_job:
         threads: get_threads(2)
         resources:
             **get_resources("keep_images"),
-        retries: RETRIES
+        retries: get_retries()
         conda:
             "../../envs/suite.yaml"
         script:
@@ -72,7 +72,7 @@ if JOBS.kept_images and JOBS.archives_in_one_job:
         threads: get_threads(2)
         resources:
             **get_resources("keep_all_images"),
-        retries: len(JOBS.denoisers_with_images) + RETRIES
+        retries: get_retries(len(JOBS.denoisers_with_images))
         conda:
             "../../envs/suite.yaml"
         script:

@@ -17,7 +17,7 @@ rule fit_niqe:
     priority: BEFORE_SCORES
     resources:
         **get_resources("fit_niqe"),
-    retries: RETRIES
+    retries: get_retries()
     conda:
         "../../envs/suite.yaml"
     script:
@@ -43,7 +43,7 @@ rule train_judge:
     priority: BEFORE_SCORES
     resources:
         **get_resources("train_judge"),
-    retries: RETRIES
+    retries: get_retries()
     conda:
         "../../envs/suite.yaml"
     script:

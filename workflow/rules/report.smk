@@ -16,7 +16,7 @@ rule report_page:
         code=get_code(JOBS.report),
     resources:
         **get_resources("report_page"),
-    retries: RETRIES
+    retries: get_retries()
     localrule: True
     conda:
         "../../envs/suite.yaml"

@@ -20,7 +20,7 @@ if JOBS.borrowed:
             parts=get_parts("borrow_scores"),
         resources:
             **get_resources("borrow_scores"),
-        retries: RETRIES
+        retries: get_retries()
         localrule: True
         conda:
             "../../envs/suite.yaml"
@@ -46,7 +46,7 @@ if not JOBS.batches:
         threads: get_threads(2)
         resources:
             **get_resources("score"),
-        retries: RETRIES
+        retries: get_retries()
         conda:
             "../../envs/suite.yaml"
         script:
@@ -69,7 +69,7 @@ if not JOBS.batches and JOBS.experiment.draws is not None:
         threads: get_threads(2)
         resources:
             **get_resources("score_draws"),
-        retries: RETRIES
+        retries: get_retries()
         conda:
             "../../envs/suite.yaml"
         script:
@@ -96,7 +96,7 @@ for batch in JOBS.batches:
         priority: len(JOBS.outputs_of(batch)) / 1000  # the longest first, all behind what they wait for
         resources:
             **get_resources(batch),
-        retries: JOBS.batches[batch].denoisers + RETRIES
+        retries: get_retries(JOBS.batches[batch].denoisers)
         conda:
             "../../envs/suite.yaml"
         script:

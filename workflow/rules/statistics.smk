@@ -23,7 +23,7 @@ rule statistics_page:
         code=get_code(JOBS.statistics_page),
     resources:
         **get_resources("statistics_page"),
-    retries: RETRIES
+    retries: get_retries()
     localrule: True
     conda:
         "../../envs/suite.yaml"

@@ -25,7 +25,7 @@ rule table:
         code=get_code(JOBS.table),
     resources:
         **get_resources("table"),
-    retries: RETRIES
+    retries: get_retries()
     localrule: True
     conda:
         "../../envs/suite.yaml"
@@ -48,7 +48,7 @@ rule classes:
         code=get_code(JOBS.classes),
     resources:
         **get_resources("classes"),
-    retries: RETRIES
+    retries: get_retries()
     localrule: True
     conda:
         "../../envs/suite.yaml"
@@ -72,7 +72,7 @@ rule index:
         code=get_code(JOBS.index),
     resources:
         **get_resources("index"),
-    retries: RETRIES
+    retries: get_retries()
     localrule: True
     conda:
         "../../envs/suite.yaml"
