@@ -15,8 +15,11 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-FOLDER = Path("/tmp/usaid-cards")
+FOLDER = "/tmp/usaid-cards"
 """Where the locks are: on the machine itself, whatever ``TMPDIR`` says, so that all of its users see the same ones."""
+
+PLACE = "USAID_CARD_LOCKS"
+"""The variable that names another folder, for containers that share cards but not ``/tmp``."""
 
 CUDA, HIP = "CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES"
 """The variables that say which cards a process sees; torch for AMD cards heeds both."""
@@ -67,14 +70,13 @@ def cards(environment: Mapping[str, str] | None = None, root: Path = Path("/")) 
 
 @contextmanager
 def card_alone(
-    device: str = "auto", folder: Path = FOLDER, environment: Mapping[str, str] | None = None, root: Path = Path("/")
+    device: str = "auto", environment: Mapping[str, str] | None = None, root: Path = Path("/")
 ) -> Iterator[Card | None]:
     """Keep a card for this process, and see no other, for as long as the block lasts; waits where none is free.
 
     Args:
         device: of the experiment. ``cuda:N`` is that card; the process then goes on seeing all. ``cpu``: none.
-        folder: of the locks.
-        environment: as :func:`cards` has it; what is set is set in this process.
+        environment: as :func:`cards` has it, with :data:`PLACE`; what is set is set in this process.
         root: as :func:`cards` has it.
 
     Yields:
@@ -89,7 +91,7 @@ def card_alone(
         yield None
         return
     with ExitStack() as stack:
-        card = _free(wanted, folder, stack)
+        card = _free(wanted, Path(environment.get(PLACE) or FOLDER), stack)
         if not number:
             stack.enter_context(_seen(card))
         yield card
@@ -172,7 +174,9 @@ def _free(wanted: Sequence[Card], folder: Path, stack: ExitStack) -> Card:
             if _is_kept(folder / card.lock, stack):
                 return card
         if not has_waited:
-            print(f"waiting for a GPU: other jobs have {'all ' if len(wanted) > 1 else ''}{len(wanted)}", file=sys.stderr)
+            print(
+                f"waiting for a GPU: other jobs have {'all ' if len(wanted) > 1 else ''}{len(wanted)}", file=sys.stderr
+            )
         has_waited = True
         time.sleep(PAUSE)
 

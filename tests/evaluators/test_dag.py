@@ -579,6 +579,24 @@ class TestFailures:
         assert dag().failures_of("score", ["kodak_quality", "noisy"]) == 1
         assert dag().failures_of("score", ["kodak_quality", "mlp"]) == 0
 
+    def test_on_another_machine_are_those_of_the_plan(self, folder):
+        """A job of a cluster reads the workflow anew, maybe after failures in the same run."""
+        places = [("score", ["kodak_quality", name]) for name in ("noisy", "mlp")]
+        ledger = Ledger.at(dag().results, *places[0])
+        with ledger.held():
+            ledger.note("failed", Failure("score kodak_quality/noisy", "out of luck"))
+            planning = dag()
+            assert [planning.failures_of(*place) for place in places] == [1, 0]
+            planning.keep_planned_failures()
+            ledger.note("failed", Failure("score kodak_quality/noisy", "once more"))
+        later = dag()
+        later.take_planned_failures()
+        assert [later.failures_of(*place) for place in places] == [1, 0]
+        Path(later.results, ".failures.json").write_text("half of i")
+        later = dag()
+        later.take_planned_failures()
+        assert [later.failures_of(*place) for place in places] == [2, 0], "what is damaged counts for nothing"
+
 
 def test_any_of():
     assert re.fullmatch(any_of(["noisy", "a.b"]), "a.b")

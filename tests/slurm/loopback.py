@@ -1,8 +1,8 @@
-"""Slurm on this machine alone: ``slurmctld``, ``slurmd`` and ``munged`` on loopback, in a folder that goes when they end.
+"""Slurm on this machine alone: ``slurmctld``, ``slurmd`` and ``munged`` on loopback, in a folder that goes with them.
 
-``python tests/slurm/loopback.py snakemake --profile profiles/slurm ...`` runs a command as on a cluster's login node: one
-node with cards that are empty files. Needs root and Debian's packages (``--install`` fetches them); nothing of a Slurm that
-is already at work here is touched: keys, sockets, ports, state and logs are its own.
+``python tests/slurm/loopback.py snakemake --profile profiles/slurm ...`` runs a command as on a cluster's login node;
+the cluster is one node, whose two cards are null devices. It needs root and Debian's packages (``--install`` fetches
+them). A Slurm that is already at work here is not touched: keys, sockets, ports, state and logs are of its own.
 """
 
 import argparse
@@ -142,9 +142,9 @@ def _configure(folder: Path) -> None:
 def _free_ports(count: int) -> list[int]:
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
+        for bound in sockets:
+            bound.bind(("127.0.0.1", 0))
+        return [bound.getsockname()[1] for bound in sockets]
 
 
 def _daemons(folder: Path) -> list[tuple[list[str], Callable[[dict[str, str]], bool]]]:
@@ -179,8 +179,10 @@ def _wait_for(is_up: Callable[[], bool], daemon: subprocess.Popen[bytes], folder
     deadline = time.monotonic() + PATIENCE
     while not is_up():
         if daemon.poll() is not None or time.monotonic() > deadline:
-            logs = [path for path in (*folder.glob("*.out"), *folder.glob("*.log"), folder / "munge/log")]
-            said = "\n".join(f"{path.name}: {path.read_text(errors='replace')[-2000:]}" for path in logs if path.exists())
+            logs = [*folder.glob("*.out"), *folder.glob("*.log"), folder / "munge/log"]
+            said = "\n".join(
+                f"{path.name}: {path.read_text(errors='replace')[-2000:]}" for path in logs if path.exists()
+            )
             raise RuntimeError(f"{daemon.args!r} is not up:\n{said}")
         time.sleep(0.2)
 

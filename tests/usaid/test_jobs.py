@@ -5,13 +5,15 @@ import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from usaid import jobs
 from usaid.errors import UsaidError
 from usaid.failures import Failure, Ledger, failure_in, write_marker
 from usaid.jobs import Part, Parts, job, job_of_parts
@@ -233,6 +235,23 @@ def test_torch_is_imported_only_for_jobs_that_use_it():
 
 
 NAMES = ("noisy", "u_said", "mlp")
+
+
+@pytest.mark.parametrize(("gpu", "seen"), [(1, "GPU-1"), (0, "all")])
+def test_a_job_that_asks_for_a_gpu_has_it_while_it_is_at_work(gpu, seen, monkeypatch):
+    @contextmanager
+    def card_alone(device: str) -> Iterator[None]:
+        monkeypatch.setenv("SEEN", f"GPU-{device[-1]}")
+        yield
+        monkeypatch.setenv("SEEN", "all")
+
+    monkeypatch.setattr(jobs, "card_alone", card_alone)
+    monkeypatch.setenv("SEEN", "all")
+    asking = of()
+    asking.resources["gpu"], asking.config["device"] = gpu, "cuda:1"
+    with job(asking, uses_torch=True):
+        Path("made.txt").write_text(os.environ["SEEN"])
+    assert (Path("made.txt").read_text(), os.environ["SEEN"]) == (seen, "all")
 
 
 def part(name: str, failures: int | None = 0, inputs: tuple[str, ...] = ()) -> Part:

@@ -52,3 +52,12 @@ def test_nothing_is_left_of_it():
     with Stopwatch().running():
         assert (__import__, importlib.import_module) != before
     assert (__import__, importlib.import_module) == before
+
+
+def test_a_wait_for_others_counts_for_nothing(now):
+    clock = Stopwatch()
+    now.seconds += 1
+    with clock.paused():
+        now.seconds += 100
+    now.seconds += 2
+    assert clock.lap()["work"] == 3
