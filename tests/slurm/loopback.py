@@ -22,7 +22,7 @@ from pathlib import Path
 PACKAGES = ("slurmctld", "slurmd", "slurm-client", "munge")
 """Debian's names."""
 
-PROGRAMS = ("slurmctld", "slurmd", "sbatch", "squeue", "scancel", "srun", "munged")
+PROGRAMS = ("slurmctld", "slurmd", "sbatch", "squeue", "scancel", "srun", "munged", "setpriv")
 
 CPUS = 4
 """What the node says that it has, however many there are: jobs of the test mostly wait."""
@@ -164,9 +164,15 @@ def _daemons(folder: Path) -> list[tuple[list[str], Callable[[dict[str, str]], b
 
 
 def _start(command: Sequence[str], folder: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    dying = ("setpriv", "--pdeathsig", "TERM")  # with this process, even if that is killed
     with open(folder / f"{command[0]}.out", "wb") as output:
         return subprocess.Popen(
-            command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+            [*dying, *command],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
         )
 
 
