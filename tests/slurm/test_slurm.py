@@ -169,7 +169,7 @@ class TestARunOnACluster:
         )
         assert minutes(second) == 2 * minutes(first) >= 20
         assert megabytes(second) == 2 * megabytes(first) > 0
-        assert "gres/gpu=1" in first
+        assert re.search("TresPerJob=gres[:/]gpu[:=]1", first), first
         assert ended.said("killed.0")["card"] in ("0", "1")
 
     def test_what_takes_seconds_is_no_job_of_the_cluster(self, ended):
