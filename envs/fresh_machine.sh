@@ -6,8 +6,8 @@
 # bookworm (the default) has Python 3.11, trixie 3.13. --demo leaves out `make test`. Needs root, debootstrap (apt-get install debootstrap), a
 # network, 10 GB below $TMPDIR (/tmp), and half an hour. It runs the last commit of this checkout, not what is changed since.
 # The host lends how it reaches the network: names, certificates, its mirror of Debian, pip's configuration.
-# All is printed and goes to results/fresh_machine/<release>.log. Whatever is mounted is so in a namespace of this script's
-# own and ends with it, also when it is killed; the folder is removed after that.
+# All is printed and goes to results/fresh_machine/<release>.log. Whatever is mounted is so in a namespace of its own, which no
+# other process sees, and ends with it; the folder is removed after that, also after Ctrl-C.
 set -euo pipefail
 checkout="$(cd "$(dirname "$0")/.." && pwd)"
 
@@ -65,7 +65,9 @@ command -v debootstrap >/dev/null || { echo "error: needs debootstrap: apt-get i
 log="$checkout/results/fresh_machine/$release.log"
 mkdir -p "$(dirname "$log")"
 root="$(mktemp -d "${TMPDIR:-/tmp}/usaid-$release-XXXXXX")"
-# debootstrap's folder may hold nothing that is mounted: --one-file-system would not go there, either.
-trap 'rm -rf --one-file-system "$root" "$root.log"' EXIT
+unshare --mount --pid --fork --kill-child --mount-proc "$0" --in-namespace "$release" "$root" "${commands[@]}" > >(tee "$log") 2>&1 &
+inside=$!
+# Killed, unshare takes with it all that runs inside, and so the mounts. Only then is the folder removed.
+trap 'kill -KILL "$inside" 2>/dev/null || true; wait; rm -rf --one-file-system "$root" "$root.log"' EXIT
 trap 'exit 130' INT TERM
-unshare --mount --pid --fork --kill-child --mount-proc "$0" --in-namespace "$release" "$root" "${commands[@]}" 2>&1 | tee "$log"
+wait "$inside"
