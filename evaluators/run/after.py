@@ -66,6 +66,8 @@ def summary(dag: Dag, jobs: Iterable[RunJob], failed: Mapping[str, Failure]) -> 
         lines.append("Mend the causes and type the same command again: what failed is tried again, the rest is kept.")
         if not dag.experiment.allow_failures:
             lines.append("The exit status is 1; with --config allow_failures=true it is 0, dashes and all.")
+    if how_it_ended(dag, jobs, failed) == "stopped":
+        lines.append("Stopped before all was tried: to go on, type the same command again.")
     return "\n".join(lines)
 
 

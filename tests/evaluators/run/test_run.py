@@ -208,6 +208,7 @@ class TestSummary:
         text = summary(dag(), self.JOBS, failures(dag(), self.JOBS))
         assert "Failed" not in text
         assert "table 6" not in text, "it does not exist"
+        assert text.endswith("Stopped before all was tried: to go on, type the same command again.")
         assert "results/small/index_.md" in text
 
     def test_the_report_comes_with_its_size_and_what_to_look_at_first(self, folder):
