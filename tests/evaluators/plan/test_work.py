@@ -132,4 +132,6 @@ def test_resources_have_a_margin_and_a_gpu_only_where_one_computes():
         "train_denoiser",
         {"denoiser": "u_said"},
     )
-    assert slow.minutes > 10_000
+    assert slow.minutes > 500  # on a GPU
+    on_cpu = dag(device="cpu", denoisers={"u_said": {"method": "u_said", "train": {"recipe": "paper"}}})
+    assert resources_of(on_cpu, "train_denoiser", {"denoiser": "u_said"}).minutes > 10 * slow.minutes

@@ -14,16 +14,18 @@ DEPTH, FEATURES = 20, 64
 
 def cost(options: Mapping[str, Any], recipe: TrainingRecipe | None, method: str, n_images: int) -> Cost:
     """Of the network that a recipe trains, or of the released one."""
-    own = isinstance(recipe, Recipe)
-    depth, features = (recipe.depth, recipe.features) if isinstance(recipe, Recipe) else (DEPTH, FEATURES)
+    depth, features, patches, training = DEPTH, FEATURES, 0, dict[str, float]()
+    if isinstance(recipe, Recipe):
+        depth, features, patches = recipe.depth, recipe.features, recipe.batch * recipe.patch**2
+        training = cost_of_training(recipe, method, n_images, flop_of(depth, features))
     flop = flop_of(depth, features)
     return Cost(
         pixel={"convolutions": flop / 1e12},
         image={"call": 1},
-        training=cost_of_training(recipe, method, n_images, flop) if own else {},
+        training=training,
         weights=flop / 2 * VALUE,
         memory=50 * VALUE,  # images and strips
-        training_memory=3 * depth * features * VALUE * recipe.batch * recipe.patch**2 if own else 0,
+        training_memory=3 * depth * features * VALUE * patches,
     )
 
 
