@@ -71,17 +71,28 @@ def summary(dag: Dag, jobs: Iterable[RunJob], failed: Mapping[str, Failure]) -> 
     return "\n".join(lines)
 
 
+OF_ALL = {"index": "Tables", "report_page": "Report"}
+"""The pages that show all, and what a run's end calls them: the report last, which is to be opened first."""
+
+SHOWN = {
+    **dict.fromkeys(("table", "claims", "statistics_page", "classes"), "index"),
+    "figure_2_files": "report_page",
+    "figure": "report_page",
+}
+"""The other pages, and which of those shows them."""
+
+
 def _made(dag: Dag, jobs: Iterable[RunJob], failed: Mapping[str, Failure]) -> Iterator[str]:
-    """The pages that there are, of those that were asked for; first those that show all."""
-    of_all = {"report_page": "Report", "index": "Tables"}
-    pages = (*of_all, "table", "claims", "statistics_page", "classes", "figure_2_files", "figure")
-    wanted = [job for job in jobs if job.rule in pages]
-    for job in sorted(wanted, key=lambda job: (min(pages.index(job.rule), len(of_all)), job.name)):
+    """The pages that there are, of those that were asked for, but for what another one shows; and those that failed."""
+    made = {job.rule for job in jobs if job.rule in OF_ALL and job.name not in failed}
+    wanted = [job for job in jobs if job.rule in OF_ALL or (job.rule in SHOWN and SHOWN[job.rule] not in made)]
+    wanted += [job for job in jobs if job.name in failed and SHOWN.get(job.rule) in made]
+    for job in sorted(wanted, key=lambda job: ([*OF_ALL].index(job.rule) if job.rule in OF_ALL else -1, job.name)):
         page = next((path for path in job.outputs if path.endswith((".md", ".png", "index.html"))), "")
         if job.name in failed:
             yield f"  {job.name}: failed"
         elif page and Path(page).exists():
-            yield f"{of_all[job.rule]}: {page}" if job.rule in of_all else f"  {job.name}: {page}"
+            yield f"{OF_ALL[job.rule]}: {page}" if job.rule in OF_ALL else f"  {job.name}: {page}"
             if job.rule == "report_page":
                 yield f"  {_how_to_read(dag, Path(page), failed)}"
 

@@ -210,7 +210,6 @@ class TestEachKindOfJob:
         text = (mended / "first.txt").read_text()
         end = text[text.index("\nTables: ") :]
         assert "Tables: results/kinds/tables/index.md" in end
-        assert "  table 8: results/kinds/tables/table_8.md" in end
         roots = ("import_weights imported", "train_denoiser learnt", "data cifar100", "score kodak_quality/broken")
         for root in (*roots, "score_draws kodak_quality/tired"):
             assert end.count(f"  {root} failed: ") == 1, root

@@ -190,17 +190,21 @@ class TestSummary:
         return jobs
 
     def test_names_pages_that_there_are_and_each_root_cause_once(self, ended):
-        lines = summary(ended, self.JOBS, failures(ended, self.JOBS)).strip().splitlines()
+        lines = summary(ended, self.JOBS, failures(ended, self.JOBS)).strip("\n").splitlines()
         assert lines[:-2] == [
-            "Tables: results/small/index_.md",
-            "  table 4: results/small/table_4.md",
             "  table 6: failed",
+            "Tables: results/small/index_.md",
             "Failed: 3 of 5 jobs",
             "  data kodak failed: no mirror gave it; put it there (log: data.log)",
             "    so these are not made: score kodak_quality/noisy, table 6",
         ]
         assert lines[-2].startswith("Mend the causes and type the same command again")
         assert lines[-1].startswith("The exit status is 1")
+
+    def test_each_page_is_named_where_none_shows_all(self, ended):
+        jobs = self.JOBS[:4]
+        lines = summary(ended, jobs, failures(ended, jobs)).strip("\n").splitlines()
+        assert lines[:2] == ["  table 4: results/small/table_4.md", "  table 6: failed"]
 
     def test_without_failures_it_only_names_the_pages(self, folder):
         Path("results/small").mkdir(parents=True)
