@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from doc_pages import ROOT, Block, blocks_of, pages
+from doc_pages import ROOT, Block, blocks_of, pages, prose_of
 from dry_runs import dry_run
 from PIL import Image
 from printed_commands import run_printed
@@ -96,14 +96,15 @@ def test_make_knows_the_target(block, command):
 
 def test_snakemake_takes_no_target_for_a_file_or_a_value():
     parser = get_argument_parser()
-    for block, command in COMMANDS:
+    in_lines = [code for page in pages() for code in re.findall("`(snakemake [^`]*)`", prose_of(page))]
+    for command in (*in_lines, *(command for _, command in COMMANDS)):
         _, program, arguments = f" {command}".partition(" snakemake ")
         if not program:
             continue
         words = shlex.split(arguments.replace("--executor cluster-generic", ""))  # is not installed here
         given, _ = parser.parse_known_args(words)
-        assert [path for path in given.configfile or () if path.suffix != ".yaml"] == [], place(block)
-        assert [entry for entry in given.config or () if "=" not in entry] == [], place(block)
+        assert [path for path in given.configfile or () if path.suffix != ".yaml"] == [], command
+        assert [entry for entry in given.config or () if "=" not in entry] == [], command
 
 
 def words_of(command: str) -> list[str]:
