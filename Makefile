@@ -28,9 +28,10 @@ check: $(DEVELOPMENT)
 	$(BIN)/lint-imports
 	$(BIN)/snakemake --lint --configfile config/smoke.yaml
 
-# The documentation, to site/.
+# The documentation, to build/site/, where any browser opens index.html; its search wants a server: mkdocs serve. The variable
+# silences what the theme says of its successor at each start.
 docs: $(DEVELOPMENT)
-	$(BIN)/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 # Speed, as ratios: writes benchmarks/README.md. An idle machine, under 15 minutes; DATA has real images.
 bench: $(DEVELOPMENT)
@@ -61,4 +62,4 @@ $(EXTRAS): CONTAINED = $(RUN)
 $(DEVELOPMENT): CONTAINED = $(RUN) $(EXTRAS)
 
 clean:
-	rm -rf .venv .snakemake site results/smoke
+	rm -rf .venv .snakemake build/site results/smoke

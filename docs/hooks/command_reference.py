@@ -10,7 +10,7 @@ from mkdocs.structure.pages import Page
 from usaid_cli import build_parser
 
 PAGE = "reference/commands.md"
-WIDTH = 100
+WIDTH = 86
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:

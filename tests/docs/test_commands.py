@@ -18,10 +18,11 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from doc_pages import ROOT, Block, blocks_of, pages
+from doc_pages import ROOT, Block, blocks_of, pages, prose_of
 from dry_runs import dry_run
 from PIL import Image
 from printed_commands import run_printed
+from snakemake.cli import get_argument_parser
 from snakemake_runs import made_once
 
 import usaid_cli
@@ -91,6 +92,19 @@ def test_every_command_is_of_a_kind_that_can_be_tried():
 def test_make_knows_the_target(block, command):
     done = subprocess.run(["make", "-n", *shlex.split(command)[1:]], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, f"{place(block)}: {done.stderr}"
+
+
+def test_snakemake_takes_no_target_for_a_file_or_a_value():
+    parser = get_argument_parser()
+    in_lines = [code for page in pages() for code in re.findall("`(snakemake [^`]*)`", prose_of(page))]
+    for command in (*in_lines, *(command for _, command in COMMANDS)):
+        _, program, arguments = f" {command}".partition(" snakemake ")
+        if not program:
+            continue
+        words = shlex.split(arguments.replace("--executor cluster-generic", ""))  # is not installed here
+        given, _ = parser.parse_known_args(words)
+        assert [path for path in given.configfile or () if path.suffix != ".yaml"] == [], command
+        assert [entry for entry in given.config or () if "=" not in entry] == [], command
 
 
 def words_of(command: str) -> list[str]:
