@@ -22,6 +22,7 @@ from evaluators.run import (
     problems,
     summary,
 )
+from evaluators.run.processes import retries, told_attempt
 from evaluators.scoring.shard import ANY_SHARD
 from usaid import __version__
 from usaid.errors import UsaidError
@@ -39,17 +40,22 @@ try:
 except UsaidError as error:
     sys.exit(f"error: {error}")
 
+DATA, RESULTS = JOBS.data_root, JOBS.results
+
+# Whether jobs run on other machines, or this is the process of such a job. Only executors of clusters count jobs (`jobs`
+# of profiles/slurm); which one it is, is known when all rules have been read.
+ON_CLUSTER = workflow.remote_exec or workflow.resource_settings.nodes is not None
+
+if workflow.remote_exec:
+    JOBS.take_planned_failures()
+
 # What envs/suite.post-deploy.sh installs.
 os.environ |= {"USAID_SUITE": str(workflow.basedir), "USAID_VERSION": __version__}
 
-CARDS = len(cards())
-
-DATA, RESULTS = JOBS.data_root, JOBS.results
-
-
-# Of what scores wait for: where all is made, the judges are there when scoring begins, so that the benchmarks of the same
-# images share work.
+# Priority of what scores wait for: where all is made, the judges are there when scoring begins, so that the benchmarks of
+# the same images share work.
 BEFORE_SCORES = 1
+
 
 # Of jobs that need a GPU, as many at once as this machine has; more would wait for a card, and keep cores from others. A
 # cluster counts its cards itself: hence local.
@@ -57,11 +63,8 @@ resource_scopes:
     gpu="local",
 
 
-if CARDS and "gpu" not in workflow.global_resources:
+if (CARDS := len(cards())) and "gpu" not in workflow.global_resources:
     workflow.register_resource("gpu", CARDS)
-
-if workflow.remote_exec:
-    JOBS.take_planned_failures()
 
 
 wildcard_constraints:
@@ -123,44 +126,23 @@ def get_labels_of_figure(wildcards):
     return {"Figure": f"Figure {wildcards.figure}", "Shows": FIGURES[wildcards.figure].title}
 
 
-def is_on_cluster():
-    """Whether jobs run on other machines, or this is the process of such a job; known once the workflow is parsed."""
-    return workflow.remote_exec or not workflow.local_exec
-
-
-def get_retries(deaths=0):
-    """Processes that follow a job's first one: up to two that are given more, and one that says why there is no result.
-
-    What runs on a cluster does not start another one itself: the submitting process does, with more memory.
-
-    Args:
-        deaths: as many processes may be killed by what the job does, each by something else.
-    """
-    return 0 if workflow.remote_exec else 3 + deaths
-
-
-def get_attempt(wildcards, attempt):
-    """2 where a job's first process died without a word; on a cluster, 2 where its second one did, too.
-
-    A cluster ends what takes more than it asked for. That says nothing of the job, which is given more and goes on.
-    """
-    return max(1, attempt - 1) if is_on_cluster() else attempt
+def get_retries(deaths=1):
+    """Processes that may follow a job's first one, of which so many may die before one says why there is no result."""
+    # What runs on a cluster does not start another process itself: the submitting one does, with more memory.
+    return 0 if workflow.remote_exec else retries(deaths, ON_CLUSTER)
 
 
 def get_resources(rule):
-    """What a job of a rule takes, as planned: minutes, memory and cards. Where the first processes died: more of it."""
+    """What a job takes as planned, by its wildcards; each process that follows the first has more time and memory."""
 
-    def planned(wildcards):
-        return resources_of(JOBS, rule, dict(wildcards.items()))
-
-    def as_often(attempt):
-        return 2 ** min(attempt - 1, 2)
+    def ask(name):
+        return lambda wildcards, attempt: getattr(resources_of(JOBS, rule, dict(wildcards.items()), attempt), name)
 
     return {
-        "attempt": get_attempt,
-        "runtime": lambda wildcards, attempt: planned(wildcards).minutes * as_often(attempt),
-        "mem_mb": lambda wildcards, attempt: planned(wildcards).memory_mb * as_often(attempt),
-        "gpu": lambda wildcards: planned(wildcards).gpus,
+        "attempt": lambda wildcards, attempt: told_attempt(attempt, ON_CLUSTER),
+        "runtime": ask("minutes"),
+        "mem_mb": ask("memory_mb"),
+        "gpu": ask("gpus"),
     }
 
 
@@ -183,7 +165,7 @@ def start_run():
     """Before the first job: no other run at work on the same results, and what is known to fail."""
     try:
         globals()["LOCK"] = lock(RESULTS)
-        if is_on_cluster():
+        if ON_CLUSTER:
             JOBS.keep_planned_failures()
         for images in JOBS.experiment.unread_subsets:
             print(f"warning: subsets.{images}: nothing reads this split", file=sys.stderr)
