@@ -7,21 +7,8 @@ import sys
 from evaluators.dag.code import any_of
 from evaluators.dag.dag import Dag
 from evaluators.dag.images import ARCHIVES
-from evaluators.plan import forecast_of
 from evaluators.plan.resources import resources_of
-from evaluators.run import (
-    RunJob,
-    StatusLine,
-    begin_record,
-    end_record,
-    failures,
-    first_line,
-    how_it_ended,
-    lock,
-    parts_of,
-    problems,
-    summary,
-)
+from evaluators.run import RunJob, Running
 from evaluators.run.processes import retries, told_attempt
 from evaluators.scoring.shard import ANY_SHARD
 from usaid import __version__
@@ -151,44 +138,24 @@ def get_threads(most):
     return 1 if JOBS.is_generated else most
 
 
-def run_job(job):
-    """A job of Snakemake's, as the suite knows it."""
-    return RunJob(job.rule.name, dict(job.wildcards_dict), tuple(map(str, job.output)), ", ".join(map(str, job.log)))
-
-
-def jobs_of_run():
-    """What was asked for, and what it needs: score files, however many a job makes."""
-    return [part for job in workflow.dag.jobs for part in parts_of(JOBS, run_job(job))]
+def jobs_of(snakemakes):
+    """Jobs of Snakemake's, as the suite knows them."""
+    return [
+        RunJob(job.rule.name, dict(job.wildcards_dict), tuple(map(str, job.output)), ", ".join(map(str, job.log)))
+        for job in snakemakes
+    ]
 
 
 def start_run():
-    """Before the first job: no other run at work on the same results, and what is known to fail."""
+    """Before the first job: keep the results, say what is known to fail. Jobs of a cluster begin without it (--no-hooks)."""
     try:
-        globals()["LOCK"] = lock(RESULTS)
-        if ON_CLUSTER:
-            JOBS.keep_planned_failures()
-        for images in JOBS.experiment.unread_subsets:
-            print(f"warning: subsets.{images}: nothing reads this split", file=sys.stderr)
-        for line in problems(JOBS, jobs_of_run()):
-            print(f"warning: {line} (will be dashes)", file=sys.stderr)
-        jobs = [run_job(job) for job in workflow.dag.needrun_jobs()]
-        forecast = forecast_of(JOBS, jobs)
-        globals()["RUN"] = begin_record(JOBS, jobs, forecast.seconds)
+        run = Running(JOBS, jobs_of(workflow.dag.jobs), jobs_of(workflow.dag.needrun_jobs()), ON_CLUSTER)
     except UsaidError as error:
         sys.exit(f"error: {error}")
-    if forecast.line:
-        print(forecast.line, file=sys.stderr)
-    print(first_line(RESULTS, RUN), file=sys.stderr)
-    globals()["STATUS"] = StatusLine(RESULTS, RUN)
-    STATUS.start()
+    globals()["RUN"] = run
 
 
 def end_run():
-    """After the last job: what there is, what failed, and an exit status that says so."""
-    STATUS.stop()
-    jobs = jobs_of_run()
-    failed = failures(JOBS, jobs)
-    end_record(RESULTS, RUN, how_it_ended(JOBS, jobs, failed))
-    print(summary(JOBS, jobs, failed), flush=True)
-    if failed and not JOBS.experiment.allow_failures:
+    """After the last job: say what there is and what failed, also by the exit status."""
+    if not RUN.end(jobs_of(workflow.dag.jobs)):
         sys.exit(1)
