@@ -70,7 +70,8 @@ def measure(path: Path, say: Callable[[str], None] = print) -> None:
                 f"{NOT_MEASURED}: as {DEFAULT}, by this machine's speed",
             )
         rates[kind] = rate
-        say(f"{kind:<26}{rate.seconds:>12.3g} s / {KINDS[kind].unit}")
+        lent = f" ({NOT_MEASURED})" if rate.is_of_another_machine else ""
+        say(f"{kind:<26}{rate.seconds:>12.3g} s / {KINDS[kind].unit}{lent}")
     content = {
         "machine": f"{threads} cores, {_processor()}, torch {torch.__version__}",
         "cores": threads,

@@ -242,4 +242,4 @@ def load_here() -> str:
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
     if load < 0.5 * cores_here():
         return ""
-    return f"this machine is busy (load {load:.1f} on {cores_here()} cores): the run takes longer while it is"
+    return f"this machine is busy (load {load:.1f} on {cores_here()} cores): longer"
