@@ -13,7 +13,7 @@ from evaluators.plan.rates import load_here, rates_of
 from usaid.errors import UsaidError
 
 if TYPE_CHECKING:
-    from evaluators.run import RunJob
+    from evaluators.run.jobs import RunJob
 
 
 class Forecast(NamedTuple):

@@ -29,8 +29,8 @@ except UsaidError as error:
 
 DATA, RESULTS = JOBS.data_root, JOBS.results
 
-# Whether jobs run on other machines, or this is the process of such a job. Only executors of clusters count jobs (`jobs`
-# of profiles/slurm); which one it is, is known when all rules have been read.
+# Whether jobs run on other machines, or this is the process of such a job. Only executors of clusters count jobs
+# (`jobs` in profiles/slurm); the executor itself is known when all rules have been read, too late for `retries`.
 ON_CLUSTER = workflow.remote_exec or workflow.resource_settings.nodes is not None
 
 if workflow.remote_exec:
@@ -39,13 +39,13 @@ if workflow.remote_exec:
 # What envs/suite.post-deploy.sh installs.
 os.environ |= {"USAID_SUITE": str(workflow.basedir), "USAID_VERSION": __version__}
 
-# Priority of what scores wait for: where all is made, the judges are there when scoring begins, so that the benchmarks of
-# the same images share work.
+# Priority of what scores wait for: where all is made, the judges are there when scoring begins, so that the benchmarks
+# of the same images share work.
 BEFORE_SCORES = 1
 
 
-# Of jobs that need a GPU, as many at once as this machine has; more would wait for a card, and keep cores from others. A
-# cluster counts its cards itself: hence local.
+# Of jobs that need a GPU, as many at once as this machine has; more would wait for a card, and keep cores from others.
+# A cluster counts its cards itself: hence local.
 resource_scopes:
     gpu="local",
 
@@ -147,7 +147,7 @@ def jobs_of(snakemakes):
 
 
 def start_run():
-    """Before the first job: keep the results, say what is known to fail. Jobs of a cluster begin without it (--no-hooks)."""
+    """Before the first job: keep the results, say what is known to fail. A job of a cluster does not (--no-hooks)."""
     try:
         run = Running(JOBS, jobs_of(workflow.dag.jobs), jobs_of(workflow.dag.needrun_jobs()), ON_CLUSTER)
     except UsaidError as error:

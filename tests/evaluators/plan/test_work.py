@@ -162,3 +162,10 @@ def test_resources_have_a_margin_and_a_gpu_only_where_one_computes():
     assert slow.minutes > 500  # on a GPU
     on_cpu = dag(device="cpu", denoisers={"u_said": {"method": "u_said", "train": {"recipe": "paper"}}})
     assert resources_of(on_cpu, "train_denoiser", {"denoiser": "u_said"}).minutes > 10 * slow.minutes
+
+
+def test_each_process_that_follows_the_first_has_twice_the_time_and_memory_up_to_four_times():
+    asked = [resources_of(dag(), "table", {"table": "6"}, attempt) for attempt in (1, 2, 3, 4)]
+    assert [one.minutes // asked[0].minutes for one in asked] == [1, 2, 4, 4]
+    assert [one.memory_mb / asked[0].memory_mb for one in asked] == [1, 2, 4, 4]
+    assert {one.gpus for one in asked} == {0}
