@@ -16,7 +16,7 @@ def cost(settings: DetectionSettings, n_images: int) -> Cost:
     flop = FLOP.get(detector.name, FLOP["yolov3"]) / 1e12
     recipe, training = detector.train, {}
     if recipe is not None:
-        training = {"detector": 3 * flop * recipe.steps * recipe.batch, "step": float(recipe.steps)}
+        training = {"detector": 3 * flop * recipe.steps * recipe.batch, "step of a detector": float(recipe.steps)}
         training["image read"] = float(n_images)
     return Cost(
         pixel={"psnr and ssim": 1e-6},

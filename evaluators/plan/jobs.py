@@ -134,9 +134,21 @@ def _of_scores(dag: Dag) -> Iterator[Planned]:
         yield _job(batch, dag.batch(batch), dag.outputs_of(batch))
     if not dag.batches:
         for rule, benchmark, name in dag.scored_files:
-            folder = f"{benchmark}/draws" if rule == "score_draws" else benchmark
-            job: Job = getattr(dag, rule)(benchmark, name)
-            yield _job(rule, job, [f"{scores}/{folder}/{name}.parquet"], benchmark=benchmark, denoiser=name)
+            yield from _of_score_file(dag, rule, benchmark, name)
+
+
+def _of_score_file(dag: Dag, rule: str, benchmark: str, denoiser: str) -> Iterator[Planned]:
+    """One job, or one for each shard and one that merges them."""
+    names = {"benchmark": benchmark, "denoiser": denoiser}
+    folder = f"{dag.results}/scores/{benchmark}" + ("/draws" if rule == "score_draws" else "")
+    shards, makes = dag.shards_of(benchmark), rule
+    for shard in shards:
+        part: Job = getattr(dag, f"{rule}_shard")(benchmark, denoiser, shard)
+        yield _job(f"{rule}_shard", part, [f"{folder}/shards/{denoiser}/{shard}.parquet"], **names, shard=shard)
+    if shards:
+        makes = "merge_draws_shards" if rule == "score_draws" else "merge_shards"
+    job: Job = getattr(dag, makes)(benchmark, denoiser)
+    yield _job(makes, job, [f"{folder}/{denoiser}.parquet"], **names)
 
 
 def _of_pages(dag: Dag) -> Iterator[Planned]:

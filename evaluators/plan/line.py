@@ -8,12 +8,12 @@ from evaluators.dag.dag import Dag
 from evaluators.dag.needs import needs_of
 from evaluators.plan.jobs import Planned, all_jobs, jobs_of
 from evaluators.plan.pages import gigabytes, hours
-from evaluators.plan.plan import UNPACKED, planned_job, wall_of
-from evaluators.plan.rates import rates_of
+from evaluators.plan.plan import UNPACKED, planned_jobs, wall_of
+from evaluators.plan.rates import load_here, rates_of
 from usaid.errors import UsaidError
 
 if TYPE_CHECKING:
-    from evaluators.run import RunJob
+    from evaluators.run.jobs import RunJob
 
 
 class Forecast(NamedTuple):
@@ -50,13 +50,15 @@ def forecast_of(dag: Dag, jobs: "Iterable[RunJob]") -> Forecast:
     except UsaidError as error:  # a damaged table stops no run
         return Forecast(f"{len(chosen)} jobs; no estimate of their time: {error}", {})
     ordered = jobs_of(dag, [job.outputs[0] for job in chosen.values()])
-    planned = [replace(planned_job(dag, rates, job), is_done=False) for job in ordered if job.key in chosen]
+    planned = planned_jobs(dag, rates, [job for job in ordered if job.key in chosen])
+    planned = [replace(job, is_done=False) for job in planned]
     download = sum(need.size or 0 for need in needs_of(dag) if need.state != "there" and need.can_be_fetched)
     disk = UNPACKED * download + sum(job.work.disk for job in planned)
     where = f"{rates.cores} cores" + (f", {rates.gpus} GPU" if rates.gpus else "")
     slower = "" if rates.scaled == (1, 1) else f", {max(rates.scaled):.1f} x the time that {rates.device} takes"
+    busy = load_here()
     line = (
         f"{len(planned)} jobs, about {hours(wall_of(planned, rates, rates.gpus))} on this machine ({where}{slower}), "
-        f"{gigabytes(download)} to download, {gigabytes(disk)} on disk"
+        f"{gigabytes(download)} to download, {gigabytes(disk)} on disk" + (f"; {busy}" if busy else "")
     )
     return Forecast(line, {names[job.job.key]: job.seconds for job in planned})

@@ -1,64 +1,49 @@
 """Measures what this machine takes for each kind of work, on the suite's own components; about a minute if it is idle.
 
-Weights are random: they change no time. What cannot be measured here (a package that is not installed, pages of scores
-that are not there) is taken from the table ``2cores``, by the speed of this machine's interpreter or products.
+What needs a package that is not installed is taken from the table ``2cores``, by the speed of this machine's
+interpreter or products; its source says so.
 """
 
-import math
 import os
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
-import numpy as np
 import torch
 import yaml
-from PIL import Image
-from torch import Tensor, nn
 
-from evaluators.classification.cost import FLOP_OF_8, FLOP_OF_SIX_LAYERS
-from evaluators.classification.network import CifarResNet
-from evaluators.detection.cost import FLOP as FLOP_OF_DETECTORS
-from evaluators.detection.darknet.cfg import read_cfg
-from evaluators.detection.darknet.network import Darknet
-from evaluators.metrics.niqe import niqe_statistics
-from evaluators.metrics.psnr_ssim import psnr_rgb_float, ssim_skimage7
+from evaluators.plan.components import COMPONENTS
 from evaluators.plan.kinds import KINDS
-from evaluators.plan.rates import DEFAULT, Rate, calibrated, cores_here, rates_of, scaled_to_this_machine
-from evaluators.segmentation.cost import FLOP as FLOP_OF_SEGMENTERS
-from usaid.datasets.miniature.writer import write_miniature
-from usaid.denoisers.cbm3d.cost import cost as cost_of_cbm3d
-from usaid.denoisers.cbm3d.denoiser import CBM3DDenoiser
-from usaid.denoisers.dncnn.cost import flop_of
-from usaid.denoisers.dncnn.denoiser import DnCNNDenoiser
-from usaid.denoisers.dncnn.network import DnCNN
-from usaid.denoisers.mc_wnnm.cost import cost as cost_of_mc_wnnm
-from usaid.denoisers.mc_wnnm.denoiser import MCWNNMDenoiser
-from usaid.denoisers.mlp.network import MLP
-from usaid.denoisers.training.cost import PYRAMID
+from evaluators.plan.made_files import COMPONENTS_OF_FILES
+from evaluators.plan.rates import (
+    DEFAULT,
+    NOT_MEASURED,
+    Rate,
+    calibrated,
+    cores_here,
+    rates_of,
+    scaled_to_this_machine,
+)
+from evaluators.plan.timing import SECONDS, median_of
 from usaid.errors import UsaidError
 from usaid.files import written_atomically
-from usaid.images import read_rgb
 from usaid.memory import keep_freed_memory
-from usaid.noise import NoiseField, gaussian_noise_batch
-from usaid.registries import METHODS
-from usaid.scores.journal import Journal
-from usaid.segmentation.usa_module import FeaturePyramid
 
 IMPORTS = {
-    "process": "import pandas, usaid.experiment.reading, usaid.report.tables.files",
-    "process with matplotlib": "import pandas, matplotlib.pyplot, usaid.experiment.reading, usaid.report.figures.draw",
-    "process with torch": "import torch, torchvision, pandas, usaid.experiment.reading, evaluators.scoring.job",
-    "workflow": "import snakemake.cli, evaluators.dag.dag, evaluators.run",
+    "process": "import usaid.jobs, usaid.datasets.fetch",
+    "process with pandas": "import usaid.jobs, pandas, pyarrow.parquet, usaid.report.tables.files",
+    "process with matplotlib": "import usaid.jobs, matplotlib.figure, usaid.report.figures.figure_sigma",
+    "process with torch": "import usaid.jobs, usaid.experiment.reading, evaluators.scoring.score_job, "
+    "evaluators.scoring.job, evaluators.quality.judge, pandas",
+    "workflow": "import snakemake.cli, evaluators.dag.dag, evaluators.plan, evaluators.run",
 }
-"""What processes of each kind import, beside what Snakemake itself puts into them."""
+"""What processes of each kind import, as the jobs' scripts do."""
 
-SECONDS = 1.5
-"""That a component is measured for, once it has run once."""
+RUNS, SECONDS_OF_PROCESSES = 3, 6.0
+"""A process runs once uncounted, then so often, or for so long."""
 
 
 def measure(path: Path, say: Callable[[str], None] = print) -> None:
@@ -79,9 +64,14 @@ def measure(path: Path, say: Callable[[str], None] = print) -> None:
     for kind in KINDS:
         rate = _measured(kind, threads)
         if rate is None:
-            rate = Rate(known.seconds({kind: 1}), 1, "not measured here: as 2cores, by this machine's speed")
+            rate = Rate(
+                known.seconds({kind: 1}, threads),
+                threads if KINDS[kind].scales else 1,
+                f"{NOT_MEASURED}: as {DEFAULT}, by this machine's speed",
+            )
         rates[kind] = rate
-        say(f"{kind:<26}{rate.seconds:>12.3g} s / {KINDS[kind].unit}")
+        lent = f" ({NOT_MEASURED})" if rate.is_of_another_machine else ""
+        say(f"{kind:<26}{rate.seconds:>12.3g} s / {KINDS[kind].unit}{lent}")
     content = {
         "machine": f"{threads} cores, {_processor()}, torch {torch.__version__}",
         "cores": threads,
@@ -102,41 +92,31 @@ def measure(path: Path, say: Callable[[str], None] = print) -> None:
 
 
 def _measured(kind: str, threads: int) -> Rate | None:
+    """A rate of this machine; None: a package is not installed."""
+    components = {**COMPONENTS, **COMPONENTS_OF_FILES}
     try:
         if kind in IMPORTS:
-            return Rate(_process(IMPORTS[kind]), 1, "the process, best of two")
-        if kind not in COMPONENTS:
-            return None
-        seconds = COMPONENTS[kind]()
-    except (UsaidError, ImportError):  # a package that is not installed
+            return Rate(_process(IMPORTS[kind]), 1, f"the process: median of {RUNS} at most, caches warm")
+        seconds = components[kind]()
+    except ImportError:
         return None
-    return Rate(seconds, threads if KINDS[kind].scales else 1, "the component, best of some")
+    except UsaidError as error:
+        if isinstance(error.__context__, ImportError):
+            return None
+        raise
+    how = "once" if kind == "generated" else f"median within {SECONDS:g} s, caches warm"
+    return Rate(seconds, threads if KINDS[kind].scales else 1, f"the component: {how}")
 
 
 def _process(code: str) -> float:
-    """Seconds of a process that imports, from its start to its end, with what Snakemake adds."""
-    times = []
-    for _ in range(2):
-        start = time.perf_counter()
-        if subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode != 0:
-            raise UsaidError(f"cannot be run: {code}")
-        times.append(time.perf_counter() - start)
-    return min(times)
+    """Seconds of a process that imports, from its start to its end."""
 
+    def run() -> None:
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise UsaidError(f"{code!r}: {(done.stderr.strip().splitlines() or ['failed'])[-1]}")
 
-def _best(call: Callable[[], object]) -> float:
-    """Seconds of a call: the best within :data:`SECONDS`, after one that is not counted."""
-    call()
-    best, end = math.inf, time.perf_counter() + SECONDS
-    while time.perf_counter() < end:
-        start = time.perf_counter()
-        call()
-        best = min(best, time.perf_counter() - start)
-    return best
-
-
-def _image(height: int, width: int, batch: int = 1) -> Tensor:
-    return torch.rand(batch, 3, height, width, generator=torch.Generator().manual_seed(0))
+    return median_of(run, SECONDS_OF_PROCESSES, RUNS)
 
 
 def _rounded(value: float) -> float:
@@ -150,203 +130,3 @@ def _processor() -> str:
     except (OSError, StopIteration):
         name = "unknown processor"
     return f"{name} ({torch.backends.cpu.get_cpu_capability()})"
-
-
-# ------------------------------------------------------------------------------------------------ images
-
-
-def _image_read() -> float:
-    with tempfile.TemporaryDirectory() as folder:
-        write_photograph(path := Path(folder, "image.png"), 375, 500)
-        return _best(lambda: read_rgb(path))
-
-
-def write_photograph(path: Path, height: int, width: int) -> None:
-    """Write noise as a PNG."""
-    Image.fromarray(np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)).save(path)
-
-
-def _megapixel() -> float:
-    fields = [NoiseField("a", 25.0, 0)]
-    return _best(lambda: gaussian_noise_batch("kodak", fields, 512, 512, torch.device("cpu"))) * 1e6 / 512**2
-
-
-def _row() -> float:
-    with tempfile.TemporaryDirectory() as folder:
-        journal = Journal(Path(folder, "rows.jsonl"), {}, ["psnr"])
-        row = {"image_id": "a", "image_sha256": "0" * 64, "sigma": 25.0, "draw": 0, "told_sigma": None, "psnr": 30.0}
-        try:
-            return _best(lambda: journal.add([row | {"draw": number} for number in range(100)])) / 100
-        finally:
-            journal.close()
-
-
-def _generated() -> float:
-    with tempfile.TemporaryDirectory() as folder:
-        start = time.perf_counter()
-        write_miniature(Path(folder, "miniature"))
-        return time.perf_counter() - start
-
-
-# ------------------------------------------------------------------------------------------------ denoisers
-
-
-def _dncnn(depth: int = 20, features: int = 64) -> DnCNNDenoiser:
-    facts = METHODS["dncnn"].facts
-    assert facts is not None
-    return DnCNNDenoiser(DnCNN(depth, features).eval(), facts)
-
-
-def _convolutions() -> float:
-    denoiser, image = _dncnn(), _image(384, 512)
-    return _best(lambda: denoiser(image)) / (flop_of(20, 64) * 384 * 512 / 1e12)
-
-
-def _call() -> float:
-    denoiser, image = _dncnn(), _image(8, 8)
-    return _best(lambda: denoiser(image))
-
-
-def _dense() -> float:
-    network, patches = MLP().eval(), torch.rand(1024, 39**2)
-    with torch.inference_mode():
-        return _best(lambda: network(patches)) / (2 * _products(network) * 1024 / 1e12)
-
-
-def _products(network: nn.Module) -> int:
-    return sum(layer.weight.numel() for layer in network.modules() if isinstance(layer, nn.Linear))
-
-
-def _decompositions() -> float:
-    facts, options = METHODS["mc_wnnm"].facts, {"parameters": {"outer_iterations": 1, "exact": True}}
-    denoiser, image = MCWNNMDenoiser(facts, **options), _image(64, 64)  # type: ignore[arg-type]
-    amount = cost_of_mc_wnnm(options, None, "mc_wnnm", 0).pixel["decompositions"] * 64 * 64
-    return _best(lambda: denoiser(image, 25.0)) / amount
-
-
-def _blocks() -> float:
-    facts = METHODS["cbm3d"].facts
-    assert facts is not None
-    denoiser, image = CBM3DDenoiser(facts), _image(128, 128)
-    return _best(lambda: denoiser(image, 25.0)) / (cost_of_cbm3d({}, None, "cbm3d", 0).pixel["blocks"] * 128 * 128)
-
-
-# ------------------------------------------------------------------------------------------------ judges
-
-
-def _psnr_ssim() -> float:
-    first, second = _image(384, 512), 1 - _image(384, 512)
-    return _best(lambda: (psnr_rgb_float(first, second), ssim_skimage7(first, second))) * 1e6 / (384 * 512)
-
-
-def _niqe() -> float:
-    image = _image(384, 512)
-    return _best(lambda: niqe_statistics(image)) * 1e6 / (384 * 512)
-
-
-def _classifier() -> float:
-    network, images = CifarResNet(20, 100).eval(), _image(32, 32, 128)
-    with torch.inference_mode():
-        return _best(lambda: network(images)) / (128 * (FLOP_OF_8 + 2 * FLOP_OF_SIX_LAYERS) / 1e12)
-
-
-def _segmenter() -> float:
-    from segmentation_models_pytorch import FPN
-
-    network = FPN("resnet101", encoder_weights=None, classes=21, decoder_merge_policy="cat").eval()
-    image = _image(256, 384)
-    with torch.inference_mode():
-        return _best(lambda: network(image)) / (FLOP_OF_SEGMENTERS["fpn", "resnet101"] * 256 * 384 / 1e12)
-
-
-def _detector() -> float:
-    network = Darknet(read_cfg("yolov3")).eval()
-    image = _image(608, 608)
-    with torch.inference_mode():
-        return _best(lambda: network(image)) / (FLOP_OF_DETECTORS["yolov3"] / 1e12)
-
-
-# ------------------------------------------------------------------------------------------------ trainings
-
-
-def _step_of(network: nn.Module, inputs: Tensor) -> float:
-    """Seconds of an optimiser's step: forward, backward, update."""
-    network = network.to(memory_format=torch.channels_last) if inputs.dim() == 4 else network
-    optimizer = torch.optim.Adam(network.parameters(), fused=True)
-
-    def step() -> None:
-        loss = network(inputs).square().mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-
-    return _best(step)
-
-
-def _training() -> float:
-    return _step_of(DnCNN(20, 64).train(), _image(48, 48, 16)) / (3 * flop_of(20, 64) * 16 * 48**2 / 1e12)
-
-
-def _step() -> float:
-    return _step_of(DnCNN(5, 24).train(), _image(32, 32, 2))
-
-
-class _Pyramid(nn.Module):
-    """The USA module behind an encoder whose features are random."""
-
-    def __init__(self, channels: tuple[int, ...], side: int, batch: int) -> None:
-        super().__init__()
-        self.pyramid = FeaturePyramid(channels)
-        strides = (4, 8, 16, 32)
-        pairs = zip(channels, strides, strict=True)
-        self.features = [
-            torch.rand(batch, width, -(-side // s), -(-side // s), requires_grad=True) for width, s in pairs
-        ]
-
-    def forward(self, _: Tensor) -> Tensor:
-        """(B, 512, side / 4, side / 4)."""
-        merged: Tensor = self.pyramid(self.features)
-        return merged
-
-
-def _training_of_segmenter() -> float:
-    step = _step_of(_Pyramid((256, 512, 1024, 2048), 96, 8), torch.zeros(1))
-    return step / (3 * PYRAMID * 8 * 96**2 / 1e12)
-
-
-def _step_of_segmenter() -> float:
-    return _step_of(_Pyramid((24, 40, 112, 320), 32, 1), torch.zeros(1))
-
-
-def _dense_training() -> float:
-    network = MLP().train()
-    return _step_of(network, torch.rand(512, 39**2)) / (3 * 2 * _products(network) * 512 / 1e12)
-
-
-def _dense_step() -> float:
-    return _step_of(MLP(13, (128,), 7).train(), torch.rand(8, 13**2))
-
-
-COMPONENTS: Mapping[str, Callable[[], float]] = {
-    "image read": _image_read,
-    "megapixel": _megapixel,
-    "row": _row,
-    "call": _call,
-    "convolutions": _convolutions,
-    "dense": _dense,
-    "decompositions": _decompositions,
-    "blocks": _blocks,
-    "psnr and ssim": _psnr_ssim,
-    "niqe": _niqe,
-    "classifier": _classifier,
-    "segmenter": _segmenter,
-    "detector": _detector,
-    "training": _training,
-    "step": _step,
-    "training of a segmenter": _training_of_segmenter,
-    "step of a segmenter": _step_of_segmenter,
-    "dense training": _dense_training,
-    "dense step": _dense_step,
-    "generated": _generated,
-}
-"""Kind of work -> what measures the seconds of its unit."""

@@ -30,10 +30,9 @@ def summary_of(plan: Plan) -> str:
     }
     number, wall = next(iter(plan.walls.items()))
     done = sum(job.is_done for job in plan.jobs)
-    known = "estimated, never measured" if plan.rates.is_estimate else "by measured rates"
     return (
         f"{plan.experiment}: {len(plan.to_do)} jobs{f' ({done} more are done)' if done else ''}, about {hours(wall)} "
-        f"{of[number]} ({known}), {gigabytes(plan.download)} to download, {gigabytes(plan.disk)} on disk"
+        f"{of[number]} ({plan.rates.summary}), {gigabytes(plan.download)} to download, {gigabytes(plan.disk)} on disk"
     )
 
 
@@ -61,7 +60,7 @@ def notes_of(plan: Plan) -> list[str]:
     notes = [plan.load, plan.rates.note]
     if plan.guessed:
         notes.append(
-            f"nobody says the cost of {', '.join(plan.guessed)}: counted like the paper's DnCNN, or 512x512 pixels"
+            f"nobody knows the cost of {', '.join(plan.guessed)}: counted like the paper's DnCNN, or 512x512 pixels"
         )
     unknown = plan.rates.unknown(job.work.work for job in plan.jobs)
     if unknown:

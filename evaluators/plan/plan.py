@@ -7,6 +7,7 @@ from pathlib import Path
 from evaluators.dag.dag import Dag
 from evaluators.dag.needs import Need, needs_of
 from evaluators.plan.jobs import Planned, jobs_of
+from evaluators.plan.networks import count_networks
 from evaluators.plan.rates import CORES_BESIDE_A_GPU, Rates, load_here
 from evaluators.plan.simulate import Timed, wall_time
 from evaluators.plan.work import JobWork, work_of
@@ -126,8 +127,8 @@ class Plan:
 
 
 def of_one_kind(rule: str) -> str:
-    """The rules that score are one, and so are those that keep images."""
-    if rule.startswith("score"):
+    """The rules that score, and merge what shards scored, are one, and so are those that keep images."""
+    if rule.startswith(("score", "merge")):
         return "score"
     return "keep_images" if rule == "keep_all_images" else rule
 
@@ -157,11 +158,23 @@ def plan_of(dag: Dag, rates: Rates, targets: Sequence[str] = ("all",), gpus: Seq
     Raises:
         UsaidError: no such target.
     """
-    jobs = [planned_job(dag, rates, job) for job in jobs_of(dag, targets)]
+    jobs = planned_jobs(dag, rates, jobs_of(dag, targets))
     numbers = (*dict.fromkeys([rates.gpus, *gpus]),) if rates.gpus else (0,)
     walls = {number: wall_of(jobs, rates, number) for number in numbers}
     load = "" if rates.is_estimate else load_here()
     return Plan(dag.experiment.experiment, tuple(targets), rates, jobs, needs_of(dag), rates.cores, walls, load)
+
+
+def planned_jobs(dag: Dag, rates: Rates, jobs: Sequence[Planned]) -> list[PlannedJob]:
+    """Jobs with their seconds, once their own networks are counted."""
+    count_networks(dag, dict.fromkeys(name for job in jobs for name in _denoisers_of(dag, job)))
+    return [planned_job(dag, rates, job) for job in jobs]
+
+
+def _denoisers_of(dag: Dag, job: Planned) -> list[str]:
+    if job.rule in dag.batches:
+        return [denoiser for *_, denoiser in dag.batches[job.rule].files]
+    return dag.denoisers_with_images if job.rule == "keep_all_images" else [job.wildcards.get("denoiser", "")]
 
 
 def planned_job(dag: Dag, rates: Rates, job: Planned) -> PlannedJob:

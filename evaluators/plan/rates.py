@@ -4,6 +4,7 @@ import math
 import os
 import time
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
@@ -23,6 +24,9 @@ MEASURED = "measured"
 DEFAULT = "2cores"
 """The table that is scaled to a machine without a table of its own."""
 
+NOT_MEASURED = "not measured here"
+"""How the source of a rate begins that another machine's table lends."""
+
 CORES_BESIDE_A_GPU = 16
 """Of a machine whose table says nothing else."""
 
@@ -40,6 +44,11 @@ class Rate:
     seconds: float
     threads: int = 1
     source: str = ""
+
+    @property
+    def is_of_another_machine(self) -> bool:
+        """Whether it could not be measured where the others of its table were."""
+        return self.source.startswith(NOT_MEASURED)
 
 
 @dataclass(frozen=True)
@@ -97,10 +106,20 @@ class Rates:
     @property
     def title(self) -> str:
         """The machine, and how its rates are known."""
+        lent = [kind for kind, rate in self.on_cpu.items() if rate.is_of_another_machine]
         known = "estimated, never measured" if self.is_estimate else "measured"
+        if lent and not self.is_estimate:
+            known += f", but for {', '.join(lent)}"
         products, interpreter = self.scaled
-        scaled = "" if self.scaled == (1, 1) else f", here x {products:.2g} (products) and x {interpreter:.2g} (Python)"
+        scaled = "" if self.scaled == (1, 1) else f"; here x {products:.2g} (products) and x {interpreter:.2g} (Python)"
         return f"{self.device} ({self.machine}; {known}{scaled})"
+
+    @property
+    def summary(self) -> str:
+        """How they are known, in a few words."""
+        if self.is_estimate:
+            return "estimated, never measured"
+        return "by measured rates" if self.scaled == (1, 1) else "by another machine's rates, scaled to this one"
 
 
 # ------------------------------------------------------------------------------------------------ tables
@@ -191,10 +210,13 @@ def cores_here() -> int:
 def calibrated() -> tuple[float, float]:
     """A look at this machine, 0.3 s: core-seconds of a product of matrices, and seconds of the interpreter.
 
-    Both are the best of several short ones in one thread, so that a moment's load counts little.
+    Products are computed on all cores at once, each its own: what cores share counts. Both are the best of several
+    short ones, so that a moment's load counts little.
     """
-    matrix = np.ones((192, 192), np.float32)
-    products = _best_of(lambda: np.einsum("ij,jk->ik", matrix, matrix), 0.15)
+    matrix, cores = np.ones((192, 192), np.float32), cores_here()
+    with ThreadPoolExecutor(cores) as pool:  # einsum lets other threads compute, and has none of its own
+        each = [pool.submit(_best_of, lambda: np.einsum("ij,jk->ik", matrix, matrix), 0.15) for _ in range(cores)]
+    products = sum(core.result() for core in each) / cores
     return products, _best_of(lambda: sum(number % 7 for number in range(5_000)), 0.15)
 
 
@@ -220,4 +242,4 @@ def load_here() -> str:
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
     if load < 0.5 * cores_here():
         return ""
-    return f"this machine is busy (load {load:.1f} on {cores_here()} cores): the run takes longer while it is"
+    return f"this machine is busy (load {load:.1f} on {cores_here()} cores): longer"

@@ -10,6 +10,9 @@ from evaluators.plan.rates import DEFAULT, Rates, rates_of
 from evaluators.plan.work import work_of
 
 MARGIN, LEAST_MINUTES = 2, 10
+MOST = 4
+"""Times as much as planned: a process that lacks even that would not be helped by more."""
+
 GPU = "h100"
 """Whose rates a job with a GPU has."""
 
@@ -31,16 +34,22 @@ class Resources:
     threads: int
 
 
-def resources_of(dag: Dag, rule: str, wildcards: Mapping[str, str]) -> Resources:
+def resources_of(dag: Dag, rule: str, wildcards: Mapping[str, str], attempt: int = 1) -> Resources:
     """What a job asks for, from the committed rates of the device that it runs on: of a GPU where it asks for one.
 
     Whoever has none to give says so in the experiment: ``device: cpu``.
+
+    Args:
+        dag: of the experiment.
+        rule, wildcards: which job.
+        attempt: 1 for its first process; each that follows has twice the time and memory, up to :data:`MOST` times.
     """
+    times = min(2 ** (attempt - 1), MOST)
     work = work_of(dag, rule, wildcards)
     seconds = _rates(GPU if work.uses_device else DEFAULT).seconds(work.work, work.threads, work.uses_device)
     return Resources(
-        minutes=max(LEAST_MINUTES, math.ceil(MARGIN * seconds / 60)),
-        memory_mb=100 * math.ceil(1.5 * work.memory / 1e8),
+        minutes=times * max(LEAST_MINUTES, math.ceil(MARGIN * seconds / 60)),
+        memory_mb=times * 100 * math.ceil(1.5 * work.memory / 1e8),
         gpus=int(work.uses_device),
         threads=work.threads,
     )

@@ -1,24 +1,33 @@
 """How much work each job is: amounts by kind, memory, disk, and whether it computes on a device."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from evaluators.dag.dag import Dag
+from evaluators.keeping.asked import CLEAN, benchmarks_kept, images_of_figures, keeps_at
 from evaluators.plan.extents import Extent, extent_of, extent_of_benchmark
+from evaluators.plan.networks import counted_flop
 from usaid.costs import Cost, times, together
-from usaid.denoisers.training.cost import ENCODERS, PYRAMID
+from usaid.denoisers.training.cost import ENCODERS, PYRAMID, cost_of_network
 from usaid.experiment.experiment import CONVERGENCE_IMAGES, NIQE_IMAGES
 from usaid.registries import BENCHMARKS, load_object
 
 BATCH = 1 << 18
 """Pixels that a CPU denoises together, or one image."""
 
+PIXELS_OF_A_READ = 375 * 500
+"""Of an image of the kind of work "image read"."""
+
 PROCESS, PROCESS_OF_TORCH = 300e6, 900e6
 """Bytes that a process has when it begins to work."""
 
 BYTES_OF_ROW, BYTES_OF_FIGURE, BYTES_OF_PAGE, BYTES_OF_REPORT = 120, 2e6, 1e5, 5e6
 BYTES_OF_KEPT_IMAGE = 1e6
+CALLS = ("call", "call of a segmenter")
+"""Kinds of work that a batch costs, not an image."""
+
 UNKNOWN_COST = "usaid.denoisers.training.cost:cost"
 """Of a method whose card does not say."""
 
@@ -58,9 +67,11 @@ def work_of(dag: Dag, rule: str, wildcards: Mapping[str, str]) -> JobWork:
 
 
 def cost_of_denoiser(dag: Dag, denoiser: str) -> tuple[Cost, bool]:
-    """What a denoiser costs, and whether its card says so."""
+    """What a denoiser costs, and whether that is known: its card says so, or its network has been counted."""
     entry = dag.entries[denoiser]
     n_images = 0 if entry.train is None else extent_of(dag, entry.train.images).images
+    if entry.card.cost is None and (flop := counted_flop(entry)) is not None:
+        return cost_of_network(flop, entry.train, entry.method, n_images), True
     cost = load_object(entry.card.cost or UNKNOWN_COST)
     return cost(entry.options, entry.train, entry.method, n_images), entry.card.cost is not None
 
@@ -83,7 +94,7 @@ Cell = tuple[float, int, Any]
 def cells_of(dag: Dag, rule: str, benchmark: str, denoiser: str) -> set[Cell]:
     """What an image is denoised under for a score file."""
     experiment, entry = dag.experiment, dag.entries[denoiser]
-    is_draws = rule == "score_draws"
+    is_draws = rule.startswith("score_draws")
     settings = (experiment.settings_of_draws if is_draws else experiment.settings_of)(benchmark, denoiser)
     draws = experiment.further_draws(benchmark) if is_draws else range(settings.draws)
     is_blind = entry.card.facts is None or entry.card.facts.blind
@@ -96,34 +107,67 @@ def cells_of(dag: Dag, rule: str, benchmark: str, denoiser: str) -> set[Cell]:
     }
 
 
-def _of_score(dag: Dag, benchmark: str, denoiser: str, rule: str = "score") -> JobWork:
-    """A job of its own: of what it shares with its siblings, it has what no earlier one of them has denoised."""
+def _of_score(dag: Dag, benchmark: str, denoiser: str, rule: str = "score", shard: str | None = None) -> JobWork:
+    """A job of its own: of what it shares with its siblings, it has what no earlier one of them has denoised.
+
+    A shard has its part of the images, and reads the others, too, to know which are its own.
+    """
     order = [*dag.experiment.benchmarks]
     siblings = dag.siblings(rule, benchmark, denoiser)
     earlier = [name for name in siblings if order.index(name) < order.index(benchmark)]
     done = set().union(*(cells_of(dag, rule, name, denoiser) for name in earlier))
-    part = _of_file(dag, rule, benchmark, denoiser, done)
-    return replace(part, work=together({"process with torch": 1}, part.work), threads=2)
+    extent, start = extent_of_benchmark(dag, benchmark), {"process with torch": 1.0}
+    if shard is not None:
+        own = math.ceil(extent.images / len(dag.shards_of(benchmark)))
+        start |= _read(extent.images - own, extent.pixels)
+        extent = replace(extent, images=own)
+    part = _of_file(dag, (rule, benchmark, denoiser), done, extent)
+    return replace(part, work=together(start, part.work), threads=2)
 
 
 def _of_draws(dag: Dag, benchmark: str, denoiser: str) -> JobWork:
     return _of_score(dag, benchmark, denoiser, "score_draws")
 
 
-def _of_file(dag: Dag, rule: str, benchmark: str, denoiser: str, done: set[Cell]) -> JobWork:
+def _of_shard(dag: Dag, benchmark: str, denoiser: str, shard: str) -> JobWork:
+    return _of_score(dag, benchmark, denoiser, "score_shard", shard)
+
+
+def _of_shard_of_draws(dag: Dag, benchmark: str, denoiser: str, shard: str) -> JobWork:
+    return _of_score(dag, benchmark, denoiser, "score_draws_shard", shard)
+
+
+def _of_merge(dag: Dag, benchmark: str, denoiser: str, rule: str = "score") -> JobWork:
+    """The rows of all shards are read, and written."""
+    rows = extent_of_benchmark(dag, benchmark).images * len(cells_of(dag, rule, benchmark, denoiser))
+    work = {"process with torch": 1, "thousand rows": 2 * rows / 1e3}
+    return JobWork(work, memory=PROCESS_OF_TORCH, disk=rows * BYTES_OF_ROW)
+
+
+def _of_merge_of_draws(dag: Dag, benchmark: str, denoiser: str) -> JobWork:
+    return _of_merge(dag, benchmark, denoiser, "score_draws")
+
+
+def _read(images: float, pixels: float) -> dict[str, float]:
+    return {"image read": images * pixels / PIXELS_OF_A_READ}
+
+
+def _of_file(dag: Dag, file: tuple[str, str, str], done: set[Cell], extent: Extent) -> JobWork:
     """A score file, without its process.
 
     Args:
         dag: of the experiment.
-        rule, benchmark, denoiser: which.
+        file: its rule, benchmark and denoiser.
         done: what of it is denoised already.
+        extent: its images.
     """
-    extent, cells = extent_of_benchmark(dag, benchmark), cells_of(dag, rule, benchmark, denoiser)
+    cells, (_, benchmark, denoiser) = cells_of(dag, *file), file
     (denoising, is_known), (judging, judge_is_known) = cost_of_denoiser(dag, denoiser), cost_of_judge(dag, benchmark)
     work = together(
         _of_images(extent, len(cells - done), denoising),
         _of_images(extent, len(cells), judging),
-        {"megapixel": extent.images * extent.pixels * (1 + len(cells - done)) / 1e6},
+        _read(extent.images, extent.pixels),
+        {"megapixel": extent.images * extent.pixels * len(cells - done) / 1e6},
         {"row": extent.images * len(cells)},
     )
     pixels = max(extent.pixels, BATCH)
@@ -140,13 +184,11 @@ def _of_file(dag: Dag, rule: str, benchmark: str, denoiser: str, done: set[Cell]
     )
 
 
-def _of_images(extent: Extent, times_each: int, cost: Cost) -> dict[str, float]:
-    """Work on all images so many times; what a network is called for is a batch, not an image."""
-    number = extent.images * times_each
-    image = {
-        kind: amount * (min(1, extent.pixels / BATCH) if kind == "call" else 1) for kind, amount in cost.image.items()
-    }
-    return together(times(number * extent.pixels, cost.pixel), times(number, image))
+def _of_images(extent: Extent, times_each: int, cost: Cost, batch: float = BATCH) -> dict[str, float]:
+    """Work on all images so many times; what a network is called for is a batch of so many pixels, not an image."""
+    number, calls = extent.images * times_each, times_each * math.ceil(extent.images * min(1, extent.pixels / batch))
+    image = {kind: amount * (calls if kind in CALLS else number) for kind, amount in cost.image.items()}
+    return together(times(number * extent.pixels, cost.pixel), image)
 
 
 def _of_batch(dag: Dag, rule: str) -> JobWork:
@@ -155,7 +197,7 @@ def _of_batch(dag: Dag, rule: str) -> JobWork:
     parts = []
     for of, benchmark, denoiser in dag.batches[rule].files:
         shared = done.setdefault((denoiser, *dag.experiment.images_of(benchmark)), set())
-        parts.append(_of_file(dag, of, benchmark, denoiser, shared))
+        parts.append(_of_file(dag, (of, benchmark, denoiser), shared, extent_of_benchmark(dag, benchmark)))
         shared |= cells_of(dag, of, benchmark, denoiser)
     return JobWork(
         together({"process with torch": 1}, *(part.work for part in parts)),
@@ -226,11 +268,19 @@ def _of_data(dag: Dag, source: str) -> JobWork:
 # ------------------------------------------------------------------------------------------------ what is made of them
 
 
-def _of_page(dag: Dag, **wildcards: str) -> JobWork:
+def _of_page(dag: Dag, page: str = "page", **wildcards: str) -> JobWork:
     benchmark = wildcards.get("benchmark")
     asked = dag.tables.get(wildcards.get("table", ""), [*dag.experiment.benchmarks])
     rows = rows_of(dag, [benchmark] if benchmark is not None else asked)
-    return JobWork({"process": 1, "page": 1, "thousand rows": rows / 1e3}, disk=BYTES_OF_PAGE)
+    return JobWork({"process with pandas": 1, page: 1, "thousand rows": rows / 1e3}, disk=BYTES_OF_PAGE)
+
+
+def _of_statistics(dag: Dag, benchmark: str) -> JobWork:
+    return _of_page(dag, "statistics", benchmark=benchmark)
+
+
+def _of_claims(dag: Dag) -> JobWork:
+    return _of_page(dag, "statistics")
 
 
 def _of_borrowed(dag: Dag, benchmark: str, denoiser: str) -> JobWork:
@@ -245,11 +295,17 @@ def _of_figure(dag: Dag, **wildcards: str) -> JobWork:
 
 
 def _of_report(dag: Dag) -> JobWork:
-    return JobWork({"process": 1, "page": 10}, disk=BYTES_OF_REPORT)
+    """Of each table; the images for its viewer are read, too, and put into it."""
+    pictures = sum(pictures_of(dag, b, d) for d in dag.denoisers_with_images for b in dag.benchmarks_with_images)
+    return JobWork({"process": 1, "report": len(dag.tables), "picture shown": pictures}, disk=BYTES_OF_REPORT)
+
+
+def _of_index(dag: Dag) -> JobWork:
+    return JobWork({"process": 1}, disk=BYTES_OF_PAGE)
 
 
 def _of_choice(dag: Dag) -> JobWork:
-    return JobWork({"process": 1, "page": 1}, disk=1e4)
+    return JobWork({"process with pandas": 1}, disk=1e4)
 
 
 def _of_kept(dag: Dag, denoiser: str) -> JobWork:
@@ -257,22 +313,26 @@ def _of_kept(dag: Dag, denoiser: str) -> JobWork:
     return replace(part, work=together({"process with torch": 1}, part.work))
 
 
+def pictures_of(dag: Dag, benchmark: str, denoiser: str) -> int:
+    """How many images a denoiser's archives have of a benchmark, at most: two rules may choose the same one."""
+    keep, settings = dag.experiment.keep_images, dag.experiment.benchmarks[benchmark]
+    rules = () if keep is None or benchmark not in benchmarks_kept(dag.experiment) else keep.rules
+    of_figures = {(i.image_id, i.sigma) for i in images_of_figures(dag.experiment) if i.benchmark == benchmark}
+    pairs = {*((rule, sigma) for rule in rules for sigma in settings.sigmas), *of_figures}
+    return sum(keeps_at(dag.experiment, denoiser, benchmark, sigma) for _, sigma in pairs)
+
+
 def _of_kept_part(dag: Dag, denoiser: str) -> JobWork:
-    """About three images of each benchmark at each of its sigmas, denoised again and seen by the judge."""
-    parts: list[JobWork] = []
+    """The images that are kept, each read, denoised and seen by the judge by itself."""
+    works, disk = list[Mapping[str, float]](), 0.0
     for benchmark in dag.benchmarks_with_images:
-        names = dag.experiment.denoisers_of(benchmark)
-        extent = replace(extent_of_benchmark(dag, benchmark), images=4)
-        number = len(dag.experiment.benchmarks[benchmark].sigmas)
-        cost = cost_of_denoiser(dag, denoiser)[0] if denoiser in names else Cost()
-        work = together(
-            _of_images(extent, number, cost),
-            _of_images(extent, number, cost_of_judge(dag, benchmark)[0]),
-            {"kept image": extent.images * number},
-        )
-        parts.append(JobWork(work, uses_device=True, disk=extent.images * number * BYTES_OF_KEPT_IMAGE / 10))
-    work, disk = together(*(part.work for part in parts)), sum(part.disk for part in parts)
-    return JobWork(work, 2, True, 2 * PROCESS_OF_TORCH, disk)
+        number = pictures_of(dag, benchmark, denoiser)
+        extent = replace(extent_of_benchmark(dag, benchmark), images=number)
+        cost = Cost() if denoiser == CLEAN else cost_of_denoiser(dag, denoiser)[0]
+        works += [_of_images(extent, 1, each, 1) for each in (cost, cost_of_judge(dag, benchmark)[0])]
+        works += [_read(number, extent.pixels), {"kept image": number, "megapixel": number * extent.pixels / 1e6}]
+        disk += number * BYTES_OF_KEPT_IMAGE / 10
+    return JobWork(together(*works), 2, True, 2 * PROCESS_OF_TORCH, disk)
 
 
 def _of_all_kept(dag: Dag) -> JobWork:
@@ -291,7 +351,14 @@ _WORK: dict[str, Callable[..., JobWork]] = {
     "train_convergence": _of_convergence,
     "score": _of_score,
     "score_draws": _of_draws,
+    "score_shard": _of_shard,
+    "score_draws_shard": _of_shard_of_draws,
+    "merge_shards": _of_merge,
+    "merge_draws_shards": _of_merge_of_draws,
     "borrow_scores": _of_borrowed,
+    "statistics_page": _of_statistics,
+    "claims": _of_claims,
+    "index": _of_index,
     "choose_images": _of_choice,
     "keep_images": _of_kept,
     "keep_all_images": _of_all_kept,

@@ -6,10 +6,12 @@ from evaluators.run.jobs import RunJob, parts_of
 from evaluators.run.locking import lock
 from evaluators.run.look import first_line
 from evaluators.run.record import begin_record, end_record
+from evaluators.run.running import Running
 from evaluators.run.status_line import StatusLine
 
 __all__ = [
     "RunJob",
+    "Running",
     "StatusLine",
     "begin_record",
     "end_record",

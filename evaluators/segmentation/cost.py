@@ -25,12 +25,12 @@ def cost(settings: SegmentationSettings, n_images: int) -> Cost:
     recipe, training, memory = segmenter.train, {}, 0.0
     if recipe is not None:
         pixels = recipe.steps * recipe.batch * recipe.crop**2
-        training = {"segmenter": 3 * flop * pixels, "step of a segmenter": float(recipe.steps)}
-        training["image read"] = float(recipe.steps * recipe.batch)
+        training = {"segmenter": 3 * flop * pixels, "step of a judge": float(recipe.steps)}
+        training["image read"] = float(n_images)
         memory = ACTIVATIONS[segmenter.encoder] * recipe.batch * recipe.crop**2
     return Cost(
         pixel={"segmenter": flop},
-        image={"call": 1},
+        image={"call of a segmenter": 1},
         training=training,
         weights=WEIGHTS[segmenter.encoder],
         memory=2000,

@@ -113,6 +113,16 @@ def test_the_line_of_a_run_is_of_the_jobs_that_run():
     assert forecast_of(dag, []).line == ""
 
 
+def test_the_line_of_a_run_says_that_the_machine_is_busy(monkeypatch):
+    dag = Dag(read_experiment(SMOKE))
+    of_run = [RunJob(job.rule, job.wildcards, job.outputs) for job in jobs_of(dag, ["table_3"])]
+    monkeypatch.setattr("evaluators.plan.rates.cores_here", lambda: 2)
+    monkeypatch.setattr("os.getloadavg", lambda: (9.0, 9.0, 9.0))
+    assert forecast_of(dag, of_run).line.endswith("; this machine is busy (load 9.0 on 2 cores): longer")
+    monkeypatch.setattr("os.getloadavg", lambda: (0.1, 0.1, 0.1))
+    assert "busy" not in forecast_of(dag, of_run).line
+
+
 def test_a_damaged_table_stops_no_run(folder):
     (folder / "cache/usaid").mkdir(parents=True)
     (folder / "cache/usaid/rates.yaml").write_text("[")

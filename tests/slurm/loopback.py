@@ -24,7 +24,7 @@ PACKAGES = ("slurmctld", "slurmd", "slurm-client", "munge")
 
 PROGRAMS = ("slurmctld", "slurmd", "sbatch", "squeue", "scancel", "srun", "munged", "setpriv")
 
-CPUS = 4
+CPUS = 8
 """What the node says that it has, however many there are: jobs of the test mostly wait."""
 
 CARDS = 2

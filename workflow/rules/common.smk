@@ -7,21 +7,9 @@ import sys
 from evaluators.dag.code import any_of
 from evaluators.dag.dag import Dag
 from evaluators.dag.images import ARCHIVES
-from evaluators.plan import forecast_of
 from evaluators.plan.resources import resources_of
-from evaluators.run import (
-    RunJob,
-    StatusLine,
-    begin_record,
-    end_record,
-    failures,
-    first_line,
-    how_it_ended,
-    lock,
-    parts_of,
-    problems,
-    summary,
-)
+from evaluators.run import RunJob, Running
+from evaluators.run.processes import retries, told_attempt
 from evaluators.scoring.shard import ANY_SHARD
 from usaid import __version__
 from usaid.errors import UsaidError
@@ -39,29 +27,31 @@ try:
 except UsaidError as error:
     sys.exit(f"error: {error}")
 
+DATA, RESULTS = JOBS.data_root, JOBS.results
+
+# Whether jobs run on other machines, or this is the process of such a job. Only executors of clusters count jobs
+# (`jobs` in profiles/slurm); the executor itself is known when all rules have been read, too late for `retries`.
+ON_CLUSTER = workflow.remote_exec or workflow.resource_settings.nodes is not None
+
+if workflow.remote_exec:
+    JOBS.take_planned_failures()
+
 # What envs/suite.post-deploy.sh installs.
 os.environ |= {"USAID_SUITE": str(workflow.basedir), "USAID_VERSION": __version__}
 
-CARDS = len(cards())
-
-DATA, RESULTS = JOBS.data_root, JOBS.results
-
-
-# Of what scores wait for: where all is made, the judges are there when scoring begins, so that the benchmarks of the same
-# images share work.
+# Priority of what scores wait for: where all is made, the judges are there when scoring begins, so that the benchmarks
+# of the same images share work.
 BEFORE_SCORES = 1
 
-# Of jobs that need a GPU, as many at once as this machine has; more would wait for a card, and keep cores from others. A
-# cluster counts its cards itself: hence local.
+
+# Of jobs that need a GPU, as many at once as this machine has; more would wait for a card, and keep cores from others.
+# A cluster counts its cards itself: hence local.
 resource_scopes:
     gpu="local",
 
 
-if CARDS and "gpu" not in workflow.global_resources:
+if (CARDS := len(cards())) and "gpu" not in workflow.global_resources:
     workflow.register_resource("gpu", CARDS)
-
-if workflow.remote_exec:
-    JOBS.take_planned_failures()
 
 
 wildcard_constraints:
@@ -123,44 +113,23 @@ def get_labels_of_figure(wildcards):
     return {"Figure": f"Figure {wildcards.figure}", "Shows": FIGURES[wildcards.figure].title}
 
 
-def is_on_cluster():
-    """Whether jobs run on other machines, or this is the process of such a job; known once the workflow is parsed."""
-    return workflow.remote_exec or not workflow.local_exec
-
-
-def get_retries(deaths=0):
-    """Processes that follow a job's first one: up to two that are given more, and one that says why there is no result.
-
-    What runs on a cluster does not start another one itself: the submitting process does, with more memory.
-
-    Args:
-        deaths: as many processes may be killed by what the job does, each by something else.
-    """
-    return 0 if workflow.remote_exec else 3 + deaths
-
-
-def get_attempt(wildcards, attempt):
-    """2 where a job's first process died without a word; on a cluster, 2 where its second one did, too.
-
-    A cluster ends what takes more than it asked for. That says nothing of the job, which is given more and goes on.
-    """
-    return max(1, attempt - 1) if is_on_cluster() else attempt
+def get_retries(deaths=1):
+    """Processes that may follow a job's first one, of which so many may die before one says why there is no result."""
+    # What runs on a cluster does not start another process itself: the submitting one does, with more memory.
+    return 0 if workflow.remote_exec else retries(deaths, ON_CLUSTER)
 
 
 def get_resources(rule):
-    """What a job of a rule takes, as planned: minutes, memory and cards. Where the first processes died: more of it."""
+    """What a job takes as planned, by its wildcards; each process that follows the first has more time and memory."""
 
-    def planned(wildcards):
-        return resources_of(JOBS, rule, dict(wildcards.items()))
-
-    def as_often(attempt):
-        return 2 ** min(attempt - 1, 2)
+    def ask(name):
+        return lambda wildcards, attempt: getattr(resources_of(JOBS, rule, dict(wildcards.items()), attempt), name)
 
     return {
-        "attempt": get_attempt,
-        "runtime": lambda wildcards, attempt: planned(wildcards).minutes * as_often(attempt),
-        "mem_mb": lambda wildcards, attempt: planned(wildcards).memory_mb * as_often(attempt),
-        "gpu": lambda wildcards: planned(wildcards).gpus,
+        "attempt": lambda wildcards, attempt: told_attempt(attempt, ON_CLUSTER),
+        "runtime": ask("minutes"),
+        "mem_mb": ask("memory_mb"),
+        "gpu": ask("gpus"),
     }
 
 
@@ -169,44 +138,24 @@ def get_threads(most):
     return 1 if JOBS.is_generated else most
 
 
-def run_job(job):
-    """A job of Snakemake's, as the suite knows it."""
-    return RunJob(job.rule.name, dict(job.wildcards_dict), tuple(map(str, job.output)), ", ".join(map(str, job.log)))
-
-
-def jobs_of_run():
-    """What was asked for, and what it needs: score files, however many a job makes."""
-    return [part for job in workflow.dag.jobs for part in parts_of(JOBS, run_job(job))]
+def jobs_of(snakemakes):
+    """Jobs of Snakemake's, as the suite knows them."""
+    return [
+        RunJob(job.rule.name, dict(job.wildcards_dict), tuple(map(str, job.output)), ", ".join(map(str, job.log)))
+        for job in snakemakes
+    ]
 
 
 def start_run():
-    """Before the first job: no other run at work on the same results, and what is known to fail."""
+    """Before the first job: keep the results, say what is known to fail. A job of a cluster does not (--no-hooks)."""
     try:
-        globals()["LOCK"] = lock(RESULTS)
-        if is_on_cluster():
-            JOBS.keep_planned_failures()
-        for images in JOBS.experiment.unread_subsets:
-            print(f"warning: subsets.{images}: nothing reads this split", file=sys.stderr)
-        for line in problems(JOBS, jobs_of_run()):
-            print(f"warning: {line} (will be dashes)", file=sys.stderr)
-        jobs = [run_job(job) for job in workflow.dag.needrun_jobs()]
-        forecast = forecast_of(JOBS, jobs)
-        globals()["RUN"] = begin_record(JOBS, jobs, forecast.seconds)
+        run = Running(JOBS, jobs_of(workflow.dag.jobs), jobs_of(workflow.dag.needrun_jobs()), ON_CLUSTER)
     except UsaidError as error:
         sys.exit(f"error: {error}")
-    if forecast.line:
-        print(forecast.line, file=sys.stderr)
-    print(first_line(RESULTS, RUN), file=sys.stderr)
-    globals()["STATUS"] = StatusLine(RESULTS, RUN)
-    STATUS.start()
+    globals()["RUN"] = run
 
 
 def end_run():
-    """After the last job: what there is, what failed, and an exit status that says so."""
-    STATUS.stop()
-    jobs = jobs_of_run()
-    failed = failures(JOBS, jobs)
-    end_record(RESULTS, RUN, how_it_ended(JOBS, jobs, failed))
-    print(summary(JOBS, jobs, failed), flush=True)
-    if failed and not JOBS.experiment.allow_failures:
+    """After the last job: say what there is and what failed, also by the exit status."""
+    if not RUN.end(jobs_of(workflow.dag.jobs)):
         sys.exit(1)

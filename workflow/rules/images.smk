@@ -49,7 +49,7 @@ if JOBS.kept_images and not JOBS.archives_in_one_job:
         threads: get_threads(2)
         resources:
             **get_resources("keep_images"),
-        retries: get_retries()
+        retries: get_retries(deaths=2)
         conda:
             "../../envs/suite.yaml"
         script:
@@ -72,7 +72,7 @@ if JOBS.kept_images and JOBS.archives_in_one_job:
         threads: get_threads(2)
         resources:
             **get_resources("keep_all_images"),
-        retries: get_retries(len(JOBS.denoisers_with_images))
+        retries: get_retries(deaths=len(JOBS.denoisers_with_images) + 2)
         conda:
             "../../envs/suite.yaml"
         script:

@@ -48,7 +48,7 @@ if not JOBS.batches:
         threads: get_threads(2)
         resources:
             **get_resources("score"),
-        retries: get_retries()
+        retries: get_retries(deaths=2)
         conda:
             "../../envs/suite.yaml"
         script:
@@ -73,7 +73,7 @@ if not JOBS.batches and JOBS.experiment.draws is not None:
         threads: get_threads(2)
         resources:
             **get_resources("score_draws"),
-        retries: get_retries()
+        retries: get_retries(deaths=2)
         conda:
             "../../envs/suite.yaml"
         script:
@@ -95,9 +95,8 @@ if JOBS.sharded:
             parts=get_parts("score_shard"),
         threads: get_threads(2)
         resources:
-            attempt=get_attempt,
-            mem_mb=4000,
-        retries: 2
+            **get_resources("score_shard"),
+        retries: get_retries(deaths=2)
         conda:
             "../../envs/suite.yaml"
         script:
@@ -119,9 +118,9 @@ if JOBS.sharded:
             parts=get_parts("score"),
             code=get_code(JOBS.merge_shards),
         resources:
-            attempt=get_attempt,
-            mem_mb=4000,
-        retries: 1
+            **get_resources("merge_shards"),
+        retries: get_retries()
+        localrule: True
         conda:
             "../../envs/suite.yaml"
         script:
@@ -143,9 +142,8 @@ if JOBS.sharded and JOBS.experiment.draws is not None:
             parts=get_parts("score_draws_shard"),
         threads: get_threads(2)
         resources:
-            attempt=get_attempt,
-            mem_mb=4000,
-        retries: 2
+            **get_resources("score_draws_shard"),
+        retries: get_retries(deaths=2)
         conda:
             "../../envs/suite.yaml"
         script:
@@ -167,9 +165,9 @@ if JOBS.sharded and JOBS.experiment.draws is not None:
             parts=get_parts("score_draws"),
             code=get_code(JOBS.merge_draws_shards),
         resources:
-            attempt=get_attempt,
-            mem_mb=4000,
-        retries: 1
+            **get_resources("merge_draws_shards"),
+        retries: get_retries()
+        localrule: True
         conda:
             "../../envs/suite.yaml"
         script:
@@ -196,7 +194,7 @@ for batch in JOBS.batches:
         priority: len(JOBS.outputs_of(batch)) / 1000  # the longest first, all behind what they wait for
         resources:
             **get_resources(batch),
-        retries: get_retries(JOBS.batches[batch].denoisers)
+        retries: get_retries(deaths=JOBS.batches[batch].denoisers + 2)
         conda:
             "../../envs/suite.yaml"
         script:

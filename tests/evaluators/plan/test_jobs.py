@@ -9,6 +9,7 @@ from snakemake_runs import REPOSITORY, run
 
 from evaluators.dag.dag import Dag
 from evaluators.plan.jobs import jobs_of
+from evaluators.plan.plan import of_one_kind
 from usaid.errors import UsaidError
 from usaid.experiment.reading import read_experiment
 
@@ -30,6 +31,27 @@ def test_the_same_jobs_as_snakemake(folder, name):
     theirs = {rule: int(number) for rule, number in stats.items() if not re.fullmatch(TARGETS, rule)}
     assert theirs
     assert Counter(job.rule for job in jobs_of(Dag(read_experiment(CONFIG / f"{name}.yaml")))) == theirs
+
+
+SHARDS = """
+benchmarks:
+  voc_segmentation: {shards: 3}
+  voc_quality: {shards: 2}
+  coco_detection: {shards: 8}
+"""
+
+
+def test_the_same_jobs_as_snakemake_with_shards(folder):
+    (folder / "shards.yaml").write_text(SHARDS)
+    files = [CONFIG / "paper.yaml", folder / "shards.yaml"]
+    said = run(folder, "--dry-run", "--quiet", "rules", configs=[*map(str, files)])
+    stats = dict(re.findall(r"^(\w+) +(\d+)$", said, re.MULTILINE))
+    theirs = {rule: int(number) for rule, number in stats.items() if not re.fullmatch(TARGETS, rule)}
+    jobs = jobs_of(Dag(read_experiment(*files)))
+    assert Counter(job.rule for job in jobs) == theirs
+    assert theirs["score_shard"] > theirs["merge_shards"] > 0
+    assert theirs["score_draws_shard"] == 3 * theirs["merge_draws_shards"] > 0
+    assert {of_one_kind(job.rule) for job in jobs if "shard" in job.rule} == {"score"}
 
 
 def test_each_job_is_behind_what_it_waits_for():

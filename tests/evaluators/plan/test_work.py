@@ -14,7 +14,7 @@ from evaluators.plan.extents import extent_of
 from evaluators.plan.jobs import all_jobs
 from evaluators.plan.kinds import KINDS
 from evaluators.plan.resources import resources_of
-from evaluators.plan.work import cells_of, work_of
+from evaluators.plan.work import cells_of, pictures_of, work_of
 from usaid.denoisers.dncnn.cost import flop_of
 from usaid.denoisers.dncnn.network import DnCNN
 from usaid.denoisers.mc_wnnm.cost import DEFAULTS
@@ -42,6 +42,7 @@ def dag(**changes) -> Dag:
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch) -> Path:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path
 
 
@@ -60,6 +61,7 @@ def test_pixels_times_sigmas_times_draws_times_told():
     assert work["convolutions"] == pytest.approx(megapixels * 1.334016)
     assert work["niqe"] == pytest.approx(megapixels)
     assert work["row"] == 24 * 6
+    assert work["call"] == 6 * 24  # an image of Kodak is a batch
     assert work["process with torch"] == 1
 
 
@@ -90,6 +92,31 @@ def test_of_images_that_jobs_share_each_is_denoised_once():
     in_one_job = dag(benchmarks=benchmarks, score_jobs="data_set")
     (batch,) = in_one_job.batches
     assert work_of(in_one_job, batch, {}).work["convolutions"] == pytest.approx(first["convolutions"])
+
+
+def test_shards_share_the_work_of_a_score_file_but_for_their_processes_and_reading():
+    kodak = {"sigmas": [15, 25], "draws": 3}
+    of_file = {"benchmark": "kodak_quality", "denoiser": "u_said"}
+    whole = work_of(dag(benchmarks={"kodak_quality": kodak}), "score", of_file).work
+    jobs = dag(benchmarks={"kodak_quality": kodak | {"shards": 4}})
+    shards = [work_of(jobs, "score_shard", of_file | {"shard": name}).work for name in jobs.shards_of("kodak_quality")]
+    assert len(shards) == 4
+    for kind in ("convolutions", "niqe", "megapixel", "row"):
+        assert sum(shard[kind] for shard in shards) == pytest.approx(whole[kind])
+    assert all(shard["image read"] == pytest.approx(whole["image read"]) for shard in shards)
+    merging = work_of(jobs, "merge_shards", of_file).work
+    assert merging == {"process with torch": 1, "thousand rows": pytest.approx(2 * 24 * 6 / 1e3)}
+    asked = resources_of(jobs, "score_shard", of_file | {"shard": "1-of-4"})
+    assert (asked.gpus, asked.threads) == (1, 2)
+    assert resources_of(jobs, "merge_shards", of_file).gpus == 0
+
+
+def test_pictures_are_those_of_rules_and_figures_where_they_are_kept():
+    jobs = Dag(read_experiment(CONFIG / "smoke.yaml"))
+    assert pictures_of(jobs, "kodak_quality", "clean") == 3 * 3 + 4  # three rules, three sigmas; Figures 4 and 5
+    assert pictures_of(jobs, "kodak_quality", "unet_mse") == 3 + 2  # at sigma 25 only
+    assert pictures_of(jobs, "coco_detection", "unet_mse") == 0
+    assert pictures_of(jobs, "voc_quality", "clean") == 0
 
 
 def test_a_strangers_method_is_counted_as_dncnn_and_named():
@@ -135,3 +162,10 @@ def test_resources_have_a_margin_and_a_gpu_only_where_one_computes():
     assert slow.minutes > 500  # on a GPU
     on_cpu = dag(device="cpu", denoisers={"u_said": {"method": "u_said", "train": {"recipe": "paper"}}})
     assert resources_of(on_cpu, "train_denoiser", {"denoiser": "u_said"}).minutes > 10 * slow.minutes
+
+
+def test_each_process_that_follows_the_first_has_twice_the_time_and_memory_up_to_four_times():
+    asked = [resources_of(dag(), "table", {"table": "6"}, attempt) for attempt in (1, 2, 3, 4)]
+    assert [one.minutes // asked[0].minutes for one in asked] == [1, 2, 4, 4]
+    assert [one.memory_mb / asked[0].memory_mb for one in asked] == [1, 2, 4, 4]
+    assert {one.gpus for one in asked} == {0}

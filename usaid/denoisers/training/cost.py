@@ -18,7 +18,7 @@ ENCODERS = {"resnet101": 311_000, "efficientnet_lite0": 14_500}
 """FLOP for each pixel, forward (torch's flop counter, 96x96)."""
 
 UNKNOWN = 1_334_016
-"""FLOP for each pixel of a network that nobody says the cost of: as the paper's DnCNN, the slowest of the suite's."""
+"""FLOP for each pixel of a network that cannot be counted: as the paper's DnCNN, the slowest of the suite's."""
 
 
 def cost_of_training(recipe: TrainingRecipe | None, method: str, n_images: int, flop: float) -> dict[str, float]:
@@ -59,6 +59,18 @@ TYPICAL_POSITIONS = 150_000
 
 
 def cost(options: Mapping[str, Any], recipe: TrainingRecipe | None, method: str, n_images: int) -> Cost:
-    """Of a network of a user's own: as the paper's DnCNN."""
-    training = cost_of_training(recipe, method, n_images, UNKNOWN)
-    return Cost(pixel={"convolutions": UNKNOWN / 1e12}, image={"call": 1}, training=training, memory=1024)
+    """Of a network of a user's own that nobody has looked at: as the paper's DnCNN."""
+    return cost_of_network(UNKNOWN, recipe, method, n_images)
+
+
+def cost_of_network(flop: float, recipe: TrainingRecipe | None, method: str, n_images: int) -> Cost:
+    """Of a network of a user's own.
+
+    Args:
+        flop: of its forward pass, for each pixel.
+        recipe: how it is trained; None: not at all.
+        method: its name.
+        n_images: of its training images.
+    """
+    training = cost_of_training(recipe, method, n_images, flop)
+    return Cost(pixel={"convolutions": flop / 1e12}, image={"call": 1}, training=training, memory=1024)
