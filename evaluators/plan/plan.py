@@ -159,10 +159,18 @@ def plan_of(dag: Dag, rates: Rates, targets: Sequence[str] = ("all",), gpus: Seq
         UsaidError: no such target.
     """
     jobs = planned_jobs(dag, rates, jobs_of(dag, targets))
+    needs = needs_of_jobs(dag, [job.job for job in jobs])
     numbers = (*dict.fromkeys([rates.gpus, *gpus]),) if rates.gpus else (0,)
     walls = {number: wall_of(jobs, rates, number) for number in numbers}
     load = "" if rates.is_estimate else load_here()
-    return Plan(dag.experiment.experiment, tuple(targets), rates, jobs, needs_of(dag), rates.cores, walls, load)
+    return Plan(dag.experiment.experiment, tuple(targets), rates, jobs, needs, rates.cores, walls, load)
+
+
+def needs_of_jobs(dag: Dag, jobs: Iterable[Planned]) -> list[Need]:
+    """What some jobs read from outside: of data sets and weights those that they wait for; all files of the user's."""
+    waited_for = {path for job in jobs for path in (*job.inputs, *job.outputs)}
+    others = {source for source in dag.sources if dag.record(source) not in waited_for}
+    return [need for need in needs_of(dag) if (need.source or need.name.partition("/")[0]) not in others]
 
 
 def planned_jobs(dag: Dag, rates: Rates, jobs: Sequence[Planned]) -> list[PlannedJob]:

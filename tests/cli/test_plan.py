@@ -53,6 +53,17 @@ def test_an_experiment_with_nothing_at_hand_has_a_plan_and_a_list_of_what_is_mis
     ]
 
 
+def test_a_table_misses_only_what_it_reads(capsys):
+    plan(PAPER.with_name("released.yaml"), "--device", "2cores", "--target", "table_6")
+    lines = capsys.readouterr().out.splitlines()
+    missing = [
+        line.split(":")[0].strip() for line in lines[lines.index("") :] if line.startswith("  ") and ": " in line
+    ]
+    names = ("DnCNN.pth", "SSAID.pth", "USAID.pth")
+    assert missing == ["kodak/all", *(f"released/{name}" for name in names), "niqe/niqe_live_pris_params.npz"]
+    assert "24 MB to download" in lines[0]
+
+
 def test_json_says_the_same(capsys):
     plan(SMOKE, "--device", "2cores", "--target", "all_tables", "--json")
     record = json.loads(capsys.readouterr().out)
