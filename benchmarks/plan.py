@@ -70,9 +70,8 @@ def main() -> None:
 
 def run(experiment: list[Path], targets: list[str]) -> float:
     """Run an experiment in the working folder; seconds, with the start of the workflow."""
-    for path in experiment:
-        for listed in path.parent.glob("*.txt"):
-            shutil.copy(listed, listed.name)
+    for listed in experiment[0].parent.glob("*.txt"):
+        shutil.copy(listed, listed.name)
     command = [sys.executable, "-m", "snakemake", "--cores", "all", *targets, "--quiet", "all"]
     command += ["--snakefile", str(REPOSITORY / "Snakefile"), "--configfile", *map(str, experiment)]
     paths = os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH", "")]))

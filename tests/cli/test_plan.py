@@ -1,8 +1,10 @@
 """``usaid plan``: what a run costs, from the command line."""
 
 import json
+import re
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -95,6 +97,31 @@ def test_no_torch_is_imported():
     code = "import sys; from usaid_cli import main; main(sys.argv[1:]); sys.exit('torch' in sys.modules)"
     command = [sys.executable, "-c", code, "plan", str(PAPER), "--device", "h100"]
     assert subprocess.run(command, env={"PYTHONPATH": str(REPOSITORY)}, capture_output=True).returncode == 0
+
+
+PAGE = (REPOSITORY / "docs/plan.md").read_text(encoding="utf-8")
+
+
+def test_the_page_shows_what_is_printed(folder, capsys, monkeypatch):
+    monkeypatch.setattr("os.getloadavg", lambda: (0.0, 0.0, 0.0))
+    for name in ("config", "examples"):
+        (folder / name).symlink_to(REPOSITORY / name)
+    plan("config/smoke.yaml", "--device", "2cores")
+    (shown,) = re.findall(r"```text\n(smoke: .*?)\n```", PAGE, re.DOTALL)
+    printed = [line for line in capsys.readouterr().out.strip().splitlines() if not line.startswith("Note: ")]
+    assert shape(line for line in shown.splitlines() if not line.startswith("Note: ")) == shape(printed)
+
+
+def test_the_page_has_a_row_of_each_number_of_gpus(capsys):
+    (numbers,) = re.findall(r"usaid plan config/paper.yaml --device h100 --target all_tables --gpus ([\d ]+)", PAGE)
+    assert re.findall(r"^\| (\d+) \| [\d.]+ h \|$", PAGE, re.MULTILINE) == numbers.split()
+    assert "| GPUs | wall time (estimated, never measured) |" in PAGE
+
+
+def shape(lines: Iterable[str]) -> list[list[str]]:
+    """Words without numbers and units; of the machine nothing."""
+    words = (re.sub(r"\(.*?\)|\b[\d.]+ (s|min|h|GB|MB)\b|[\d.]+", "#", line.partition("Rates: ")[0]) for line in lines)
+    return [line.split() for line in words]
 
 
 def test_more_gpus_take_no_longer_and_the_longest_chain_stays():
