@@ -7,8 +7,9 @@ from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 
-from usaid.failures import Failure, Ledger, locked
+from usaid.failures import Failure, Ledger
 from usaid.jobs import Part, job_of_parts, leave
+from usaid.locks import locked
 from usaid.time_limit import time_limit
 
 RESULTS = f"results/{snakemake.config['experiment']}"
