@@ -70,6 +70,12 @@ def first_failure(paths: Iterable[str | Path]) -> Failure | None:
 
 # ------------------------------------------------------------------------------------------------ ledgers
 
+
+def ledger_file(results: str | Path, rule: str, wildcards: Iterable[str]) -> Path:
+    """Where the ledger of a job of an experiment is; nothing is read."""
+    return Path(results, "jobs", rule, *wildcards).with_suffix(".json")
+
+
 State = Literal["new", "running", "shared", "made", "partial", "failed", "stopped"]
 
 
@@ -100,7 +106,7 @@ class Ledger:
     @classmethod
     def at(cls, results: str | Path, rule: str, wildcards: Iterable[str]) -> "Ledger":
         """The ledger of a job of an experiment as it is now; only looks."""
-        ledger = cls(Path(results, "jobs", rule, *wildcards).with_suffix(".json"))
+        ledger = cls(ledger_file(results, rule, wildcards))
         with suppress(OSError):
             ledger._take(ledger.path.read_bytes())
         return ledger

@@ -13,7 +13,7 @@ from typing import Any, NoReturn, Protocol, TextIO
 
 from usaid.bounded_log import BoundedLog
 from usaid.errors import reason_of
-from usaid.failures import Failure, Ledger, first_failure, name_of, write_marker
+from usaid.failures import Failure, Ledger, first_failure, ledger_file, name_of, write_marker
 from usaid.gpu_lease import card_alone
 from usaid.job_state import SUFFIX, JobReport, reported
 from usaid.memory import keep_freed_memory
@@ -101,7 +101,7 @@ def job_of_parts(
         write_failure: writes the outputs of a part in place of markers: score files have a way of their own to say why.
     """
     clock = Stopwatch()
-    place = Ledger.at(f"results/{of.config['experiment']}", of.rule, of.wildcards).path
+    place = ledger_file(f"results/{of.config['experiment']}", of.rule, of.wildcards)
     attempt = of.resources.get("attempt", 1)
     with ExitStack() as stack:
         ledgers = {part: _ledger(of, part) for part in parts}
