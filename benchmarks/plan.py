@@ -8,13 +8,12 @@ was planned.
 """
 
 import argparse
-import json
 from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 
 import ratios
-from demo_dag import jobs_in
+from demo_dag import causes_in, jobs_in
 
 from evaluators.dag.dag import Dag
 from evaluators.plan.jobs import jobs_of
@@ -64,12 +63,7 @@ def line(name: str, planned: float, measured: float) -> str:
 def measured_in(results: Path) -> dict[str, float]:
     """Seconds by rule, as the ledgers of the jobs noted them."""
     seconds: dict[str, float] = defaultdict(float)
-    for path in (results / "jobs").rglob("*.json"):
-        try:
-            causes = json.loads(path.read_text()).get("seconds") or {}
-        except ValueError:  # a run that is not over
-            continue
-        rule = path.relative_to(results / "jobs").parts[0].removesuffix(".json")
+    for rule, causes in causes_in(results / "jobs").items():
         seconds[of_one_kind(rule)] += sum(causes.values())
     return seconds
 

@@ -51,6 +51,18 @@ class Part:
     outputs: tuple[str, ...]
     failures: int | None = None
 
+    @classmethod
+    def told(cls, said: Mapping[str, Any], further: Sequence[str] = ()) -> "Part":
+        """A result as the workflow tells a job of it.
+
+        Args:
+            said: ``rule``, ``wildcards``, ``inputs``, ``output`` or ``outputs``, ``failures``.
+            further: inputs beside those.
+        """
+        outputs = said["outputs"] if "outputs" in said else [said["output"]]
+        inputs = (*said["inputs"], *further)
+        return cls(said["rule"], tuple(said["wildcards"]), inputs, tuple(outputs), said["failures"])
+
     @property
     def name(self) -> str:
         """What messages call it."""
