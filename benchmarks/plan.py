@@ -16,7 +16,6 @@ images of Kodak, the authors' checkpoints):
 """
 
 import argparse
-import json
 import os
 import shutil
 import subprocess
@@ -29,7 +28,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import ratios
-from demo_dag import REPOSITORY, jobs_in
+from demo_dag import REPOSITORY, causes_in, jobs_in
 
 from evaluators.dag.dag import Dag
 from evaluators.plan.jobs import jobs_of
@@ -112,14 +111,8 @@ def line(name: str, planned: float, measured: float) -> str:
 def measured_in(results: Path) -> dict[str, float]:
     """Seconds by rule, as the ledgers of the jobs noted them."""
     seconds: dict[str, float] = defaultdict(float)
-    for path in (results / "jobs").rglob("*.json"):
-        try:
-            causes = json.loads(path.read_text()).get("seconds")
-        except ValueError:  # a run that is not over
-            continue
-        if isinstance(causes, dict):  # the record of the run has none
-            rule = path.relative_to(results / "jobs").parts[0].removesuffix(".json")
-            seconds[of_one_kind(rule)] += sum(causes.values())
+    for rule, causes in causes_in(results / "jobs").items():
+        seconds[of_one_kind(rule)] += sum(causes.values())
     return seconds
 
 

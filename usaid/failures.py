@@ -1,6 +1,5 @@
 """A failed job says so where its results would be; and a ledger of each job, by which it is tried again."""
 
-import fcntl
 import json
 import os
 import sys
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from usaid.files import written_atomically
+from usaid.locks import lock_if_free, opened_to_lock, wait_for_lock
 
 MAGIC = "usaid: this job failed; what stands here is no result"
 """First line of a file that a failed job left in place of a result."""
@@ -70,6 +70,12 @@ def first_failure(paths: Iterable[str | Path]) -> Failure | None:
 
 # ------------------------------------------------------------------------------------------------ ledgers
 
+
+def ledger_file(results: str | Path, rule: str, wildcards: Iterable[str]) -> Path:
+    """Where the ledger of a job of an experiment is; nothing is read."""
+    return Path(results, "jobs", rule, *wildcards).with_suffix(".json")
+
+
 State = Literal["new", "running", "shared", "made", "partial", "failed", "stopped"]
 
 
@@ -100,7 +106,7 @@ class Ledger:
     @classmethod
     def at(cls, results: str | Path, rule: str, wildcards: Iterable[str]) -> "Ledger":
         """The ledger of a job of an experiment as it is now; only looks."""
-        ledger = cls(Path(results, "jobs", rule, *wildcards).with_suffix(".json"))
+        ledger = cls(ledger_file(results, rule, wildcards))
         with suppress(OSError):
             ledger._take(ledger.path.read_bytes())
         return ledger
@@ -111,11 +117,11 @@ class Ledger:
 
         That is one which a killed run left behind, and which still writes the same files.
         """
-        with _opened(self.path) as file:
-            if not _is_locked_by_us(file):
+        with opened_to_lock(self.path) as file:
+            if not lock_if_free(file):
                 self._take(os.pread(file, 1 << 20, 0))
                 print(f"waiting for process {self.pid}, which still writes the same files", file=sys.stderr)
-                fcntl.flock(file, fcntl.LOCK_EX)
+                wait_for_lock(file)
             self._take(os.pread(file, 1 << 20, 0))
             self._file = file
             try:
@@ -126,8 +132,8 @@ class Ledger:
     @contextmanager
     def held_if_free(self) -> Iterator[bool]:
         """Keep other processes from the ledger without writing into it; False, at once: a process has it."""
-        with _opened(self.path) as file:
-            yield _is_locked_by_us(file)
+        with opened_to_lock(self.path) as file:
+            yield lock_if_free(file)
 
     def note(self, state: State, failure: Failure | None = None, seconds: Mapping[str, float] | None = None) -> None:
         """Write down what the job is at; a failure is counted."""
@@ -158,42 +164,3 @@ class Ledger:
     def as_failure(self) -> Failure | None:
         """Why the job has no result now, or not all of it; None: it has one, or was not run."""
         return self.failure if self.state in ("partial", "failed") else None
-
-
-# ------------------------------------------------------------------------------------------------ locks
-
-
-@contextmanager
-def locked(path: Path, why: str) -> Iterator[None]:
-    """Keep a file for this process, which dies with it; waits for a process that has it.
-
-    Args:
-        path: an empty file, made if it is not there.
-        why: what is said before the wait.
-    """
-    with _opened(path) as file:
-        if not _is_locked_by_us(file):
-            print(why, file=sys.stderr)
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[int]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    try:
-        yield file
-    finally:
-        os.close(file)
-
-
-def _is_locked_by_us(file: int) -> bool:
-    """Lock an open file if nobody has it; a file system without locks goes on without."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
-    return True

@@ -4,7 +4,6 @@ Jobs enter before torch is imported. Runs of several experiments and users share
 :data:`FOLDER`: one empty file a card. Nothing is asked of a driver but files below ``/proc``, ``/dev`` and ``/sys``.
 """
 
-import fcntl
 import os
 import re
 import subprocess
@@ -14,6 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from usaid.locks import lock_if_free
 
 FOLDER = "/tmp/usaid-cards"
 """Where the locks are: on the machine itself, whatever ``TMPDIR`` says, so that all of its users see the same ones."""
@@ -188,13 +189,9 @@ def _is_kept(path: Path, stack: ExitStack) -> bool:
     except OSError as error:
         print(f"warning: {path}: cannot be opened ({error.strerror}); this GPU may be shared", file=sys.stderr)
         return True
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    if not lock_if_free(file):
         os.close(file)
         return False
-    except OSError:
-        pass
     stack.callback(os.close, file)
     return True
 

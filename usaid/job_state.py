@@ -11,6 +11,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from usaid.processes import is_alive
+
 SUFFIX = ".progress"
 """Of the files; that of a job is named as its ledger is."""
 
@@ -76,25 +78,6 @@ class JobState:
     def may_live(self) -> bool:
         """Whether its process lives; of another host's nobody knows, so it may."""
         return self.host != socket.gethostname() or is_alive(self.pid)
-
-
-def is_alive(pid: int) -> bool:
-    """Whether this machine has a process of a number that has not ended."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except (OSError, OverflowError):  # it belongs to somebody else; or is no number of a process
-        return pid < 1 << 31
-    return pid > 0 and fields_of_process(pid)[:1] not in (["Z"], ["X"])  # ended, and nobody has asked how
-
-
-def fields_of_process(pid: int) -> list[str]:
-    """What Linux says of a process, from its state on (man proc_pid_stat: field 3); empty: nothing."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-    except OSError:
-        return []
 
 
 def states_below(folder: str | Path) -> dict[str, JobState]:

@@ -13,7 +13,7 @@ from typing import Any, NoReturn, Protocol, TextIO
 
 from usaid.bounded_log import BoundedLog
 from usaid.errors import reason_of
-from usaid.failures import Failure, Ledger, first_failure, name_of, write_marker
+from usaid.failures import Failure, Ledger, first_failure, ledger_file, name_of, write_marker
 from usaid.gpu_lease import card_alone
 from usaid.job_state import SUFFIX, JobReport, reported
 from usaid.memory import keep_freed_memory
@@ -50,6 +50,18 @@ class Part:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     failures: int | None = None
+
+    @classmethod
+    def told(cls, said: Mapping[str, Any], further: Sequence[str] = ()) -> "Part":
+        """A result as the workflow tells a job of it.
+
+        Args:
+            said: ``rule``, ``wildcards``, ``inputs``, ``output`` or ``outputs``, ``failures``.
+            further: inputs beside those.
+        """
+        outputs = said["outputs"] if "outputs" in said else [said["output"]]
+        inputs = (*said["inputs"], *further)
+        return cls(said["rule"], tuple(said["wildcards"]), inputs, tuple(outputs), said["failures"])
 
     @property
     def name(self) -> str:
@@ -101,7 +113,7 @@ def job_of_parts(
         write_failure: writes the outputs of a part in place of markers: score files have a way of their own to say why.
     """
     clock = Stopwatch()
-    place = Ledger.at(f"results/{of.config['experiment']}", of.rule, of.wildcards).path
+    place = ledger_file(f"results/{of.config['experiment']}", of.rule, of.wildcards)
     attempt = of.resources.get("attempt", 1)
     with ExitStack() as stack:
         ledgers = {part: _ledger(of, part) for part in parts}

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from tqdm import tqdm
 
-from usaid.job_state import current_report
+from usaid.job_state import JobReport, current_report
 
 Item = TypeVar("Item")
 
@@ -24,10 +24,20 @@ def progress_of(total: int | None, title: str, unit: str = "image", done: int = 
         unit: of what is counted, in the singular.
         done: how many were done before.
     """
-    settings: dict[str, Any] = {"total": total, "desc": title, "unit": unit, "initial": done}
+    return shown_progress(current_report(), total=total, desc=title, unit=unit, initial=done)
+
+
+def shown_progress(report: JobReport | None, **settings: Any) -> "Progress":
+    """A bar where stderr is a terminal; elsewhere a line now and then.
+
+    Args:
+        report: of the job that it belongs to; None: it tells nobody else.
+        settings: of the bar: ``desc``, ``unit``, ``total`` ...
+    """
     if sys.stderr is not None and sys.stderr.isatty():
-        return Progress(**settings, dynamic_ncols=True)
+        return Progress(report, **settings, dynamic_ncols=True)
     return _Lines(
+        report,
         **settings,
         ncols=0,
         delay=SECONDS_BETWEEN_LINES,
@@ -53,18 +63,18 @@ def stages(items: Sequence[Item]) -> Iterator[Item]:
 
 
 class Progress(tqdm):
-    """A progress bar that tells the job's report, too."""
+    """A progress bar that tells the job's report, too, if there is one."""
 
-    def __init__(self, *, total: int | None, desc: str, unit: str, initial: int, **further: Any) -> None:
+    def __init__(self, report: JobReport | None, **settings: Any) -> None:
         """
         Args:
-            total, desc, unit, initial: as :func:`progress_of` has ``total``, ``title``, ``unit`` and ``done``.
-            further: of the bar.
+            report: as :func:`shown_progress` has it.
+            settings: of the bar.
         """
-        super().__init__(total=total, desc=desc, unit=unit, initial=initial, **further)
-        self._report = current_report()
-        if self._report is not None:
-            self._report.begin(desc, total, unit, initial)
+        super().__init__(**settings)
+        self._report = report
+        if report is not None:
+            report.begin(settings["desc"], settings["total"], settings["unit"], settings["initial"])
 
     def update(self, n: float | None = 1) -> bool | None:
         """Count so many more."""

@@ -8,8 +8,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
+
+from usaid.processes import birth_of
 
 
 class Stopwatch:
@@ -71,8 +72,7 @@ class Stopwatch:
 def _age_of_process() -> float:
     """Seconds since this process began; 0 where the system does not say."""
     try:
-        fields = Path("/proc/self/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-        began = int(fields[19]) / os.sysconf("SC_CLK_TCK")  # man proc_pid_stat: field 22
-        return max(time.clock_gettime(time.CLOCK_BOOTTIME) - began, 0.0)
-    except (OSError, ValueError, IndexError, AttributeError):
+        began = birth_of("self") / os.sysconf("SC_CLK_TCK")
+        return max(time.clock_gettime(time.CLOCK_BOOTTIME) - began, 0.0) if began else 0.0
+    except (OSError, ValueError, AttributeError):
         return 0.0

@@ -71,8 +71,8 @@ def _status(options: argparse.Namespace) -> None:
         root = options.data_root or _DATA_ROOT
         print(format_status(status(root), checks(root, read_pins(root, options.pins))))
         return
-    from evaluators.dag.lacking import format_lacking, lacking
-    from evaluators.dag.needs import needs_of
+    from evaluators.dag.lacking import format_lacking
+    from evaluators.dag.needs import lacking, needs_of
 
     dag = _dag(options)
     needs = needs_of(dag, read_pins(Path(dag.data_root), options.pins))
@@ -119,8 +119,7 @@ def _wanted(
     names: Sequence[str], dag: "Dag | None", pins: "Pins", root: Path
 ) -> tuple["dict[str, Set[str] | None]", dict[str, str]]:
     """What is fetched, and what nobody but the user can get: name -> its cure."""
-    from evaluators.dag.lacking import lacking
-    from evaluators.dag.needs import needs_of, to_fetch
+    from evaluators.dag.needs import lacking, needs_of, to_fetch
     from usaid.datasets.fetch import fetchable_names
     from usaid.datasets.status import cure_for
 

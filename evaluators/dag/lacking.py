@@ -2,13 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
-from evaluators.dag.needs import Need, to_fetch
+from evaluators.dag.needs import Need, lacking, to_fetch
 from usaid.datasets.items import shown_size, total
-
-
-def lacking(needs: Iterable[Need]) -> list[Need]:
-    """The needs that are not met in full."""
-    return [need for need in needs if need.state != "there"]
 
 
 def format_lacking(needs: Sequence[Need], fetch: str) -> str:

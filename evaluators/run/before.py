@@ -9,7 +9,7 @@ from evaluators.dag.code import list_of_ids
 from evaluators.dag.dag import Dag
 from evaluators.run.jobs import RunJob
 from usaid.datasets.loading import load_for
-from usaid.datasets.sources import source_of
+from usaid.datasets.sources import is_fetchable
 from usaid.datasets.status import cure_for
 from usaid.errors import UsaidError
 from usaid.extras import install_command
@@ -44,7 +44,7 @@ def _no_problem(dag: Dag, **_: str) -> list[str]:
 
 
 def _of_data(dag: Dag, source: str) -> Iterator[str]:
-    if source in DATASETS and not dag.is_generated and ("by_hand" in source_of(source) or not source_of(source)):
+    if source in DATASETS and not dag.is_generated and not is_fetchable(source):
         folders = load_object(DATASETS[source].reader).folders.values()
         if not any(Path(dag.data_root, folder).is_dir() for folder in folders):
             yield f"data set {source} is not there: {cure_for(source, Path(dag.data_root))}"

@@ -1,6 +1,5 @@
 """The lock of an experiment's results: one run at a time."""
 
-import fcntl
 import json
 import os
 import socket
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import IO
 
 from usaid.errors import UsaidError
+from usaid.locks import lock_if_free
 
 
 def lock(results: str | Path) -> IO[str]:
@@ -25,12 +25,8 @@ def lock(results: str | Path) -> IO[str]:
         file = open(path, "a+", encoding="utf-8")  # noqa: SIM115 - open as long as the process lives
     except OSError as error:
         raise UsaidError(f"{path}: cannot be written ({error.strerror}); make {results} writable") from None
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise UsaidError(_held(path, file)) from None
-    except OSError:  # a file system without locks
-        return file
+    if not lock_if_free(file.fileno()):
+        raise UsaidError(_held(path, file))
     file.truncate(0)
     json.dump({"pid": os.getpid(), "host": socket.gethostname()}, file)
     file.flush()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from evaluators.run.record import RecordedJob, RunRecord, written_at
-from usaid.failures import Failure, Ledger
+from usaid.failures import Failure, Ledger, ledger_file, name_of
 from usaid.job_state import JobState, states_below
 
 ENOUGH, ENOUGH_OF_UNKNOWN = 0.02, 0.2
@@ -112,7 +112,7 @@ class Looker:
     def _job(self, job: RecordedJob, state: JobState | None) -> JobSight:
         began = {place: how for place, written in job.parts.items() if (how := self._part(place, written)) is not None}
         ended = [how for how in began.values() if how[0] == "ended"]
-        failures = tuple((_name(place), how[1]) for place, how in began.items() if how[1] is not None)
+        failures = tuple((name_of(*_job_at(place)), how[1]) for place, how in began.items() if how[1] is not None)
         if len(ended) == len(job.parts):
             return JobSight(job, "failed" if failures else "made", 1.0, None, failures)
         if state is not None and not state.may_live:
@@ -128,9 +128,8 @@ class Looker:
         """Whether a result of a job has ended or is being made in this run, and why it failed; None: neither."""
         if place in self._ended:
             return self._ended[place]
-        rule, *wildcards = place.split("/")
-        path = Ledger.at(self._results, rule, wildcards).path
-        if written_at(path) == written:
+        rule, wildcards = _job_at(place)
+        if written_at(ledger_file(self._results, rule, wildcards)) == written:
             return None
         ledger = Ledger.at(self._results, rule, wildcards)
         if ledger.state in ("made", "partial", "failed"):
@@ -139,9 +138,10 @@ class Looker:
         return ("running", None) if ledger.state in ("running", "shared") else None
 
 
-def _name(place: str) -> str:
-    rule, _, wildcards = place.partition("/")
-    return f"{rule} {wildcards}".strip()
+def _job_at(place: str) -> tuple[str, list[str]]:
+    """Rule and wildcards of a ledger's place."""
+    rule, *wildcards = place.split("/")
+    return rule, wildcards
 
 
 # ------------------------------------------------------------------------------------------------ in words

@@ -15,9 +15,10 @@ from typing import Any, Literal
 from evaluators.dag.dag import Dag
 from evaluators.run.jobs import RunJob, parts_of
 from usaid.errors import UsaidError
-from usaid.failures import Ledger
+from usaid.failures import ledger_file
 from usaid.files import written_atomically
-from usaid.job_state import SUFFIX, fields_of_process, is_alive
+from usaid.job_state import SUFFIX
+from usaid.processes import birth_of, is_alive
 
 NAME = "run.json"
 
@@ -93,7 +94,7 @@ def begin_record(dag: Dag, jobs: Iterable[RunJob], seconds: Mapping[str, float] 
     recorded = tuple(_recorded(dag, job, seconds or {}) for job in jobs if job.outputs)
     record = RunRecord(
         dag.experiment.experiment, command_line(sys.argv), folder_of(sys.argv), socket.gethostname(), os.getpid(),
-        _born(os.getpid()), round(time.time(), 1), recorded,
+        birth_of(os.getpid()), round(time.time(), 1), recorded,
     )  # fmt: skip
     for state in Path(dag.results, "jobs").rglob(f"*{SUFFIX}"):
         with suppress(OSError):
@@ -160,7 +161,7 @@ def is_at_work(results: str | Path, record: RunRecord, newest: float = 0.0) -> b
     if record.how:
         return False
     if record.host == socket.gethostname():
-        return is_alive(record.pid) and _born(record.pid) == record.born
+        return is_alive(record.pid) and birth_of(record.pid) == record.born
     return time.time() - last_word(results, newest) < SILENCE
 
 
@@ -196,9 +197,9 @@ def go_on_with(record: RunRecord) -> str:
 
 
 def _recorded(dag: Dag, job: RunJob, seconds: Mapping[str, float]) -> RecordedJob:
-    ledgers = [Ledger.at(dag.results, part.rule, part.wildcards.values()).path for part in parts_of(dag, job)]
+    ledgers = [ledger_file(dag.results, part.rule, part.wildcards.values()) for part in parts_of(dag, job)]
     parts = {_place(dag.results, ledger): written_at(ledger) for ledger in ledgers}
-    own = Ledger.at(dag.results, job.rule, job.wildcards.values()).path
+    own = ledger_file(dag.results, job.rule, job.wildcards.values())
     return RecordedJob(job.name, job.rule, job.log, _place(dag.results, own), parts, seconds.get(job.name))
 
 
@@ -212,9 +213,3 @@ def written_at(path: Path) -> int:
         return path.stat().st_mtime_ns
     except OSError:
         return 0
-
-
-def _born(pid: int) -> int:
-    """When a process of this machine began, in ticks; 0: there is none, or the system does not say."""
-    fields = fields_of_process(pid)
-    return int(fields[19]) if len(fields) > 19 else 0  # field 22

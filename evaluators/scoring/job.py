@@ -23,7 +23,7 @@ from evaluators.scoring.record import Made, fingerprint, provenance, provenance_
 from evaluators.scoring.score_job import ScoreJob
 from evaluators.scoring.scorer import Scorer
 from evaluators.scoring.shard import files_of_other_shards
-from evaluators.scoring.shards import ShardRecord, scores_of, write_shard
+from evaluators.scoring.shard_files import ShardRecord, scores_of, write_shard
 from usaid.checkpoints import require_weights
 from usaid.datasets.loading import load_for
 from usaid.denoisers.base import Denoiser

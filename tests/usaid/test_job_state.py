@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from usaid import job_state
-from usaid.job_state import JobReport, JobState, current_report, is_alive, read_state, reported, states_below
+from usaid.job_state import JobReport, JobState, current_report, read_state, reported, states_below
+from usaid.processes import is_alive
 from usaid.progress import progress_of, stages
 
 STATE = JobState(

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from snakemake_runs import jobs_in, kill_after_rows, made_once, planned, run, write_experiment
 
-from evaluators.scoring.shards import read_shard
+from evaluators.scoring.shard_files import read_shard
 from usaid.datasets.miniature.writer import write_miniature
 from usaid.scores.files import read_provenance, read_scores
 

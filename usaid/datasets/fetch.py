@@ -15,7 +15,7 @@ from usaid.datasets.meter import Meter
 from usaid.datasets.mirrors import Conduct, Download, download
 from usaid.datasets.pins import Pins, read_pins
 from usaid.datasets.records import is_unfinished, record_download, record_end
-from usaid.datasets.sources import source_names, source_of
+from usaid.datasets.sources import is_fetchable, source_names, source_of
 from usaid.datasets.status import cure_for, split_status, status_of
 from usaid.datasets.transfers import Report
 from usaid.errors import UsaidError
@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 def fetchable_names() -> list[str]:
     """Names that :func:`fetch` takes: data sets that need no account, and weights."""
-    return [name for name in source_names() if "by_hand" not in source_of(name)]
+    return [name for name in source_names() if is_fetchable(name)]
 
 
 def require_source(name: str) -> None:
@@ -58,8 +58,7 @@ def fetch(name: str, data_root: str | Path) -> list[Path]:
     """
     root = Path(data_root)
     require_source(name)
-    source = source_of(name)
-    if not source or "by_hand" in source:
+    if not is_fetchable(name):
         raise UsaidError(f"{name}: {cure_for(name, root)}")
     items = missing_items(name, root, read_pins(root))
     if not items:

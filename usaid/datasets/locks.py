@@ -11,11 +11,7 @@ from io import FileIO
 from pathlib import Path
 
 from usaid.errors import UsaidError
-
-try:
-    import fcntl
-except ImportError:  # no POSIX system: two processes are not kept apart there
-    fcntl = None  # type: ignore[assignment]
+from usaid.locks import lock_if_free, wait_for_lock
 
 _log = logging.getLogger(__name__)
 
@@ -37,7 +33,9 @@ def held_file(path: Path) -> Iterator[FileIO]:
     """
     while True:
         file = _opened(path)
-        _wait_for(file, path)
+        if not lock_if_free(file.fileno()):
+            _log.warning("%s: another process is at work on it; waiting", path)
+            wait_for_lock(file.fileno())
         if _is_at(file, path):
             break
         file.close()  # who held it renamed or removed it meanwhile
@@ -61,18 +59,6 @@ def _opened(path: Path) -> FileIO:
         return file
     file.close()
     raise UsaidError(f"{path}: is a device, or a file that has a second name elsewhere; move it away")
-
-
-def _wait_for(file: FileIO, path: Path) -> None:
-    if fcntl is None:
-        return
-    try:
-        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        _log.warning("%s: another process is at work on it; waiting", path)
-        fcntl.flock(file.fileno(), fcntl.LOCK_EX)
-    except OSError:  # a file system without locks
-        pass
 
 
 def _is_at(file: FileIO, path: Path) -> bool:

@@ -1,16 +1,9 @@
 """How far downloads that run side by side are: a bar on a terminal, elsewhere a line now and then."""
 
-import math
-import sys
 import threading
-from typing import Any
-
-from tqdm import tqdm
 
 from usaid.datasets.transfers import Report
-
-SECONDS_BETWEEN_LINES = 15.0
-"""Where there is no terminal; what takes less time says nothing."""
+from usaid.progress import shown_progress
 
 
 class Stopped(Exception):
@@ -29,7 +22,7 @@ class Meter:
             title: what stands before the numbers.
             total: bytes that are to come and that are known before; None: unknown.
         """
-        self._bar = _bar(title)
+        self._bar = shown_progress(None, desc=title, unit="B", unit_scale=True, miniters=1)
         self._lock = threading.Lock()
         self._known = total or 0
         self._counted: dict[str, int] = {}
@@ -63,9 +56,7 @@ class Meter:
         came = max(0, position - last)
         jump = position - self._positions.get(place, 0) - came
         self._positions[place] = position
-        self._bar.n += jump
-        self._bar.initial += jump
-        self._bar.last_print_n += jump
+        self._bar.skip(jump)
         self._bar.total = max(self._known, self._bar.n + came) or None
         self._bar.update(came)
 
@@ -77,37 +68,3 @@ class Meter:
     def close(self) -> None:
         """Leave the bar as it is."""
         self._bar.close()
-
-
-def _bar(title: str) -> "tqdm[Any]":
-    shared: dict[str, Any] = {"desc": title, "unit": "B", "unit_scale": True, "disable": sys.stderr is None}
-    if sys.stderr is not None and sys.stderr.isatty():
-        return tqdm(**shared, dynamic_ncols=True)
-    return _Lines(
-        **shared,
-        ncols=0,
-        miniters=1,
-        delay=SECONDS_BETWEEN_LINES,
-        mininterval=SECONDS_BETWEEN_LINES,
-        maxinterval=math.inf,
-    )
-
-
-class _Lines(tqdm):
-    """A progress bar each of whose states is a line of its own."""
-
-    @staticmethod
-    def status_printer(file: Any) -> Any:
-        """Write states one below the other."""
-
-        def write(state: str) -> None:
-            if state:
-                file.write(f"{state}\n")
-                file.flush()
-
-        return write
-
-    def close(self) -> None:
-        """End as it is: another line would say nothing new."""
-        self.delay = math.inf
-        super().close()

@@ -4,7 +4,7 @@ from usaid.failures import Failure
 from usaid.jobs import Part, job_of_parts, leave
 
 (TOLD,) = snakemake.params.parts
-PART = Part(TOLD["rule"], tuple(TOLD["wildcards"]), tuple(TOLD["inputs"]), (TOLD["output"],), TOLD["failures"])
+PART = Part.told(TOLD)
 
 
 def job():

@@ -6,14 +6,7 @@ from usaid.errors import reason_of
 from usaid.jobs import Part, job_of_parts, leave
 from usaid.time_limit import time_limit
 
-
-def part_of(told) -> Part:
-    """The archives of a denoiser as jobs know them."""
-    told = {key: tuple(value) if isinstance(value, list) else value for key, value in told.items()}
-    return Part(told["rule"], told["wildcards"], told["inputs"], told["outputs"], told["failures"])
-
-
-PARTS = {part_of(told): told for told in snakemake.params.parts}
+PARTS = {Part.told(told): told for told in snakemake.params.parts}
 
 with job_of_parts(snakemake, [*PARTS], uses_torch=True) as parts:
     if parts.waiting:

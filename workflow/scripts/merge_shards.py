@@ -7,7 +7,7 @@ from usaid.jobs import Part, job_of_parts, leave
 
 (TOLD,) = snakemake.params.parts
 SHARDS = [*snakemake.input.shards]
-PART = Part(TOLD["rule"], tuple(TOLD["wildcards"]), (*TOLD["inputs"], *SHARDS), (TOLD["output"],), TOLD["failures"])
+PART = Part.told(TOLD, SHARDS)
 
 
 def job():

@@ -7,16 +7,12 @@ from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 
-from usaid.failures import Failure, Ledger, locked
+from usaid.failures import Failure, Ledger
 from usaid.jobs import Part, job_of_parts, leave
+from usaid.locks import locked
 from usaid.time_limit import time_limit
 
 RESULTS = f"results/{snakemake.config['experiment']}"
-
-
-def part_of(told) -> Part:
-    """A score file as jobs know it."""
-    return Part(told["rule"], tuple(told["wildcards"]), tuple(told["inputs"]), (told["output"],), told["failures"])
 
 
 @cache
@@ -68,7 +64,7 @@ def free_companions(told, stack: ExitStack):
             yield companion
 
 
-PARTS = {part_of(told): told for told in snakemake.params.parts}
+PARTS = {Part.told(told): told for told in snakemake.params.parts}
 IS_SHARD = snakemake.rule in ("score_shard", "score_draws_shard")
 IS_BATCH = not IS_SHARD and snakemake.rule not in ("score", "score_draws")
 OF_FAILURE = None if IS_SHARD else write_failure

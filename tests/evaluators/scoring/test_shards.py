@@ -24,10 +24,10 @@ from evaluators.metrics.psnr_ssim import psnr_rgb_float
 from evaluators.scoring import batches, merge
 from evaluators.scoring import job as scoring
 from evaluators.scoring.job import score_to_file
-from evaluators.scoring.merge import is_of_shard, merge_to_file
+from evaluators.scoring.merge import is_of_shard, merge_to_file, merged
 from evaluators.scoring.score_job import ScoreJob
 from evaluators.scoring.shard import Shard, dealt, file_of_shard, files_of_other_shards, shard_of, shards_of
-from evaluators.scoring.shards import ReadShard, ShardRecord, check_same, merged, read_shard, write_shard
+from evaluators.scoring.shard_files import ReadShard, ShardRecord, check_same, read_shard, write_shard
 from usaid.denoisers.base import Denoiser
 from usaid.denoisers.build import build_denoiser
 from usaid.errors import UsaidError

@@ -2,14 +2,14 @@
 
 import pytest
 
-from usaid.datasets import meter
+from usaid import progress as bars
 from usaid.datasets.meter import Meter, Stopped
 
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """A line for each report."""
-    monkeypatch.setattr(meter, "SECONDS_BETWEEN_LINES", 0.0)
+    monkeypatch.setattr(bars, "SECONDS_BETWEEN_LINES", 0.0)
 
 
 def shown(capsys: pytest.CaptureFixture[str]) -> str:
@@ -57,7 +57,7 @@ def test_sizes_that_nobody_knows_before(capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_short_downloads_say_nothing(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(meter, "SECONDS_BETWEEN_LINES", 15.0)
+    monkeypatch.setattr(bars, "SECONDS_BETWEEN_LINES", 15.0)
     progress = Meter("fetch", 10)
     progress.of("a", 10)(10, 10)
     progress.close()

@@ -42,6 +42,12 @@ def source_names() -> tuple[str, ...]:
     return (*(name for name, card in DATASETS.items() if card.sources is not None), *WEIGHTS)
 
 
+def is_fetchable(name: str) -> bool:
+    """Whether a program may fetch it: it is known where it is, and its publisher asks for no account."""
+    source = source_of(name)
+    return bool(source) and "by_hand" not in source
+
+
 @cache
 def source_of(name: str) -> dict[str, Any]:
     """Where a data set or a set of weights comes from; empty for a data set that does not say.

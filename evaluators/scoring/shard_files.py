@@ -1,13 +1,13 @@
-"""Files of a part of a score file's rows, and how they become the score file that one job would have written."""
+"""Files of a part of a score file's rows: what they hold, and whether they belong together."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 
-from evaluators.scoring.shard import Shard
+from evaluators.scoring.shard import Shard, shards_of
 from usaid.errors import UsaidError
 from usaid.scores.columns import numbers_of_images
 from usaid.scores.files import ABOUT, Scores, read_scores, write_scores
@@ -28,9 +28,6 @@ SAME = (
     *("noise_version", "precision", "packages", "title", "deviations"),
 )
 """Provenance in which all shards agree; of one that does not the rows are of something else."""
-
-OF_MACHINE = ("git", "python", "platform", "device", "inference")
-"""Provenance that may differ, and is then recorded of each shard."""
 
 
 class ShardRecord(NamedTuple):
@@ -115,7 +112,7 @@ def check_same(shards: Sequence[ReadShard]) -> None:
             cure = "they are not of one run: delete the older of the two and run again"
             raise UsaidError(f"{other.path}: its {what} {first.path.name}; {cure}")
     known = [Shard(shard.record.number, shard.record.of) for shard in shards]
-    if sorted(known) != [Shard(index + 1, known[0].of) for index in range(known[0].of)]:
+    if sorted(known) != shards_of(known[0].of):
         names = ", ".join(str(shard) for shard in known)
         raise UsaidError(f"{first.path.parent}: shards {names} are not all parts of one whole; give each of them once")
     places = sorted(place for shard in shards for place in shard.record.images)
@@ -131,71 +128,3 @@ def _difference(name: str, ours: Any, theirs: Any) -> str:
         name, ours, theirs = f"{name}.{key}", ours.get(key), theirs.get(key)
     mine, other = (text if len(text := repr(value)) <= 40 else f"{text[:40]} ..." for value in (ours, theirs))
     return f"{name} is {other}, not {mine} as in"
-
-
-def merged(shards: Sequence[ReadShard]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """The rows and the provenance that the score file of one job would have.
-
-    Args:
-        shards: all of one score file (:func:`check_same`), in any order.
-
-    Returns:
-        rows in the order of the data set, without the levels that one of the shards lacks; and their provenance, with
-        the sums of the shards' times and pixels.
-
-    Raises:
-        UsaidError: no level is left.
-    """
-    shards = sorted(shards, key=lambda shard: shard.record.number)
-    lacking = _failed_levels(shards)
-    lost = {(level["sigma"], level["told_sigma"]) for level in lacking}
-    by_place: dict[int, list[dict[str, Any]]] = {}
-    for shard in shards:
-        by_place |= _by_place(shard, lost)
-    rows = [row for place in sorted(by_place) for row in by_place[place]]
-    if not rows:
-        raise UsaidError(lacking[0]["reason"] if lacking else f"{shards[0].path.parent}: shards without rows")
-    return rows, _provenance(shards) | ({"failed_levels": lacking} if lacking else {})
-
-
-def _by_place(shard: ReadShard, lost: Iterable[tuple[float, float | None]]) -> dict[int, list[dict[str, Any]]]:
-    """The rows of a shard, but for those of some levels, by the place of their image."""
-    rows: dict[str, list[dict[str, Any]]] = {}
-    for row in shard.rows:
-        rows.setdefault(row["image_id"], []).append(row)
-    if len(rows) != len(shard.record.images):
-        raise UsaidError(f"{shard.path}: lacks rows of an image; delete it and run again")
-    return {
-        place: [row for row in of_image if (row["sigma"], row.get("told_sigma")) not in lost]
-        for place, of_image in zip(shard.record.images, rows.values(), strict=True)
-    }
-
-
-def _failed_levels(shards: Iterable[ReadShard]) -> list[dict[str, Any]]:
-    """The levels that a shard lacks, each with what failed first in the order of a job of all images."""
-    lost = [
-        (at, level)
-        for shard in shards
-        for at, level in zip(shard.record.failed_at, shard.provenance.get("failed_levels", ()), strict=True)
-    ]
-    levels: dict[tuple[float, float | None], dict[str, Any]] = {}
-    for _, level in sorted(lost, key=lambda one: one[0]):
-        levels.setdefault((level["sigma"], level["told_sigma"]), level)
-    return [*levels.values()]
-
-
-def _provenance(shards: Sequence[ReadShard]) -> dict[str, Any]:
-    """That of the first of some shards, with the sums of all, and of each its machine if they differ."""
-    known = [shard.provenance for shard in shards]
-    stages = dict.fromkeys(stage for one in known for stage in one["seconds"])
-    seconds = {stage: round(sum(one["seconds"].get(stage, 0.0) for one in known), 3) for stage in stages}
-    rates = [(rate, one["seconds"]["denoiser"]) for one in known if (rate := one["pixels_per_second"]) is not None]
-    spent = sum(seconds_of_one for _, seconds_of_one in rates)
-    machines = [{name: one[name] for name in OF_MACHINE if name in one} for one in known]
-    differ = any(machine != machines[0] for machine in machines)
-    return known[0] | {
-        "seconds": seconds,
-        "pixels": sum(one["pixels"] for one in known),
-        "pixels_per_second": round(sum(rate * own for rate, own in rates) / spent) if spent else None,
-        "shards": {"n": len(shards)} | ({"machines": machines} if differ else {}),
-    }
