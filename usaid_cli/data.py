@@ -6,7 +6,7 @@ from collections.abc import Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from usaid_cli.arguments import Commands
+from usaid_cli.arguments import EXPERIMENT, Commands, experiment_of
 
 if TYPE_CHECKING:
     from evaluators.dag.dag import Dag
@@ -52,7 +52,7 @@ def add_data(commands: Commands) -> None:
 
 
 def _add_shared(parser: argparse.ArgumentParser, what: str) -> None:
-    parser.add_argument("--experiment", type=Path, nargs="+", default=[], metavar="YAML", help=what)
+    parser.add_argument("--experiment", nargs="+", default=[], metavar=EXPERIMENT, help=what)
     parser.add_argument("--data-root", type=Path, help="default: the experiment's, or data")
     parser.add_argument(
         "--pins",
@@ -86,9 +86,8 @@ def _status(options: argparse.Namespace) -> None:
 def _dag(options: argparse.Namespace) -> "Dag":
     """The jobs of the experiment, with its data where the command line says."""
     from evaluators.dag.dag import Dag
-    from usaid.experiment.reading import read_experiment
 
-    experiment = read_experiment(*options.experiment)
+    experiment = experiment_of(options.experiment)
     changes = {} if options.data_root is None else {"data_root": str(options.data_root)}
     return Dag(experiment.model_copy(update=changes))
 
@@ -100,7 +99,7 @@ def _fetch(options: argparse.Namespace) -> None:
     from usaid.errors import UsaidError
 
     if not options.names and not options.experiment:
-        raise UsaidError(f"name what to fetch (one of {', '.join(fetchable_names())}), or --experiment YAML")
+        raise UsaidError(f"name what to fetch (one of {', '.join(fetchable_names())}), or --experiment {EXPERIMENT}")
     for name in options.names:
         require_source(name)
     dag = _dag(options) if options.experiment else None

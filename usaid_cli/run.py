@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from usaid.errors import UsaidError
-from usaid_cli.arguments import Commands, experiment_files
+from usaid_cli.arguments import EXPERIMENT, Commands, experiment_files
 
 _TAKEN = {
     "--configfile": "name experiments by --experiment",
@@ -41,7 +41,7 @@ def add_run(commands: Commands) -> None:
         nargs="+",
         action="extend",
         default=[],
-        metavar="NAME_OR_FILE",
+        metavar=EXPERIMENT,
         help="of the suite (paper, which is the default; released, smoke, ...), or YAML files; later ones override",
     )
     parser.rest = "snakemake"
