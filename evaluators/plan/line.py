@@ -5,10 +5,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from evaluators.dag.dag import Dag
-from evaluators.dag.needs import needs_of
 from evaluators.plan.jobs import Planned, all_jobs, jobs_of
 from evaluators.plan.pages import gigabytes, hours
-from evaluators.plan.plan import UNPACKED, planned_job, wall_of
+from evaluators.plan.plan import UNPACKED, needs_of_jobs, planned_job, wall_of
 from evaluators.plan.rates import rates_of
 from usaid.errors import UsaidError
 
@@ -49,9 +48,11 @@ def forecast_of(dag: Dag, jobs: "Iterable[RunJob]") -> Forecast:
         rates = rates_of()
     except UsaidError as error:  # a damaged table stops no run
         return Forecast(f"{len(chosen)} jobs; no estimate of their time: {error}", {})
-    ordered = jobs_of(dag, [job.outputs[0] for job in chosen.values()])
-    planned = [replace(planned_job(dag, rates, job), is_done=False) for job in ordered if job.key in chosen]
-    download = sum(need.size or 0 for need in needs_of(dag) if need.state != "there" and need.can_be_fetched)
+    ordered = [job for job in jobs_of(dag, [job.outputs[0] for job in chosen.values()]) if job.key in chosen]
+    planned = [replace(planned_job(dag, rates, job), is_done=False) for job in ordered]
+    download = sum(
+        need.size or 0 for need in needs_of_jobs(dag, ordered) if need.state != "there" and need.can_be_fetched
+    )
     disk = UNPACKED * download + sum(job.work.disk for job in planned)
     where = f"{rates.cores} cores" + (f", {rates.gpus} GPU" if rates.gpus else "")
     slower = "" if rates.scaled == (1, 1) else f", {max(rates.scaled):.1f} x the time that {rates.device} takes"

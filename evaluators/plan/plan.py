@@ -67,7 +67,7 @@ class Plan:
         targets: what was asked for.
         rates: of the machine.
         jobs: each behind those that it waits for.
-        needs: what the experiment reads from outside.
+        needs: what the jobs read from outside.
         cores: of the machine.
         walls: number of GPUs (0: none) -> seconds from start to end.
         load: what to know of this machine; empty: nothing.
@@ -157,11 +157,27 @@ def plan_of(dag: Dag, rates: Rates, targets: Sequence[str] = ("all",), gpus: Seq
     Raises:
         UsaidError: no such target.
     """
-    jobs = [planned_job(dag, rates, job) for job in jobs_of(dag, targets)]
+    of_targets = jobs_of(dag, targets)
+    jobs = [planned_job(dag, rates, job) for job in of_targets]
     numbers = (*dict.fromkeys([rates.gpus, *gpus]),) if rates.gpus else (0,)
     walls = {number: wall_of(jobs, rates, number) for number in numbers}
     load = "" if rates.is_estimate else load_here()
-    return Plan(dag.experiment.experiment, tuple(targets), rates, jobs, needs_of(dag), rates.cores, walls, load)
+    return Plan(
+        dag.experiment.experiment, tuple(targets), rates, jobs, needs_of_jobs(dag, of_targets), rates.cores, walls, load
+    )
+
+
+def needs_of_jobs(dag: Dag, jobs: Iterable[Planned]) -> list[Need]:
+    """What some jobs of an experiment read from outside: a table has no use for the data of another.
+
+    Args:
+        dag: of the experiment.
+        jobs: among them those that see to data sets and weights. What is no data set and cannot be fetched, as a file
+            of the user's, counts for all jobs.
+    """
+    read = {job.wildcards["source"] for job in jobs if job.rule == "data"}
+    unread = {*dag.sources} - read
+    return [need for need in needs_of(dag) if (need.source or need.name.partition("/")[0]) not in unread]
 
 
 def planned_job(dag: Dag, rates: Rates, job: Planned) -> PlannedJob:
