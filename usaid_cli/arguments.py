@@ -22,10 +22,12 @@ class Parser(argparse.ArgumentParser):
     rest: str | None = None
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """As :class:`argparse.ArgumentParser`; nothing is left over if there is a place for it."""
+        """As :class:`argparse.ArgumentParser`; nothing is left over: an error shows the usage of the command itself."""
         options, unknown = super().parse_known_args(args, namespace)
         if self.rest is None:
-            return options, unknown
+            if unknown:
+                self.error(f"unrecognized arguments: {' '.join(unknown)}")
+            return options, []
         setattr(options, self.rest, unknown)
         return options, []
 

@@ -20,7 +20,7 @@ def add_plan(commands: Commands) -> None:
         "--device", help="2cores, h100, or measured (default: measured, else 2cores scaled to this machine)"
     )
     parser.add_argument(
-        "--target", nargs="+", default=["all"], metavar="RULE", help="all (default), all_tables, table_6, ..."
+        "--target", nargs="+", default=["all"], metavar="TARGET", help="all (default), all_tables, table_6, ..."
     )
     parser.add_argument(
         "--gpus", type=int, nargs="+", default=[], metavar="N", help="also the wall time on so many GPUs"
