@@ -37,7 +37,7 @@ def test_what_an_experiment_lacks_is_fetched_by_the_name_that_was_typed(capsys):
         ["data", "fetch", "--experiment"],
         ["evaluate", "noisy", "--benchmark", "kodak_quality", "--experiment"],
         ["train-judge", "--benchmark", "voc_segmentation"],
-        ["score", "--benchmark", "kodak_quality", "--denoiser", "noisy", "--output", "x.parquet"],
+        ["score", "--output", "x.parquet", "--benchmark", "kodak_quality", "--denoiser", "noisy"],
     ],
 )
 def test_a_name_that_nobody_has_is_told_those_known(arguments):
@@ -45,3 +45,12 @@ def test_a_name_that_nobody_has_is_told_those_known(arguments):
         SystemExit, match=r"^error: relesed: neither a file nor an experiment of the suite, which are .*"
     ):
         usaid_cli.main([*arguments, "relesed"])
+
+
+def test_an_unknown_option_shows_the_usage_of_its_command(capsys):
+    with pytest.raises(SystemExit) as ended:
+        usaid_cli.main(["data", "fetch", "kodak", "--dataroot", "x"])
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith("usage: usaid data fetch ")
+    assert said.endswith("usaid data fetch: error: unrecognized arguments: --dataroot x\n")
