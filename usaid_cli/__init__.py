@@ -1,4 +1,4 @@
-"""The `usaid` command: everything that a rule of the workflow does, without the workflow."""
+"""The `usaid` command: a run of the workflow, what comes before and after it, and each of its steps by itself."""
 
 import argparse
 import os
@@ -118,7 +118,8 @@ def build_parser() -> argparse.ArgumentParser:
     """The parser; each subcommand's function is its ``run`` default."""
     parser = PurposeParser(
         prog="usaid",
-        description="Everything that a rule of the workflow does, without the workflow.",
+        description="Makes the paper's tables and figures again, and puts your own denoiser beside them. A run: "
+        "usaid plan released, usaid run all_tables --experiment released, usaid progress results/released.",
         epilog="usaid COMMAND --help explains a command.",
     )
     parser.add_argument("--version", action="version", version=f"usaid {__version__}")

@@ -9,6 +9,7 @@ from usaid.errors import UsaidError
 
 if TYPE_CHECKING:
     from usaid.experiment.adapt import Adapt
+    from usaid.experiment.experiment import Experiment
 
 
 class Parser(argparse.ArgumentParser):
@@ -21,10 +22,12 @@ class Parser(argparse.ArgumentParser):
     rest: str | None = None
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """As :class:`argparse.ArgumentParser`; nothing is left over if there is a place for it."""
+        """As :class:`argparse.ArgumentParser`; nothing is left over: an error shows the usage of the command itself."""
         options, unknown = super().parse_known_args(args, namespace)
         if self.rest is None:
-            return options, unknown
+            if unknown:
+                self.error(f"unrecognized arguments: {' '.join(unknown)}")
+            return options, []
         setattr(options, self.rest, unknown)
         return options, []
 
@@ -37,9 +40,18 @@ NETWORK = "a method by name (u_said), your own as file.py:Name or module:Name, o
 """What ``FILE_OR_NAME`` can be, as :func:`usaid.denoisers.recognise.method_and_weights` reads it."""
 
 
-def add_experiment(parser: argparse.ArgumentParser) -> None:
-    """The files of an experiment, as ``experiment``."""
-    parser.add_argument("experiment", type=Path, nargs="+", metavar="YAML", help="experiment; later files override")
+EXPERIMENT = "NAME_OR_FILE"
+"""Stands in the help for an experiment, as :func:`experiment_files` reads it."""
+
+
+def add_experiment(parser: argparse.ArgumentParser, nargs: str = "+") -> None:
+    """The names or files of an experiment, as ``experiment``; :func:`experiment_of` reads them."""
+    parser.add_argument(
+        "experiment",
+        nargs=nargs,
+        metavar=EXPERIMENT,
+        help="an experiment of the suite (released, paper, smoke, ...), or YAML files; later ones override",
+    )
 
 
 def experiment_files(names: Sequence[str | Path]) -> list[Path]:
@@ -61,6 +73,17 @@ def experiment_files(names: Sequence[str | Path]) -> list[Path]:
             raise UsaidError(f"{name}: neither a file nor an experiment of the suite, which are {', '.join(known)}")
         files.append(file if file.is_file() else known[str(name)])
     return files
+
+
+def experiment_of(names: Sequence[str | Path]) -> "Experiment":
+    """The experiment that names or files say, read and checked.
+
+    Raises:
+        UsaidError: as :func:`experiment_files` and :func:`usaid.experiment.reading.read_experiment`.
+    """
+    from usaid.experiment.reading import read_experiment
+
+    return read_experiment(*experiment_files(names))
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:

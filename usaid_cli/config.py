@@ -3,7 +3,7 @@
 import argparse
 import json
 
-from usaid_cli.arguments import Commands, add_experiment
+from usaid_cli.arguments import Commands, add_experiment, experiment_of
 
 
 def add_config(commands: Commands) -> None:
@@ -20,9 +20,8 @@ def add_config(commands: Commands) -> None:
 
 def _check(options: argparse.Namespace) -> None:
     from evaluators.dag.dag import Dag
-    from usaid.experiment.reading import read_experiment
 
-    experiment = read_experiment(*options.experiment)
+    experiment = experiment_of(options.experiment)
     Dag(experiment)
     for images in experiment.unread_subsets:
         print(f"subsets.{images}: nothing reads this split, so the list changes nothing")

@@ -6,7 +6,7 @@ from collections.abc import Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from usaid_cli.arguments import Commands
+from usaid_cli.arguments import EXPERIMENT, Commands, experiment_of
 
 if TYPE_CHECKING:
     from evaluators.dag.dag import Dag
@@ -17,22 +17,26 @@ _DATA_ROOT = Path("data")
 
 def add_data(commands: Commands) -> None:
     """``data``."""
-    data = commands.add_parser("data", help="look for, fetch or generate data sets").add_subparsers(
-        required=True, metavar="COMMAND"
+    parser = commands.add_parser(
+        "data",
+        help="look for, fetch or generate data sets",
+        description="Data sets and weights. Nothing has to be fetched for the demo, and a run fetches by itself what "
+        "nothing is there of.",
     )
+    data = parser.add_subparsers(required=True, metavar="COMMAND")
     status = data.add_parser(
         "status",
         help="what is there, how much of it, and the cure for what is missing",
         description="Of all data sets, or of what an experiment reads; of an experiment, the exit status is 1 if "
         "something is missing.",
     )
-    _add_shared(status, "what this experiment lacks, and nothing else")
+    _add_shared(status, "what this experiment lacks, and nothing else: released, paper, ..., or YAML files")
     status.set_defaults(run=_status)
     fetch = data.add_parser(
         "fetch",
         help="download, check and unpack",
-        description="Hosts side by side, of each a file at a time. Interrupted, it goes on when the same is typed "
-        "again. The exit status is 1 if something failed.",
+        description="Downloads from several hosts at once, from each one file at a time. Interrupted, it goes on "
+        "when the same is typed again. The exit status is 1 if something failed.",
     )
     fetch.add_argument(
         "names",
@@ -41,7 +45,7 @@ def add_data(commands: Commands) -> None:
         help="a data set, released (the authors' checkpoints), niqe_live or niqe_matlab (parameters), resnet101, "
         "yolov3 or yolov3u (weights)",
     )
-    _add_shared(fetch, "all that this experiment lacks and that can be fetched")
+    _add_shared(fetch, "all that this experiment lacks and that can be fetched: released, paper, ..., or YAML files")
     fetch.set_defaults(run=_fetch)
     facts = data.add_parser("facts", help="what is known of a source, in Markdown, as docs/data has it")
     facts.add_argument("name", metavar="NAME", help="a data set or weights; overview: all of them")
@@ -52,8 +56,8 @@ def add_data(commands: Commands) -> None:
 
 
 def _add_shared(parser: argparse.ArgumentParser, what: str) -> None:
-    parser.add_argument("--experiment", type=Path, nargs="+", default=[], metavar="YAML", help=what)
-    parser.add_argument("--data-root", type=Path, help="default: the experiment's, or data")
+    parser.add_argument("--experiment", nargs="+", default=[], metavar=EXPERIMENT, help=what)
+    parser.add_argument("--data-root", type=Path, metavar="DIR", help="default: the experiment's, or data")
     parser.add_argument(
         "--pins",
         type=Path,
@@ -86,9 +90,8 @@ def _status(options: argparse.Namespace) -> None:
 def _dag(options: argparse.Namespace) -> "Dag":
     """The jobs of the experiment, with its data where the command line says."""
     from evaluators.dag.dag import Dag
-    from usaid.experiment.reading import read_experiment
 
-    experiment = read_experiment(*options.experiment)
+    experiment = experiment_of(options.experiment)
     changes = {} if options.data_root is None else {"data_root": str(options.data_root)}
     return Dag(experiment.model_copy(update=changes))
 
@@ -100,7 +103,7 @@ def _fetch(options: argparse.Namespace) -> None:
     from usaid.errors import UsaidError
 
     if not options.names and not options.experiment:
-        raise UsaidError(f"name what to fetch (one of {', '.join(fetchable_names())}), or --experiment YAML")
+        raise UsaidError(f"name what to fetch (one of {', '.join(fetchable_names())}), or --experiment {EXPERIMENT}")
     for name in options.names:
         require_source(name)
     dag = _dag(options) if options.experiment else None

@@ -5,7 +5,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from usaid.errors import UsaidError
-from usaid_cli.arguments import NETWORK, Commands, adapt_of, add_adapt, add_device, add_options, keys_and_values
+from usaid_cli.arguments import (
+    EXPERIMENT,
+    NETWORK,
+    Commands,
+    adapt_of,
+    add_adapt,
+    add_device,
+    add_options,
+    experiment_files,
+    keys_and_values,
+)
 
 
 def add_evaluate(commands: Commands) -> None:
@@ -31,7 +41,7 @@ def add_evaluate(commands: Commands) -> None:
     add_options(parser)
     parser.add_argument("--title", help="what it is called (default: its own name)")
     parser.add_argument(
-        "--experiment", type=Path, nargs="+", metavar="YAML", help="says which network judges, as config/released.yaml"
+        "--experiment", nargs="+", metavar=EXPERIMENT, help="says which network judges: released, or YAML files"
     )
     parser.add_argument("--judge-file", type=Path, metavar="FILE", help="what the judge reads (default: as said there)")
     parser.add_argument(
@@ -58,7 +68,7 @@ def _evaluate(options: argparse.Namespace) -> None:
         told_sigma=_told(options.told_sigma),
         weights=options.weights,
         options=keys_and_values(options.options, "--option"),
-        experiment=options.experiment,
+        experiment=options.experiment and experiment_files(options.experiment),
         judge_file=options.judge_file,
         title=options.title,
         compare_with=options.compare_with,

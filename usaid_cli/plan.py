@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from usaid_cli.arguments import Commands
+from usaid_cli.arguments import Commands, add_experiment, experiment_of
 
 
 def add_plan(commands: Commands) -> None:
@@ -15,12 +15,12 @@ def add_plan(commands: Commands) -> None:
         description="Counts the work of each job and multiplies it by the rates of a machine: measured here, or of a "
         "table that comes with the suite. Whether what is done is up to date, snakemake -n says.",
     )
-    parser.add_argument("experiment", type=Path, nargs="*", metavar="YAML", help="experiment; later files override")
+    add_experiment(parser, nargs="*")
     parser.add_argument(
         "--device", help="2cores, h100, or measured (default: measured, else 2cores scaled to this machine)"
     )
     parser.add_argument(
-        "--target", nargs="+", default=["all"], metavar="RULE", help="all (default), all_tables, table_6, ..."
+        "--target", nargs="+", default=["all"], metavar="TARGET", help="all (default), all_tables, table_6, ..."
     )
     parser.add_argument(
         "--gpus", type=int, nargs="+", default=[], metavar="N", help="also the wall time on so many GPUs"
@@ -45,16 +45,15 @@ def _plan(options: argparse.Namespace) -> None:
     if not options.experiment:
         if not options.measure:
             raise UsaidError(
-                "no experiment to plan: name its file, as config/paper.yaml, or measure rates with --measure"
+                "no experiment to plan: name one (released, paper, ...) or its files, or measure rates with --measure"
             )
         return
     from evaluators.dag.dag import Dag
     from evaluators.plan.pages import page_of, record_of
     from evaluators.plan.plan import plan_of
     from evaluators.plan.rates import rates_of
-    from usaid.experiment.reading import read_experiment
 
-    dag, rates = Dag(read_experiment(*options.experiment)), rates_of(options.device)
+    dag, rates = Dag(experiment_of(options.experiment)), rates_of(options.device)
     if options.gpus and not rates.gpus:
         raise UsaidError(f"--gpus: the rates of {rates.device} are of no GPU; add --device h100")
     plan = plan_of(dag, rates, options.target, options.gpus)

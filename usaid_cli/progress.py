@@ -8,7 +8,12 @@ from usaid_cli.arguments import Commands
 
 def add_progress(commands: Commands) -> None:
     """``progress``."""
-    parser = commands.add_parser("progress", help="what a run is at: done, running, failed, and for how long still")
+    parser = commands.add_parser(
+        "progress",
+        help="what a run is at: done, running, failed, and for how long still",
+        description="Only reads, so it may run in another terminal, or on another machine that sees the folder; its "
+        "Ctrl-C does not stop the run. Of a run that was killed it says how to go on.",
+    )
     parser.add_argument("results", type=Path, metavar="RESULTS", help="the experiment's folder: results/paper")
     parser.add_argument("--watch", action="store_true", help="look again every two seconds until the run ends")
     parser.add_argument("--json", action="store_true", help="as JSON; with --watch an object a line")

@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from usaid.errors import UsaidError
-from usaid_cli.arguments import Commands, experiment_files
+from usaid_cli.arguments import EXPERIMENT, Commands, experiment_files
 
 _TAKEN = {
     "--configfile": "name experiments by --experiment",
@@ -30,8 +30,9 @@ def add_run(commands: Commands) -> None:
         "run",
         help="run the workflow: make tables, figures, the report",
         usage="usaid run [TARGET ...] [--experiment NAME_OR_FILE ...] [--cores N] [SNAKEMAKE'S OPTIONS]",
-        description="Run the workflow by Snakemake in the working folder: data and results lie there. Targets are all "
-        "(default), all_tables, table_6, figure_3, claims, report_page, ..., or files of the results.",
+        description="Run the workflow by Snakemake in the working folder: data lie in data/, results in "
+        "results/EXPERIMENT/. Ctrl-C stops it, and the same command goes on. Targets are all (default), all_tables, "
+        "table_6, figure_3, claims, report, ..., or files of the results.",
         epilog="All else is handed to Snakemake: --dry-run, --config data_root=/data, --profile slurm (the suite's), "
         "...; `python -m snakemake --help` lists it. Without --cores it takes all.",
         allow_abbrev=False,
@@ -41,7 +42,7 @@ def add_run(commands: Commands) -> None:
         nargs="+",
         action="extend",
         default=[],
-        metavar="NAME_OR_FILE",
+        metavar=EXPERIMENT,
         help="of the suite (paper, which is the default; released, smoke, ...), or YAML files; later ones override",
     )
     parser.rest = "snakemake"

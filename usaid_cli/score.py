@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from usaid.errors import UsaidError
-from usaid_cli.arguments import Commands, add_experiment
+from usaid_cli.arguments import Commands, add_experiment, experiment_of
 
 
 def add_score(commands: Commands) -> None:
@@ -54,11 +54,10 @@ def _score(options: argparse.Namespace) -> None:
     from evaluators.scoring.job import score_to_file, score_together
     from evaluators.scoring.score_job import score_job
     from evaluators.scoring.shard import shard_of
-    from usaid.experiment.reading import read_experiment
     from usaid.memory import keep_freed_memory
 
     keep_freed_memory()
-    experiment, benchmarks = read_experiment(*options.experiment), options.benchmark
+    experiment, benchmarks = experiment_of(options.experiment), options.benchmark
     experiment.require("denoisers", options.denoiser)
     judge_files = options.judge_file or [None] * len(benchmarks)
     for key, values in (("--judge-file", judge_files), ("--output", options.output)):
@@ -87,9 +86,8 @@ def _merge(options: argparse.Namespace) -> None:
     from evaluators.dag.dag import Dag
     from evaluators.scoring.merge import merge_to_file
     from evaluators.scoring.score_job import score_job
-    from usaid.experiment.reading import read_experiment
 
-    experiment = read_experiment(*options.experiment)
+    experiment = experiment_of(options.experiment)
     experiment.require("denoisers", options.denoiser)
     experiment.require("benchmarks", options.benchmark)
     told = Dag(experiment).part("score_draws" if options.draws else "score", options.benchmark, options.denoiser)

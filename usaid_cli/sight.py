@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from usaid.errors import UsaidError
-from usaid_cli.arguments import Commands, add_experiment
+from usaid_cli.arguments import EXPERIMENT, Commands, add_experiment, experiment_of
 
 
 def add_figure(commands: Commands) -> None:
@@ -17,7 +17,7 @@ def add_figure(commands: Commands) -> None:
     parser.add_argument("name", help="reproduction, sigma, differences, or the paper's 3, 4 or 5")
     parser.add_argument("--results", type=Path, required=True, metavar="DIR", help="results of the experiment")
     parser.add_argument(
-        "--experiment", type=Path, nargs="+", metavar="YAML", help="whose key 'figures' names the images of 3, 4 and 5"
+        "--experiment", nargs="+", metavar=EXPERIMENT, help="whose key 'figures' names the images of 3, 4 and 5"
     )
     parser.add_argument("--to", type=Path, metavar="FOLDER", help="default: figures, in the results")
     parser.set_defaults(run=_figure)
@@ -50,12 +50,11 @@ def _figure(options: argparse.Namespace) -> None:
 
 def _images_of_figure(options: argparse.Namespace) -> dict[str, object]:
     """The images that an experiment names for a figure of the paper."""
-    from usaid.experiment.reading import read_experiment
 
     key = f"figures.figure_{options.name}"
     if options.experiment is None:
         raise UsaidError(f"figure {options.name}: needs --experiment, whose key {key} names its images")
-    figures = read_experiment(*options.experiment).figures
+    figures = experiment_of(options.experiment).figures
     settings = {} if figures is None else figures.of(options.name)
     if not settings:
         raise UsaidError(f"{options.experiment[-1]}: has no key {key}; it names the images that are shown")
@@ -101,11 +100,10 @@ def _keep_images(options: argparse.Namespace) -> None:
     from evaluators.dag.dag import Dag
     from evaluators.keeping.choose import choose_images_to_file
     from evaluators.keeping.keep import Judges, keep_images_to_files
-    from usaid.experiment.reading import read_experiment
     from usaid.memory import keep_freed_memory
 
     keep_freed_memory()
-    experiment = read_experiment(*options.experiment)
+    experiment = experiment_of(options.experiment)
     dag = Dag(experiment)
     known = dag.denoisers_with_images
     if not known:

@@ -6,7 +6,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from usaid.errors import UsaidError
-from usaid_cli.arguments import Commands, adapt_of, add_adapt, add_device, add_experiment, add_options, keys_and_values
+from usaid_cli.arguments import (
+    Commands,
+    adapt_of,
+    add_adapt,
+    add_device,
+    add_experiment,
+    add_options,
+    experiment_of,
+    keys_and_values,
+)
 
 if TYPE_CHECKING:
     from usaid.experiment.denoiser_entry import DenoiserEntry
@@ -150,11 +159,10 @@ def add_train_judge(commands: Commands) -> None:
 def _train_judge(options: argparse.Namespace) -> None:
     from evaluators.dag.dag import Dag
     from evaluators.judge_training import train_judge
-    from usaid.experiment.reading import read_experiment
     from usaid.memory import keep_freed_memory
 
     keep_freed_memory()
-    experiment = read_experiment(*options.experiment)
+    experiment = experiment_of(options.experiment)
     experiment.require("benchmarks", options.benchmark)
     weights = Path(experiment.results, "weights", f"{options.benchmark}.safetensors")
     _refuse_trained(weights)

@@ -68,7 +68,7 @@ class Plan:
         targets: what was asked for.
         rates: of the machine.
         jobs: each behind those that it waits for.
-        needs: what the experiment reads from outside.
+        needs: what the jobs read from outside.
         cores: of the machine.
         walls: number of GPUs (0: none) -> seconds from start to end.
         load: what to know of this machine; empty: nothing.

@@ -11,6 +11,7 @@ import pytest
 from snakemake_runs import REPOSITORY
 
 from evaluators.dag.dag import Dag
+from evaluators.dag.needs import needs_of
 from evaluators.plan import forecast_of
 from evaluators.plan.jobs import jobs_of
 from evaluators.plan.plan import is_done, plan_of
@@ -167,3 +168,26 @@ def test_a_damaged_table_stops_no_run(folder):
     dag = Dag(read_experiment(SMOKE))
     jobs = [RunJob(job.rule, job.wildcards, job.outputs) for job in jobs_of(dag, ["table_3"])]
     assert "no estimate of their time" in forecast_of(dag, jobs).line
+
+
+def test_a_table_is_planned_with_its_own_data_only(folder):
+    dag = Dag(read_experiment(PAPER.with_name("released.yaml")))
+    plan = plan_of(dag, rates_of("2cores"), ["table_6"])
+    assert [need.name for need in plan.missing] == [
+        "kodak/all",
+        *(f"released/{name}.pth" for name in ("DnCNN", "SSAID", "USAID")),
+        "niqe/niqe_live_pris_params.npz",
+    ]
+    assert plan.download < 25e6
+    of_run = [RunJob(job.rule, job.wildcards, job.outputs) for job in jobs_of(dag, ["table_6"])]
+    assert "24 MB to download" in forecast_of(dag, of_run).line
+    assert plan_of(dag, rates_of("2cores")).needs == needs_of(dag), "all targets together need all"
+
+
+def test_the_users_own_files_count_for_every_target(folder):
+    (folder / "own.yaml").write_text(
+        "experiment: own\ndata_root: data\ndenoisers: {u_said: {method: u_said, weights: mine.pth}}\n"
+        "benchmarks: {kodak_quality: {sigmas: [25]}}\n"
+    )
+    plan = plan_of(Dag(read_experiment("own.yaml")), rates_of("2cores"), ["table_3"])
+    assert [need.name for need in plan.missing] == ["mine.pth"]

@@ -73,7 +73,8 @@ class Dataset(ABC):
         self.ids: tuple[str, ...] = tuple(ids)
         if not self.ids:
             raise UsaidError(
-                f"{self.name}: split {split!r} has no image below {self.data_root}; see `usaid data status`"
+                f"{self.name}: split {split!r} has no image below {self.data_root}; how to get it says "
+                f"`usaid data status --data-root {self.data_root}`"
             )
 
     @property

@@ -1,6 +1,6 @@
 """Wall time of jobs side by side, worked by hand."""
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from evaluators.plan.simulate import Timed, wall_time
@@ -32,6 +32,7 @@ def test_nothing_takes_no_time():
     assert wall_time([], cores=2) == 0
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.tuples(st.integers(1, 9), st.booleans()), min_size=1, max_size=12), st.integers(1, 5))
 def test_between_the_bounds_of_graham(drawn, cores):
     jobs = [Timed(n, seconds, [n - 1] if n and waits else []) for n, (seconds, waits) in enumerate(drawn)]

@@ -370,5 +370,5 @@ class TestCommand:
         assert server.requests == []
 
     def test_nothing_named_is_said(self) -> None:
-        with pytest.raises(SystemExit, match=r"^error: name what to fetch .*or --experiment YAML"):
+        with pytest.raises(SystemExit, match=r"^error: name what to fetch .*or --experiment NAME_OR_FILE"):
             usaid_cli.main(["data", "fetch"])
