@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from evaluators.dag.code import Job
 from evaluators.dag.dag import Dag
+from evaluators.scoring.shard import file_of_shard, shard_of
 from usaid.errors import UsaidError
 from usaid.segmentation.supervisions import SUPERVISIONS
 
@@ -135,8 +137,25 @@ def _of_scores(dag: Dag) -> Iterator[Planned]:
     if not dag.batches:
         for rule, benchmark, name in dag.scored_files:
             folder = f"{benchmark}/draws" if rule == "score_draws" else benchmark
-            job: Job = getattr(dag, rule)(benchmark, name)
-            yield _job(rule, job, [f"{scores}/{folder}/{name}.parquet"], benchmark=benchmark, denoiser=name)
+            output = f"{scores}/{folder}/{name}.parquet"
+            yield from _of_score(dag, rule, output, {"benchmark": benchmark, "denoiser": name})
+
+
+def _of_score(dag: Dag, rule: str, output: str, names: dict[str, str]) -> Iterator[Planned]:
+    """What makes a score file: a job, or those of its shards and what merges them."""
+    job: Job = getattr(dag, rule)(**names)
+    shards = dag.shards_of(names["benchmark"])
+    if not shards:
+        yield _job(rule, job, [output], **names)
+        return
+    for shard in shards:
+        yield _job(f"{rule}_shard", job, [str(file_of_shard(Path(output), shard_of(shard)))], **names, shard=shard)
+    merge = MERGES[rule]
+    yield _job(merge, getattr(dag, merge)(**names), [output], **names)
+
+
+MERGES = {"score": "merge_shards", "score_draws": "merge_draws_shards"}
+"""Rule of a score file -> the one that makes it of its shards."""
 
 
 def _of_pages(dag: Dag) -> Iterator[Planned]:

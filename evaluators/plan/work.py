@@ -6,6 +6,7 @@ from typing import Any
 
 from evaluators.dag.dag import Dag
 from evaluators.plan.extents import Extent, extent_of, extent_of_benchmark
+from evaluators.scoring.shard import shard_of
 from usaid.costs import Cost, times, together
 from usaid.denoisers.training.cost import ENCODERS, PYRAMID
 from usaid.experiment.experiment import CONVERGENCE_IMAGES, NIQE_IMAGES
@@ -19,6 +20,10 @@ PROCESS, PROCESS_OF_TORCH = 300e6, 900e6
 
 BYTES_OF_ROW, BYTES_OF_FIGURE, BYTES_OF_PAGE, BYTES_OF_REPORT = 120, 2e6, 1e5, 5e6
 BYTES_OF_KEPT_IMAGE = 1e6
+BYTES_OF_SHARD = 2e4
+"""What the file of a shard takes beside its rows."""
+BYTES_OF_READ_ROW = 3000
+"""Of a row of a shard in memory."""
 UNKNOWN_COST = "usaid.denoisers.training.cost:cost"
 """Of a method whose card does not say."""
 
@@ -108,6 +113,34 @@ def _of_score(dag: Dag, benchmark: str, denoiser: str, rule: str = "score") -> J
 
 def _of_draws(dag: Dag, benchmark: str, denoiser: str) -> JobWork:
     return _of_score(dag, benchmark, denoiser, "score_draws")
+
+
+def _of_shard(dag: Dag, benchmark: str, denoiser: str, shard: str, rule: str = "score") -> JobWork:
+    """Its share of a score file's work; to know which images are its own, it reads all."""
+    images, (number, of) = extent_of_benchmark(dag, benchmark).images, shard_of(shard)
+    share = 1 / min(of, images) if number <= images else 0.0
+    whole = _of_score(dag, benchmark, denoiser, rule)
+    work = times(share, {kind: amount for kind, amount in whole.work.items() if kind != "process with torch"})
+    return replace(
+        whole,
+        work=together({"process with torch": 1, "image read": images}, work),
+        disk=share * whole.disk + BYTES_OF_SHARD,
+    )
+
+
+def _of_draws_shard(dag: Dag, benchmark: str, denoiser: str, shard: str) -> JobWork:
+    return _of_shard(dag, benchmark, denoiser, shard, "score_draws")
+
+
+def _of_merge(dag: Dag, benchmark: str, denoiser: str, rule: str = "score") -> JobWork:
+    """All rows are read and written; no image is."""
+    rows = extent_of_benchmark(dag, benchmark).images * len(cells_of(dag, rule, benchmark, denoiser))
+    work = {"process with torch": 1, "row": rows}
+    return JobWork(work, memory=PROCESS_OF_TORCH + rows * BYTES_OF_READ_ROW, disk=rows * BYTES_OF_ROW)
+
+
+def _of_draws_merge(dag: Dag, benchmark: str, denoiser: str) -> JobWork:
+    return _of_merge(dag, benchmark, denoiser, "score_draws")
 
 
 def _of_file(dag: Dag, rule: str, benchmark: str, denoiser: str, done: set[Cell]) -> JobWork:
@@ -291,6 +324,10 @@ _WORK: dict[str, Callable[..., JobWork]] = {
     "train_convergence": _of_convergence,
     "score": _of_score,
     "score_draws": _of_draws,
+    "score_shard": _of_shard,
+    "score_draws_shard": _of_draws_shard,
+    "merge_shards": _of_merge,
+    "merge_draws_shards": _of_draws_merge,
     "borrow_scores": _of_borrowed,
     "choose_images": _of_choice,
     "keep_images": _of_kept,

@@ -95,9 +95,8 @@ if JOBS.sharded:
             parts=get_parts("score_shard"),
         threads: get_threads(2)
         resources:
-            attempt=get_attempt,
-            mem_mb=4000,
-        retries: 2
+            **get_resources("score_shard"),
+        retries: get_retries()
         conda:
             "../../envs/suite.yaml"
         script:
@@ -119,9 +118,8 @@ if JOBS.sharded:
             parts=get_parts("score"),
             code=get_code(JOBS.merge_shards),
         resources:
-            attempt=get_attempt,
-            mem_mb=4000,
-        retries: 1
+            **get_resources("merge_shards"),
+        retries: get_retries()
         conda:
             "../../envs/suite.yaml"
         script:
@@ -143,9 +141,8 @@ if JOBS.sharded and JOBS.experiment.draws is not None:
             parts=get_parts("score_draws_shard"),
         threads: get_threads(2)
         resources:
-            attempt=get_attempt,
-            mem_mb=4000,
-        retries: 2
+            **get_resources("score_draws_shard"),
+        retries: get_retries()
         conda:
             "../../envs/suite.yaml"
         script:
@@ -167,9 +164,8 @@ if JOBS.sharded and JOBS.experiment.draws is not None:
             parts=get_parts("score_draws"),
             code=get_code(JOBS.merge_draws_shards),
         resources:
-            attempt=get_attempt,
-            mem_mb=4000,
-        retries: 1
+            **get_resources("merge_draws_shards"),
+        retries: get_retries()
         conda:
             "../../envs/suite.yaml"
         script:

@@ -32,6 +32,27 @@ def test_the_same_jobs_as_snakemake(folder, name):
     assert Counter(job.rule for job in jobs_of(Dag(read_experiment(CONFIG / f"{name}.yaml")))) == theirs
 
 
+SHARDED = """
+experiment: sharded
+data_root: data
+denoisers: {noisy: {method: noisy}, clean: {method: clean}}
+draws: {draws: 2, denoisers: [noisy]}
+benchmarks:
+  voc_segmentation: {sigmas: [25], shards: 3, segmenter: {network: fpn, train: {}}}
+  voc_quality: {sigmas: [25]}
+"""
+
+
+def test_shards_are_jobs_as_snakemake_has_them(folder):
+    (folder / "sharded.yaml").write_text(SHARDED)
+    said = run(folder, "all_tables", "--dry-run", "--quiet", "rules", configs=["sharded.yaml"])
+    theirs = {rule: int(n) for rule, n in re.findall(r"^(\w+) +(\d+)$", said, re.MULTILINE)}
+    theirs = {rule: number for rule, number in theirs.items() if not re.fullmatch(TARGETS, rule)}
+    assert (theirs["score_shard"], theirs["merge_shards"], theirs["score"]) == (6, 2, 2)
+    assert (theirs["score_draws_shard"], theirs["merge_draws_shards"]) == (3, 1)
+    assert Counter(job.rule for job in jobs_of(Dag(read_experiment("sharded.yaml")), ["all_tables"])) == theirs
+
+
 def test_each_job_is_behind_what_it_waits_for():
     jobs = jobs_of(Dag(read_experiment(CONFIG / "smoke.yaml")))
     makers = {output: place for place, job in enumerate(jobs) for output in job.outputs}

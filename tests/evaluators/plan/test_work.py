@@ -135,3 +135,32 @@ def test_resources_have_a_margin_and_a_gpu_only_where_one_computes():
     assert slow.minutes > 500  # on a GPU
     on_cpu = dag(device="cpu", denoisers={"u_said": {"method": "u_said", "train": {"recipe": "paper"}}})
     assert resources_of(on_cpu, "train_denoiser", {"denoiser": "u_said"}).minutes > 10 * slow.minutes
+
+
+@pytest.mark.parametrize(("rule", "n"), [("score", 5), ("score", 1000), ("score_draws", 5)])
+def test_shards_share_what_a_score_file_takes_and_ask_for_a_gpu_each(rule, n):
+    of = {"benchmark": "voc_segmentation", "denoiser": "u_said"}
+
+    def split(number: int) -> Dag:
+        settings = {"sigmas": [25], "segmenter": {"network": "fpn", "train": {}}, "shards": number}
+        return dag(benchmarks={"voc_segmentation": settings}, draws={"draws": 9})
+
+    whole, sharded = work_of(split(1), rule, of), split(n)
+    shards = [work_of(sharded, f"{rule}_shard", of | {"shard": name}) for name in sharded.shards_of(of["benchmark"])]
+    for kind in ("convolutions", "segmenter", "row"):
+        assert sum(shard.work.get(kind, 0) for shard in shards) == pytest.approx(whole.work[kind])
+    assert {shard.work["process with torch"] for shard in shards} == {1}
+    assert {shard.memory for shard in shards} == {whole.memory}
+    asked = resources_of(sharded, f"{rule}_shard", of | {"shard": f"1-of-{n}"})
+    assert (asked.gpus, asked.threads) == (1, 2)
+    merge = resources_of(sharded, {"score": "merge_shards", "score_draws": "merge_draws_shards"}[rule], of)
+    assert (merge.gpus, merge.minutes) == (0, 10)
+
+
+def test_of_more_shards_than_images_some_only_read(folder):
+    (folder / "ids.txt").write_text("kodim01\nkodim02\n")
+    few = dag(benchmarks={"kodak_quality": {"sigmas": [15], "shards": 3}}, subsets={"kodak/all": "ids.txt"})
+    of = {"benchmark": "kodak_quality", "denoiser": "u_said"}
+    works = [work_of(few, "score_shard", of | {"shard": f"{number}-of-3"}).work for number in (1, 2, 3)]
+    assert works[0] == works[1]
+    assert (works[0]["row"], works[2].get("row", 0), works[2]["image read"]) == (1, 0, 2)
