@@ -51,9 +51,9 @@ def experiment_files(names: Sequence[str | Path]) -> list[Path]:
     Raises:
         UsaidError: neither a file nor a name; those known.
     """
-    from usaid.suite_files import or_of_suite, suite_folder
+    from usaid.suite_files import or_of_suite
 
-    known = {path.stem: path for path in sorted((suite_folder() / "config").glob("*.yaml"))}
+    known = _of_suite()
     files = []
     for name in names:
         file = or_of_suite(name)
@@ -61,6 +61,18 @@ def experiment_files(names: Sequence[str | Path]) -> list[Path]:
             raise UsaidError(f"{name}: neither a file nor an experiment of the suite, which are {', '.join(known)}")
         files.append(file if file.is_file() else known[str(name)])
     return files
+
+
+def with_names(names: Sequence[str | Path]) -> list[str | Path]:
+    """The files of an experiment, those of the suite in place of their names; what is neither stays, to be refused."""
+    known = _of_suite()
+    return [name if Path(name).exists() else known.get(str(name), name) for name in names]
+
+
+def _of_suite() -> dict[str, Path]:
+    from usaid.suite_files import suite_folder
+
+    return {path.stem: path for path in sorted((suite_folder() / "config").glob("*.yaml"))}
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:

@@ -1,12 +1,13 @@
 """``usaid data``: the data sets."""
 
 import argparse
+import shlex
 import sys
 from collections.abc import Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from usaid_cli.arguments import Commands
+from usaid_cli.arguments import Commands, with_names
 
 if TYPE_CHECKING:
     from evaluators.dag.dag import Dag
@@ -52,7 +53,7 @@ def add_data(commands: Commands) -> None:
 
 
 def _add_shared(parser: argparse.ArgumentParser, what: str) -> None:
-    parser.add_argument("--experiment", type=Path, nargs="+", default=[], metavar="YAML", help=what)
+    parser.add_argument("--experiment", type=Path, nargs="+", default=[], metavar="NAME_OR_FILE", help=what)
     parser.add_argument("--data-root", type=Path, help="default: the experiment's, or data")
     parser.add_argument(
         "--pins",
@@ -76,8 +77,8 @@ def _status(options: argparse.Namespace) -> None:
 
     dag = _dag(options)
     needs = needs_of(dag, read_pins(Path(dag.data_root), options.pins))
-    files = " ".join(map(str, options.experiment))
-    root = f" --data-root {options.data_root}" if options.data_root else ""
+    files = shlex.join(map(str, options.experiment))
+    root = f" --data-root {shlex.quote(str(options.data_root))}" if options.data_root else ""
     print(format_lacking(needs, f"usaid data fetch --experiment {files}{root}"))
     if lacking(needs):
         sys.exit(1)
@@ -88,7 +89,7 @@ def _dag(options: argparse.Namespace) -> "Dag":
     from evaluators.dag.dag import Dag
     from usaid.experiment.reading import read_experiment
 
-    experiment = read_experiment(*options.experiment)
+    experiment = read_experiment(*with_names(options.experiment))
     changes = {} if options.data_root is None else {"data_root": str(options.data_root)}
     return Dag(experiment.model_copy(update=changes))
 

@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from usaid_cli.arguments import Commands
+from usaid_cli.arguments import Commands, with_names
 
 
 def add_plan(commands: Commands) -> None:
@@ -15,7 +15,13 @@ def add_plan(commands: Commands) -> None:
         description="Counts the work of each job and multiplies it by the rates of a machine: measured here, or of a "
         "table that comes with the suite. Whether what is done is up to date, snakemake -n says.",
     )
-    parser.add_argument("experiment", type=Path, nargs="*", metavar="YAML", help="experiment; later files override")
+    parser.add_argument(
+        "experiment",
+        type=Path,
+        nargs="*",
+        metavar="NAME_OR_FILE",
+        help="experiment (paper, released, ..., or YAML files); later ones override",
+    )
     parser.add_argument(
         "--device", help="2cores, h100, or measured (default: measured, else 2cores scaled to this machine)"
     )
@@ -54,7 +60,7 @@ def _plan(options: argparse.Namespace) -> None:
     from evaluators.plan.rates import rates_of
     from usaid.experiment.reading import read_experiment
 
-    dag, rates = Dag(read_experiment(*options.experiment)), rates_of(options.device)
+    dag, rates = Dag(read_experiment(*with_names(options.experiment))), rates_of(options.device)
     if options.gpus and not rates.gpus:
         raise UsaidError(f"--gpus: the rates of {rates.device} are of no GPU; add --device h100")
     plan = plan_of(dag, rates, options.target, options.gpus)

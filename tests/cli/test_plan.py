@@ -80,6 +80,21 @@ def test_bad_input_is_one_line(capsys, arguments, reason):
     assert "\n" not in said
 
 
+def test_experiments_of_the_suite_have_names(capsys):
+    plan("released", "--device", "2cores", "--json")
+    assert json.loads(capsys.readouterr().out)["experiment"] == "released"
+    main(["data", "status", "--experiment", "smoke"])
+    assert "that it reads are there" in capsys.readouterr().out
+
+
+def test_commands_that_are_printed_can_be_typed(capsys):
+    with pytest.raises(SystemExit):
+        main(["data", "status", "--experiment", "released", "--data-root", "my dätä"])
+    said = capsys.readouterr().out
+    assert "usaid data fetch kodak --data-root 'my dätä'" in said
+    assert "usaid data fetch --experiment released --data-root 'my dätä'" in said
+
+
 def test_no_torch_is_imported():
     code = "import sys; from usaid_cli import main; main(sys.argv[1:]); sys.exit('torch' in sys.modules)"
     command = [sys.executable, "-c", code, "plan", str(PAPER), "--device", "h100"]
