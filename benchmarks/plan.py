@@ -16,6 +16,7 @@ images of Kodak, the authors' checkpoints):
 """
 
 import argparse
+import json
 import os
 import shutil
 import subprocess

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -206,7 +207,7 @@ def _judge_file(experiment: Experiment, benchmark: str, given: str | Path | None
     if named is None or Path(named).exists():
         return (None if named is None else Path(named)), []
     if isinstance(settings, QualitySettings) and given is None:
-        cure = f"usaid data fetch {experiment.niqe} --data-root {experiment.data_root}"
+        cure = f"usaid data fetch {experiment.niqe} --data-root {shlex.quote(experiment.data_root)}"
         return None, [f"NIQE: {DASH}, since its parameters are missing ({named}); to have it: {cure}."]
     raise UsaidError(f"{named}: what judges {benchmark} is missing; put it there, or name it: judge_file, --judge-file")
 

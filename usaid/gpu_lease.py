@@ -185,10 +185,12 @@ def _free(wanted: Sequence[Card], folder: Path, stack: ExitStack) -> Card:
 def _is_kept(path: Path, stack: ExitStack) -> bool:
     """Lock a file if nobody has it. A file system without locks, or a file of somebody else's, goes on without."""
     try:
-        file = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+        file = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)  # a pipe never opens
     except OSError as error:
         print(f"warning: {path}: cannot be opened ({error.strerror}); this GPU may be shared", file=sys.stderr)
         return True
+    with suppress(OSError):  # somebody else's
+        os.fchmod(file, 0o644)  # whatever the umask, other users have to open it, too
     if not lock_if_free(file):
         os.close(file)
         return False

@@ -25,6 +25,9 @@ WINDOW = 30.0
 LONGEST = 1 << 16
 """Bytes of a file that can be a state."""
 
+LARGEST = 1e15
+"""Of a number in such a file; those beyond are damage."""
+
 
 @dataclass(frozen=True)
 class JobState:
@@ -107,9 +110,17 @@ def read_state(path: str | Path) -> JobState | None:
 
 def _is(value: object, kind: object) -> bool:
     """Whether a value out of JSON has the type of a field."""
-    return isinstance(value, float | int if kind in (float, float | None) else kind) or (  # type: ignore[arg-type]
-        value is None and kind == float | None
-    )
+    if kind is str:
+        return isinstance(value, str)
+    if value is None:
+        return kind in (int | None, float | None)
+    return is_number(value) and (isinstance(value, int) or kind in (float, float | None))
+
+
+def is_number(value: object) -> bool:
+    """Whether a value out of JSON is a number that can be reckoned with: neither endless nor beyond all measure."""
+    is_one = isinstance(value, float | int) and not isinstance(value, bool)
+    return is_one and (value == 0 or 1 / LARGEST <= abs(value) <= LARGEST)  # type: ignore[arg-type]
 
 
 # ------------------------------------------------------------------------------------------------ who writes

@@ -1,6 +1,7 @@
 """``usaid data``: the data sets."""
 
 import argparse
+import shlex
 import sys
 from collections.abc import Sequence, Set
 from pathlib import Path
@@ -80,8 +81,8 @@ def _status(options: argparse.Namespace) -> None:
 
     dag = _dag(options)
     needs = needs_of(dag, read_pins(Path(dag.data_root), options.pins))
-    files = " ".join(map(str, options.experiment))
-    root = f" --data-root {options.data_root}" if options.data_root else ""
+    files = shlex.join(map(str, options.experiment))
+    root = f" --data-root {shlex.quote(str(options.data_root))}" if options.data_root else ""
     print(format_lacking(needs, f"usaid data fetch --experiment {files}{root}"))
     if lacking(needs):
         sys.exit(1)

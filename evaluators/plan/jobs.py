@@ -146,9 +146,13 @@ def _of_score_file(dag: Dag, rule: str, benchmark: str, denoiser: str) -> Iterat
         part: Job = getattr(dag, f"{rule}_shard")(benchmark, denoiser, shard)
         yield _job(f"{rule}_shard", part, [f"{folder}/shards/{denoiser}/{shard}.parquet"], **names, shard=shard)
     if shards:
-        makes = "merge_draws_shards" if rule == "score_draws" else "merge_shards"
+        makes = MERGES[rule]
     job: Job = getattr(dag, makes)(benchmark, denoiser)
     yield _job(makes, job, [f"{folder}/{denoiser}.parquet"], **names)
+
+
+MERGES = {"score": "merge_shards", "score_draws": "merge_draws_shards"}
+"""Rule of a score file -> the one that makes it of its shards."""
 
 
 def _of_pages(dag: Dag) -> Iterator[Planned]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from evaluators.dag.dag import Dag
 from evaluators.dag.needs import Need, lacking, needs_of, to_download
-from evaluators.plan.jobs import Planned, jobs_of
+from evaluators.plan.jobs import MERGES, Planned, jobs_of
 from evaluators.plan.networks import count_networks
 from evaluators.plan.rates import CORES_BESIDE_A_GPU, Rates, load_here
 from evaluators.plan.simulate import Timed, wall_time
@@ -193,11 +193,30 @@ def planned_job(dag: Dag, rates: Rates, job: Planned) -> PlannedJob:
 
 
 def is_done(dag: Dag, job: Planned) -> bool:
-    """Whether a job's outputs are there and its ledger knows no failure; what is out of date, Snakemake says."""
-    if not all(Path(output).exists() for output in job.outputs) or first_failure(job.outputs) is not None:
+    """Whether a job's outputs are there and its ledger knows no failure; what is out of date, Snakemake says.
+
+    A shard is done, too, where its score file is merged: the shards may be deleted then.
+    """
+    ledgers = [(job.rule, [*job.wildcards.values()])]
+    if job.rule in dag.batches:
+        ledgers = [(rule, names) for rule, *names in dag.batches[job.rule].files]
+    elif job.rule in MERGED:
+        ledgers = [(MERGED[job.rule], ledgers[0][1])]
+    elif "shard" in job.wildcards:
+        whole = Path(job.outputs[0]).parents[2] / f"{job.wildcards['denoiser']}.parquet"
+        of_whole = [job.wildcards["benchmark"], job.wildcards["denoiser"]]
+        if _is_made(dag, [str(whole)], [(job.rule.removesuffix("_shard"), of_whole)]):
+            return True
+    return _is_made(dag, job.outputs, ledgers)
+
+
+MERGED = {merge: rule for rule, merge in MERGES.items()}
+"""What merges shards notes in the ledger of the score file's own rule."""
+
+
+def _is_made(dag: Dag, outputs: Sequence[str], ledgers: Iterable[tuple[str, list[str]]]) -> bool:
+    if not all(Path(output).exists() for output in outputs) or first_failure(outputs) is not None:
         return False
-    parts = [(rule, names) for rule, *names in dag.batches[job.rule].files] if job.rule in dag.batches else None
-    ledgers = parts or [(job.rule, [*job.wildcards.values()])]
     return all(Ledger.at(dag.results, rule, names).as_failure() is None for rule, names in ledgers)
 
 

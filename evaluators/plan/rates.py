@@ -164,10 +164,14 @@ def read_rates(path: Path, device: str) -> Rates:
         UsaidError: it is no YAML, lacks a key, or a rate is no number.
     """
     try:
-        content = yaml.safe_load(text_of_file(path))
+        content = _mapping(yaml.safe_load(text_of_file(path)), "it")
         base = content.get("based_on")
-        rates = {kind: _rate(entry) for kind, entry in content["rates"].items()}
+        if base == device:
+            raise ValueError("it is based on itself")
+        rates = {kind: _rate(entry) for kind, entry in _mapping(content["rates"], "rates").items()}
         cores, gpus = int(content["cores"]), int(content.get("gpus", 0))
+        if cores < 1 or gpus < 0:
+            raise ValueError(f"{cores} cores, {gpus} GPUs")
         calibration = content.get("calibration")
         table = Rates(
             device,
@@ -182,17 +186,29 @@ def read_rates(path: Path, device: str) -> Rates:
         )
     except UsaidError:
         raise
-    except (yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        cure = "delete it and type usaid plan --measure" if device == MEASURED else "install the suite again"
-        raise UsaidError(f"{path}: rates cannot be read ({reason}); {cure}") from None
+    except KeyError as error:
+        raise _unreadable(path, device, f"it lacks {error}") from None
+    except (yaml.YAMLError, TypeError, ValueError, IndexError, OverflowError, RecursionError) as error:
+        raise _unreadable(path, device, " ".join(str(error).split()) or type(error).__name__) from None
     missing = [kind for kind in KINDS if kind not in table.on_cpu]
     if missing and device == MEASURED:
         raise UsaidError(f"{path}: rates of {missing[0]!r} are missing; type usaid plan --measure again")
     return table
 
 
+def _unreadable(path: Path, device: str, reason: str) -> UsaidError:
+    cure = "delete it and type usaid plan --measure" if device == MEASURED else "install the suite again"
+    return UsaidError(f"{path}: rates cannot be read ({reason}); {cure}")
+
+
+def _mapping(content: Any, name: str) -> Mapping[str, Any]:
+    if not isinstance(content, Mapping):
+        raise TypeError(f"{name} must be keys with values")
+    return content
+
+
 def _rate(entry: Any) -> Rate:
+    entry = _mapping(entry, "a rate")
     seconds, threads = float(entry["seconds"]), int(entry.get("threads", 1))
     if not (math.isfinite(seconds) and seconds >= 0 and threads >= 1):
         raise ValueError(f"{entry}: seconds must be a number >= 0, and threads at least 1")

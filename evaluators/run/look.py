@@ -173,7 +173,7 @@ def line_of_sight(sight: Sight, width: int | None = None) -> str:
         parts.append(f"about {in_words(seconds)} left")
     running = ", ".join(short_words(job) for job in sight.of("running"))
     line = ", ".join(parts) + (f": {running}" if running else "")
-    return line if width is None or len(line) <= width else f"{line[: max(width - 3, 0)]}..."
+    return line if width is None or len(line) <= width else f"{line[: max(width - 3, 0)]}..."[:width]
 
 
 def in_rates(rates: dict[str, float]) -> list[str]:

@@ -10,14 +10,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from evaluators.dag.dag import Dag
 from evaluators.run.jobs import RunJob, parts_of
 from usaid.errors import UsaidError
 from usaid.failures import ledger_file
 from usaid.files import written_atomically
-from usaid.job_state import SUFFIX
+from usaid.job_state import SUFFIX, is_number
 from usaid.processes import birth_of, is_alive
 
 NAME = "run.json"
@@ -136,14 +136,27 @@ def read_record(results: str | Path) -> RunRecord:
         said = json.loads(path.read_bytes())
         jobs = tuple(RecordedJob(**{**job, "parts": _numbers(job["parts"])}) for job in said["jobs"])
         record = RunRecord(**{**said, "jobs": jobs})
-        float(record.began), int(record.pid), [float(job.seconds or 0) for job in jobs]
+        _check(record)
         return record
     except FileNotFoundError:
         raise UsaidError(f"{results}: no run has begun here; start one with: snakemake --cores all") from None
     except OSError as error:
         raise UsaidError(f"{path}: cannot be read ({error.strerror})") from None
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
         raise UsaidError(f"{path}: not the record of a run; delete it, the next run writes it anew") from None
+
+
+def _check(record: RunRecord) -> None:
+    """See that what was read can be shown."""
+    texts = [record.experiment, record.command, record.folder, record.host]
+    numbers = [record.began, record.pid, record.born, 0 if record.wall_seconds is None else record.wall_seconds]
+    for job in record.jobs:
+        texts += [job.name, job.rule, job.log, job.place, *job.parts]
+        numbers.append(0 if job.seconds is None else job.seconds)
+    are_texts = all(isinstance(text, str) and "\0" not in text for text in texts)
+    are_counts = isinstance(record.pid, int) and isinstance(record.born, int)
+    if not (are_texts and are_counts and all(map(is_number, numbers)) and record.how in get_args(How)):
+        raise ValueError
 
 
 def _numbers(parts: Mapping[str, Any]) -> dict[str, int]:

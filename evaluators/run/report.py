@@ -48,7 +48,12 @@ def seen_run(results: str | Path) -> SeenRun:
 
 def text_of_run(seen: SeenRun) -> str:
     """What a person reads."""
-    return "\n".join(_lines(seen))
+    return "\n".join(_without_controls(line) for line in _lines(seen))
+
+
+def _without_controls(line: str) -> str:
+    """A line as a terminal may be given it: what files say may be anybody's."""
+    return "".join(character if character.isprintable() else "?" for character in line)
 
 
 def _lines(seen: SeenRun) -> Iterator[str]:

@@ -18,7 +18,7 @@ from evaluators.plan.plan import is_done, plan_of
 from evaluators.plan.rates import rates_of
 from evaluators.run import RunJob
 from usaid.experiment.reading import read_experiment
-from usaid.failures import Failure, write_marker
+from usaid.failures import Failure, Ledger, write_marker
 from usaid_cli import main
 
 SMOKE, PAPER = (REPOSITORY / "config" / f"{name}.yaml" for name in ("smoke", "paper"))
@@ -94,6 +94,21 @@ def test_bad_input_is_one_line(capsys, arguments, reason):
     assert "\n" not in said
 
 
+def test_experiments_of_the_suite_have_names(capsys):
+    plan("released", "--device", "2cores", "--json")
+    assert json.loads(capsys.readouterr().out)["experiment"] == "released"
+    main(["data", "status", "--experiment", "smoke"])
+    assert "that it reads are there" in capsys.readouterr().out
+
+
+def test_commands_that_are_printed_can_be_typed(capsys):
+    with pytest.raises(SystemExit):
+        main(["data", "status", "--experiment", "released", "--data-root", "my dätä"])
+    said = capsys.readouterr().out
+    assert "usaid data fetch kodak --data-root 'my dätä'" in said
+    assert "usaid data fetch --experiment released --data-root 'my dätä'" in said
+
+
 def test_no_torch_is_imported():
     code = "import sys; from usaid_cli import main; main(sys.argv[1:]); sys.exit('torch' in sys.modules)"
     command = [sys.executable, "-c", code, "plan", str(PAPER), "--device", "h100"]
@@ -140,6 +155,27 @@ def test_what_is_done_is_there_and_has_not_failed(folder):
     assert is_done(dag, job)
     write_marker(job.outputs[0], Failure("table 3", "no"))
     assert not is_done(dag, job)
+
+
+def test_shards_are_done_where_they_or_what_is_merged_of_them_are_there(folder):
+    (folder / "sharded.yaml").write_text(
+        "experiment: sharded\ndata_root: data\ndenoisers: {noisy: {method: noisy}}\n"
+        "benchmarks: {kodak_quality: {sigmas: [25], shards: 2}}\n"
+    )
+    dag = Dag(read_experiment("sharded.yaml"))
+    jobs = [job for job in jobs_of(dag) if job.rule in ("score_shard", "merge_shards")]
+    hows = {job.outputs[0]: (lambda job=job: is_done(dag, job)) for job in jobs}
+    first, _, merged = map(Path, hows)
+    assert [how() for how in hows.values()] == [False, False, False]
+    first.parent.mkdir(parents=True)
+    first.touch()
+    assert [how() for how in hows.values()] == [True, False, False]
+    merged.touch()
+    first.unlink()
+    assert [how() for how in hows.values()] == [True, True, True], "shards may be deleted then"
+    with (ledger := Ledger.at(dag.results, "score", ["kodak_quality", "noisy"])).held():
+        ledger.note("failed", Failure("score kodak_quality/noisy", "no network"))
+    assert [how() for how in hows.values()] == [False, False, False], "the merge's failure is in the score's ledger"
 
 
 def test_the_line_of_a_run_is_of_the_jobs_that_run():

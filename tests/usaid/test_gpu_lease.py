@@ -1,6 +1,7 @@
 """Which cards a process may use, on machines that are folders, and locks that die with their process."""
 
 import os
+import stat
 import subprocess
 import sys
 from contextlib import suppress
@@ -156,6 +157,20 @@ class TestACardAlone:
         (tmp_path / "locks/nvidia0").symlink_to(tmp_path / "elsewhere")
         assert self.kept(tmp_path)[0] == UUIDS[0]
         assert not (tmp_path / "elsewhere").exists()
+
+    def test_locks_are_for_all_users_whatever_the_umask(self, tmp_path):
+        before = os.umask(0o077)
+        try:
+            assert self.kept(machine(tmp_path, 1))[0] == UUIDS[0]
+        finally:
+            os.umask(before)
+        modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("locks", "locks/nvidia0")]
+        assert modes == [0o777, 0o644]
+
+    def test_a_pipe_in_place_of_a_lock_is_not_waited_for(self, tmp_path):
+        (machine(tmp_path, 1) / "locks").mkdir()
+        os.mkfifo(tmp_path / "locks/nvidia0")
+        assert self.kept(tmp_path)[0] == UUIDS[0]
 
 
 class TestProcesses:

@@ -1,6 +1,7 @@
 """What a job is at, in a file: written rarely and whole, read whatever lies there."""
 
 import json
+import math
 import os
 import socket
 import subprocess
@@ -142,6 +143,13 @@ def test_what_is_no_state_is_passed_over(tmp_path, content):
     (tmp_path / "a.progress").write_bytes(content)
     (tmp_path / "folder.progress").mkdir()
     assert states_below(tmp_path) == {}
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf, 10**400, -(10**400), 1e308, 5e-324, True])
+@pytest.mark.parametrize("key", ["done", "total", "rate", "parts_done", "parts", "since", "updated", "pid"])
+def test_numbers_that_cannot_be_are_damage(tmp_path, key, number):
+    (path := tmp_path / "a.progress").write_text(json.dumps({**asdict(STATE), key: number}))
+    assert read_state(path) is None
 
 
 @given(some.binary(max_size=200))

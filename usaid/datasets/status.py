@@ -1,5 +1,6 @@
 """What of each data set is on disk, and the cure for what is missing."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -78,7 +79,10 @@ def cure_for(name: str, data_root: Path, split: str | None = None) -> str:
         return f"nothing fetches it: put it below {data_root}, where its reader looks ({DATASETS[name].reader})"
     fetched = split is None or split in source.get("splits", [split])
     by_hand: str = source.get("by_hand", "") if fetched else source["other_splits"]
-    return by_hand.replace("DATA_ROOT", str(data_root)) or f"usaid data fetch {name} --data-root {data_root}"
+    return (
+        by_hand.replace("DATA_ROOT", str(data_root))
+        or f"usaid data fetch {name} --data-root {shlex.quote(str(data_root))}"
+    )
 
 
 def checks(data_root: Path, pins: Pins) -> dict[str, str]:

@@ -31,6 +31,9 @@ def _checked_told(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
 Told = Annotated[Literal["oracle"] | ToldSigma, WrapValidator(_checked_told)]
 
 
+MOST_SHARDS = 1000
+"""Of a benchmark; the largest has 5,000 images, and each shard reads all of them."""
+
 OF_WORK = ("shards",)
 """Keys of a benchmark that say how it is worked on, and change no score."""
 
@@ -66,7 +69,7 @@ class BenchmarkSettings(Settings):
     with label maps."""
     notes: tuple[Sentence, ...] = ()
     """Sentences for the footnotes of this benchmark's tables."""
-    shards: Count = 1
+    shards: Annotated[Integer, Field(ge=1, le=MOST_SHARDS)] = 1
     """How many jobs a denoiser's scores are made by, each of a part of the images; for many images on several machines.
     Scores are the same, whatever the number."""
 

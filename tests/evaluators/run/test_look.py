@@ -1,6 +1,7 @@
 """What a run is at: its record, the ledgers and states of its jobs, and what is said of them."""
 
 import json
+import math
 import os
 import shutil
 import socket
@@ -153,6 +154,25 @@ class TestRecord:
         with pytest.raises(UsaidError, match="not the record of a run"):
             read_record(RESULTS)
 
+    @pytest.mark.parametrize(
+        "damage",
+        [
+            *({"began": number} for number in (math.nan, math.inf, 10**400, "now", None)),
+            *({"wall_seconds": number} for number in (math.nan, -math.inf, "long", [])),
+            *({"pid": 1e308}, {"born": 0.5}, {"how": "well"}, {"how": []}, {"host": 3}, {"command": None}),
+            *({"jobs": [job]} for job in ({"name": 3}, {"place": {}}, {"seconds": math.nan}, {"seconds": 10**400})),
+            *({"jobs": [{"parts": parts}]} for parts in ({"a\0b": 1}, {"a": math.inf}, {"a": []})),
+        ],
+    )
+    def test_a_record_of_what_cannot_be_is_none(self, damage):
+        begun()
+        path = RESULTS / "jobs" / NAME
+        said = json.loads(path.read_bytes())
+        jobs = [said["jobs"][0] | job for job in damage.get("jobs", [])]
+        path.write_text(json.dumps(said | damage | ({"jobs": jobs} if jobs else {})))
+        with pytest.raises(UsaidError, match="not the record of a run"):
+            read_record(RESULTS)
+
     def test_no_folder_and_no_run_are_told_apart(self):
         with pytest.raises(UsaidError, match=r"^results/small: no such folder; "):
             read_record(RESULTS)
@@ -270,12 +290,12 @@ class TestInWords:
         assert line.startswith("2 of 5 jobs (1 failed), 42 images/s, 1.5 steps/s, about 49 s left: ")
         assert line.endswith(": score kodak/noisy 25%, score kodak/noisy 50%, score kodak/noisy")
 
-    @pytest.mark.parametrize("width", [0, 3, 10, 39, 40, 79])
+    @pytest.mark.parametrize("width", [0, 1, 3, 4, 10, 39, 40, 79])
     def test_it_is_cut_to_the_terminal(self, width):
         seen = sight(*[job("running", 0.25, done=25, rate=2.0)] * 9)
         line = line_of_sight(seen, width)
-        assert len(line) == max(width, 3)
-        assert line.endswith("...")
+        assert len(line) == width
+        assert line.endswith("..."[:width])
         assert line_of_sight(sight(job("waiting")), 40) == "0 of 1 jobs"
 
     @pytest.mark.parametrize(
@@ -314,6 +334,13 @@ class TestReport:
             "  data kodak failed: no mirror gave it (log: data.log)",
             "    so these are not made: score kodak_quality/clean",
         ]
+
+    def test_what_files_say_does_not_steer_the_terminal(self):
+        begun()
+        at_work("noisy", 1200, 30, title="\x1b[2Jkodak\nDone")
+        text = text_of_run(seen_run(RESULTS))
+        assert "?[2Jkodak?Done" in text
+        assert "\x1b" not in text
 
     def test_a_killed_one_says_how_to_go_on(self, folder):
         record = replace(begun(), pid=(1 << 31) - 1, command="snakemake --cores 2", folder=str(folder))

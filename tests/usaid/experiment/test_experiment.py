@@ -157,6 +157,7 @@ def detection(network: str, **detector: object) -> dict[str, Any]:
         ("benchmarks/kodak_quality/notes", "a sentence", 'notes = "a sentence": must be of type array'),
         ("benchmarks/kodak_quality/longest_side", 31, "benchmarks.kodak_quality.longest_side = 31: must be >= 32"),
         ("benchmarks/kodak_quality/shards", 0, "benchmarks.kodak_quality.shards = 0: must be >= 1"),
+        ("benchmarks/kodak_quality/shards", 10**9, "benchmarks.kodak_quality.shards = 1000000000: must be <= 1000"),
         ("benchmarks/kodak_quality/shards", 2.0, "benchmarks.kodak_quality.shards = 2.0: must be of type integer"),
         ("benchmarks/kodak_quality/longest_side", 64, "longest_side: only images with label maps are made smaller"),
         ("benchmarks/kodak_quality/metrics", ["mse"], 'kodak_quality.metrics.0 = "mse": must be one of psnr, ssim'),
