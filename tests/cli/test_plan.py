@@ -129,7 +129,7 @@ def test_the_page_shows_what_is_printed(folder, capsys, monkeypatch):
 
 
 def test_the_page_has_a_row_of_each_number_of_gpus(capsys):
-    (numbers,) = re.findall(r"usaid plan config/paper.yaml --device h100 --target all_tables --gpus ([\d ]+)", PAGE)
+    (numbers,) = re.findall(r"usaid plan paper --device h100 --target all_tables --gpus ([\d ]+)", PAGE)
     assert re.findall(r"^\| (\d+) \| [\d.]+ h \|$", PAGE, re.MULTILINE) == numbers.split()
     assert "| GPUs | wall time (estimated, never measured) |" in PAGE
 
