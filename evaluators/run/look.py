@@ -1,5 +1,7 @@
 """What a run is at: which of its jobs are done, run, failed or wait, how fast, and for how long still."""
 
+import shutil
+import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -156,7 +158,15 @@ def first_line(results: str | Path, record: RunRecord) -> str:
     """
     number = len(record.jobs)
     jobs = "1 job; see it" if number == 1 else f"{number} jobs; see them"
-    return f"{jobs} from another terminal with: usaid progress {results}"
+    return f"{jobs} from another terminal with: {_usaid()} progress {results}"
+
+
+def _usaid() -> str:
+    """The command as it can be typed: where no environment is activated, as in ``make demo``, with its folder."""
+    beside = Path(sys.executable).with_name("usaid")
+    if shutil.which("usaid") is not None or not beside.is_file():
+        return "usaid"
+    return str(beside.relative_to(Path.cwd()) if beside.is_relative_to(Path.cwd()) else beside)
 
 
 def line_of_sight(sight: Sight, width: int | None = None) -> str:

@@ -16,7 +16,7 @@ import pytest
 
 from evaluators.dag.dag import Dag
 from evaluators.run import RunJob, begin_record, end_record, how_it_ended
-from evaluators.run.look import JobSight, Looker, Sight, in_words, line_of_sight
+from evaluators.run.look import JobSight, Looker, Sight, first_line, in_words, line_of_sight
 from evaluators.run.record import (
     NAME,
     RecordedJob,
@@ -378,3 +378,15 @@ class TestReport:
         assert content["counts"] == {"made": 0, "running": 1, "failed": 0, "waiting": 2}
         running = content["jobs"][0]
         assert (running["name"], running["how"], running["state"]["done"]) == (SCORES[0].name, "running", 30)
+
+
+def test_without_an_activated_environment_the_first_line_says_where_the_command_is(folder, monkeypatch):
+    record = begin_record(dag(), [RunJob("table", {"table": "6"}, (f"{RESULTS}/tables/table_6.csv",))], {})
+    (folder / ".venv/bin").mkdir(parents=True)
+    monkeypatch.setattr(sys, "executable", str(folder / ".venv/bin/python"))
+    monkeypatch.setenv("PATH", str(folder))
+    assert first_line(RESULTS, record).endswith("with: usaid progress results/small")
+    (folder / ".venv/bin/usaid").touch(0o755)
+    assert first_line(RESULTS, record).endswith("with: .venv/bin/usaid progress results/small")
+    monkeypatch.setenv("PATH", str(folder / ".venv/bin"))
+    assert first_line(RESULTS, record).endswith("with: usaid progress results/small")
