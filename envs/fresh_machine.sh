@@ -17,7 +17,8 @@ install_and_run() { # inside the namespace: release, folder of the Debian, comma
     debootstrap --variant=minbase --include=python3-venv,make,git,ca-certificates "$release" "$root" ${mirror:+"$mirror"} >"$root.log" 2>&1 ||
         { tail -5 "$root.log" && return 1; }
     mount -t proc proc "$root/proc"
-    mkdir -p "$root/dev/shm" && mount -t tmpfs tmpfs "$root/dev/shm"
+    mount -t sysfs -o ro sysfs "$root/sys"
+    mkdir -p "$root/dev/shm" "$root/dev/pts" && mount -t tmpfs tmpfs "$root/dev/shm" && mount -t devpts devpts "$root/dev/pts"
 
     for file in /etc/resolv.conf /etc/hosts "$certificates" /etc/pip.conf /etc/xdg/pip "$HOME/.config/pip"; do
         [ ! -e "$file" ] || { mkdir -p "$root$(dirname "$file")" && cp -RL "$file" "$root$(dirname "$file")"; }

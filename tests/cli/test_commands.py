@@ -141,7 +141,7 @@ def test_data_status(folder, capsys):
          "^error: 'x' is not among the experiment's denoisers: noisy, clean$"),
         (["train-judge", "tiny.yaml", "--benchmark", "voc_quality"], "^error: 'voc_quality' is not among"),
         (["train-judge", "tiny.yaml", "--benchmark", "kodak_quality"], "^error: benchmarks.kodak_quality: has no"),
-        (["train-judge", "absent.yaml", "--benchmark", "kodak_quality"], "^error: absent.yaml: no such"),
+        (["train-judge", "absent.yaml", "--benchmark", "kodak_quality"], "^error: absent.yaml: neither a file"),
         (["data", "fetch", "imagenet"], "^error: imagenet: nothing of this name can be fetched"),
         (["table", "11", "--output", "tables"], "^error: table 11: the paper has tables 1 to 10; others are"),
         (["denoise", "in.png", "out.png", "--method", "bm3d"], "^error: 'bm3d': is no method .noisy, clean, "),

@@ -8,6 +8,7 @@ import torch
 import torchvision
 import yaml
 from fake_gpu import outside
+from opencv import require_opencv
 from torch import Tensor
 from torchvision.ops import nms
 
@@ -100,7 +101,7 @@ def test_darknet_detects_on_the_gpu(cuda, letterbox):
 
 def yolov3u_network() -> torch.nn.Module:
     """YOLOv3-tinyu with random weights."""
-    pytest.importorskip("cv2", exc_type=ImportError)
+    require_opencv()
     package = import_ultralytics()
     description = yaml.safe_load((package.descriptions / "yolov3-tiny.yaml").read_text())
     return package.detection_model(description, nc=5, verbose=False).eval()

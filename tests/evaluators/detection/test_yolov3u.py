@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from opencv import require_opencv
 
 from evaluators.detection.detector import Detections
 from evaluators.detection.yolov3u import Yolov3u, import_ultralytics, letterbox, load_yolov3u
@@ -20,7 +21,7 @@ from usaid.files import sha256_of_file
 
 if importlib.util.find_spec("ultralytics") is None:  # importing it here would be what these tests are about
     pytest.skip("ultralytics is not installed", allow_module_level=True)
-pytest.importorskip("cv2", exc_type=ImportError)  # which ultralytics imports, and libraries of the system with it
+require_opencv()  # which ultralytics imports
 
 CLASSES = 5
 

@@ -11,6 +11,7 @@ import pytest
 import scipy.io
 import torch
 from kinds.metrics import MetricTests, NoReferenceMetricTests
+from opencv import require_opencv
 from skimage import data
 from skimage.metrics import structural_similarity
 from torch import Tensor
@@ -27,7 +28,8 @@ from usaid.images import read_rgb
 from usaid.registries import METRICS
 from usaid.tensors import to_unit_range
 
-pyiqa = pytest.importorskip("pyiqa", exc_type=ImportError)  # also where OpenCV lacks a library of the system
+require_opencv()
+pyiqa = pytest.importorskip("pyiqa")
 
 CPU = torch.device("cpu")
 CONVENTIONS = {metric.name: metric.conventions[0] for metric in BY_PYIQA}

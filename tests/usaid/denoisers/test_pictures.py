@@ -6,6 +6,7 @@ import zlib
 
 import numpy as np
 import pytest
+from opencv import require_opencv
 from PIL import Image, ImageCms
 
 from usaid.denoisers.pictures import Picture, is_ours, read_picture, write_picture
@@ -63,7 +64,8 @@ def test_what_is_written_is_read_alike_here_and_elsewhere(tmp_path, dtype, chann
     assert np.array_equal(again.colours, pixels[..., :number])
     assert (again.alpha is None) if alpha is None else np.array_equal(again.alpha, alpha)
     if channels > 2:
-        cv2 = pytest.importorskip("cv2", exc_type=ImportError)
+        require_opencv()
+        cv2 = pytest.importorskip("cv2")
         elsewhere = cv2.imread(str(tmp_path / "x.png"), cv2.IMREAD_UNCHANGED)
         assert np.array_equal(elsewhere, pixels[..., [2, 1, 0, 3][:channels]])
     if dtype == np.uint8 or channels == 1:

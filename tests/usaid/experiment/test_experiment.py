@@ -720,6 +720,7 @@ def test_variants_are_run_at_the_one_sigma_of_table_ii():
         "subset": None,
         "longest_side": None,
         "notes": [],
+        "shards": 1,
         "metrics": [],
     }
     assert experiment.settings_of("voc_quality", "mine_k2").sigmas == (25,)
