@@ -228,10 +228,10 @@ def test_values_are_written_as_yaml_has_them():
     assert defaults["`told_sigmas`"] == "`[oracle]`"
 
 
-def test_the_examples_of_the_readme_are_valid(validator):
-    text = (CONFIGS / "README.md").read_text(encoding="utf-8")
-    whole, own, overrides = (yaml.safe_load(part.split("```")[0]) for part in text.split("```yaml\n")[1:])
-    for config in (whole, own, overrides):
+def test_the_examples_of_the_page_are_valid(validator):
+    text = (CONFIGS.parent / "docs/experiments.md").read_text(encoding="utf-8")
+    whole, own, lists, overrides = (yaml.safe_load(part.split("```")[0]) for part in text.split("```yaml\n")[1:])
+    for config in (whole, own, lists, overrides):
         validator.validate(config)
     checked_experiment(whole)
     released = yaml.safe_load((CONFIGS / "released.yaml").read_text(encoding="utf-8"))
