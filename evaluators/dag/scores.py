@@ -20,6 +20,12 @@ from usaid.failures import Ledger, first_failure
 from usaid.paper.layouts import TABLES
 from usaid.registries import BENCHMARKS
 
+MERGES = {"score": "merge_shards", "score_draws": "merge_draws_shards"}
+"""Rule of a score file -> the one that makes it of its shards."""
+
+MERGED = {merge: rule for rule, merge in MERGES.items()}
+"""The other way round: what merges shards notes in the ledger of the score file's own rule."""
+
 _UNSAFE = ("running", "shared", "failed")
 """What the ledger says of a score file that may have killed its process."""
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from evaluators.dag.code import Job
 from evaluators.dag.dag import Dag
+from evaluators.dag.scores import MERGES
 from usaid.errors import UsaidError
 from usaid.segmentation.supervisions import SUPERVISIONS
 
@@ -149,10 +150,6 @@ def _of_score_file(dag: Dag, rule: str, benchmark: str, denoiser: str) -> Iterat
         makes = MERGES[rule]
     job: Job = getattr(dag, makes)(benchmark, denoiser)
     yield _job(makes, job, [f"{folder}/{denoiser}.parquet"], **names)
-
-
-MERGES = {"score": "merge_shards", "score_draws": "merge_draws_shards"}
-"""Rule of a score file -> the one that makes it of its shards."""
 
 
 def _of_pages(dag: Dag) -> Iterator[Planned]:

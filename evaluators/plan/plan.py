@@ -6,7 +6,8 @@ from pathlib import Path
 
 from evaluators.dag.dag import Dag
 from evaluators.dag.needs import Need, lacking, needs_of, to_download
-from evaluators.plan.jobs import MERGES, Planned, jobs_of
+from evaluators.dag.scores import MERGED
+from evaluators.plan.jobs import Planned, jobs_of
 from evaluators.plan.networks import count_networks
 from evaluators.plan.rates import CORES_BESIDE_A_GPU, Rates, load_here
 from evaluators.plan.simulate import Timed, wall_time
@@ -208,10 +209,6 @@ def is_done(dag: Dag, job: Planned) -> bool:
         if _is_made(dag, [str(whole)], [(job.rule.removesuffix("_shard"), of_whole)]):
             return True
     return _is_made(dag, job.outputs, ledgers)
-
-
-MERGED = {merge: rule for rule, merge in MERGES.items()}
-"""What merges shards notes in the ledger of the score file's own rule."""
 
 
 def _is_made(dag: Dag, outputs: Sequence[str], ledgers: Iterable[tuple[str, list[str]]]) -> bool:

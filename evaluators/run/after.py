@@ -87,7 +87,8 @@ def _made(dag: Dag, jobs: Iterable[RunJob], failed: Mapping[str, Failure]) -> It
     made = {job.rule for job in jobs if job.rule in OF_ALL and job.name not in failed}
     wanted = [job for job in jobs if job.rule in OF_ALL or (job.rule in SHOWN and SHOWN[job.rule] not in made)]
     wanted += [job for job in jobs if job.name in failed and SHOWN.get(job.rule) in made]
-    for job in sorted(wanted, key=lambda job: ([*OF_ALL].index(job.rule) if job.rule in OF_ALL else -1, job.name)):
+    place = {rule: number for number, rule in enumerate(OF_ALL)}
+    for job in sorted(wanted, key=lambda job: (place.get(job.rule, -1), job.name)):
         page = next((path for path in job.outputs if path.endswith((".md", ".png", "index.html"))), "")
         if job.name in failed:
             yield f"  {job.name}: failed"

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from evaluators.dag.dag import Dag
+from evaluators.dag.scores import MERGED
 from usaid.failures import name_of
 
 
@@ -34,8 +35,8 @@ def parts_of(dag: Dag, job: RunJob) -> list[RunJob]:
 
     What merges a score file's shards has the name of the job that makes it of all images: its failures are the same.
     """
-    if job.rule in _MERGED:
-        return [replace(job, rule=_MERGED[job.rule])]
+    if job.rule in MERGED:
+        return [replace(job, rule=MERGED[job.rule])]
     if job.rule == "keep_all_images":
         names = dag.denoisers_with_images
         return [RunJob("keep_images", {"denoiser": name}, tuple(dag.archives_of(name))) for name in names]
@@ -44,6 +45,3 @@ def parts_of(dag: Dag, job: RunJob) -> list[RunJob]:
     files = dag.batches[job.rule].files
     named = [(rule, {"benchmark": benchmark, "denoiser": denoiser}) for rule, benchmark, denoiser in files]
     return [RunJob(*name, (output,)) for name, output in zip(named, job.outputs, strict=True)]
-
-
-_MERGED = {"merge_shards": "score", "merge_draws_shards": "score_draws"}

@@ -7,10 +7,10 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image
+from small_dag import dag
 
 from evaluators.dag.dag import Dag
 from evaluators.run import RunJob, failures, lock, parts_of, problems, summary
@@ -18,19 +18,7 @@ from evaluators.scoring.job import write_failure
 from evaluators.scoring.score_job import ScoreJob
 from usaid.datasets.deepglobe import DeepGlobe
 from usaid.errors import UsaidError
-from usaid.experiment.reading import checked_experiment
 from usaid.failures import Failure, Ledger, write_marker
-
-
-def dag(**changes: Any) -> Dag:
-    """The jobs of a small experiment, some of whose keys are changed."""
-    experiment = {
-        "experiment": "small",
-        "data_root": "data",
-        "denoisers": {"noisy": {"method": "noisy"}},
-        "benchmarks": {"kodak_quality": {"sigmas": [25]}},
-    }
-    return Dag(checked_experiment(experiment | changes))
 
 
 def of(rule: str, **wildcards: str) -> RunJob:

@@ -6,26 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from small_dag import dag
 
 from evaluators.dag.dag import Dag
 from evaluators.run import RunJob, Running
 from usaid.errors import UsaidError
-from usaid.experiment.reading import checked_experiment
 from usaid.failures import Failure, write_marker
 
 FILE = "results/small/tables/table_6.csv"
 TABLE = RunJob("table", {"table": "6"}, (FILE,))
-
-
-def dag(**changes: Any) -> Dag:
-    """The jobs of a small experiment, some of whose keys are changed."""
-    experiment = {
-        "experiment": "small",
-        "data_root": "data",
-        "denoisers": {"noisy": {"method": "noisy"}},
-        "benchmarks": {"kodak_quality": {"sigmas": [25]}},
-    }
-    return Dag(checked_experiment(experiment | changes))
 
 
 @pytest.fixture(autouse=True)
