@@ -1,5 +1,6 @@
 """What several test files share: small images and a small trained-looking DnCNN."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,16 @@ from usaid.denoisers.dncnn.network import DnCNN
 from usaid.segmentation.encoders import default_weights
 
 torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _threads_as_before() -> Iterator[None]:
+    """A test that leaves torch another number of threads fails itself, not those that come after it."""
+    before = torch.get_num_threads()
+    yield
+    after = torch.get_num_threads()
+    torch.set_num_threads(before)
+    assert after == before, f"this test left torch {after} threads, not {before}"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

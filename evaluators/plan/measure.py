@@ -8,7 +8,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
@@ -56,26 +57,14 @@ def measure(path: Path, say: Callable[[str], None] = print) -> None:
     Raises:
         UsaidError: the file cannot be written.
     """
-    threads = cores_here()
-    torch.set_num_threads(threads)
     keep_freed_memory()
-    known, rates = scaled_to_this_machine(rates_of(DEFAULT)), {}
     load, began = os.getloadavg()[0], time.perf_counter()
-    for kind in KINDS:
-        rate = _measured(kind, threads)
-        if rate is None:
-            rate = Rate(
-                known.seconds({kind: 1}, threads),
-                threads if KINDS[kind].scales else 1,
-                f"{NOT_MEASURED}: as {DEFAULT}, by this machine's speed",
-            )
-        rates[kind] = rate
-        lent = f" ({NOT_MEASURED})" if rate.is_of_another_machine else ""
-        say(f"{kind:<26}{rate.seconds:>12.3g} s / {KINDS[kind].unit}{lent}")
+    with _all_cores() as threads:
+        rates, calibration = _rates(threads, say), calibrated()
     content = {
         "machine": f"{threads} cores, {_processor()}, torch {torch.__version__}",
         "cores": threads,
-        "calibration": [_rounded(value) for value in calibrated()],
+        "calibration": [_rounded(value) for value in calibration],
         "note": f"measured at a load of {load:.1f}" if load > 0.5 * threads else "",
         "rates": {
             kind: {"seconds": _rounded(rate.seconds), "threads": rate.threads, "from": rate.source}
@@ -89,6 +78,34 @@ def measure(path: Path, say: Callable[[str], None] = print) -> None:
             temporary.write_text(head + yaml.safe_dump(content, sort_keys=False, width=120), encoding="utf-8")
     except OSError as error:
         raise UsaidError(f"{path}: cannot be written ({error.strerror}); name another with --output") from None
+
+
+@contextmanager
+def _all_cores() -> Iterator[int]:
+    """A block in which torch has all cores, whose number it gets; afterwards it has as many as before."""
+    before, threads = torch.get_num_threads(), cores_here()
+    torch.set_num_threads(threads)
+    try:
+        yield threads
+    finally:
+        torch.set_num_threads(before)
+
+
+def _rates(threads: int, say: Callable[[str], None]) -> dict[str, Rate]:
+    """The rate of each kind of work; ``say`` gets a line for each."""
+    known, rates = scaled_to_this_machine(rates_of(DEFAULT)), {}
+    for kind in KINDS:
+        rate = _measured(kind, threads)
+        if rate is None:
+            rate = Rate(
+                known.seconds({kind: 1}, threads),
+                threads if KINDS[kind].scales else 1,
+                f"{NOT_MEASURED}: as {DEFAULT}, by this machine's speed",
+            )
+        rates[kind] = rate
+        lent = f" ({NOT_MEASURED})" if rate.is_of_another_machine else ""
+        say(f"{kind:<26}{rate.seconds:>12.3g} s / {KINDS[kind].unit}{lent}")
+    return rates
 
 
 def _measured(kind: str, threads: int) -> Rate | None:

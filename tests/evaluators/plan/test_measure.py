@@ -1,6 +1,7 @@
 """What is measured, and what a table says of it; no time is asserted."""
 
 import pytest
+import torch
 import yaml
 
 from evaluators.plan import measure, timing
@@ -52,7 +53,9 @@ def test_a_table_says_which_rates_are_another_machines(tmp_path, monkeypatch):
     monkeypatch.setattr(measure, "COMPONENTS_OF_FILES", dict.fromkeys(COMPONENTS_OF_FILES, lambda: 0.25))
     monkeypatch.setattr(measure, "_process", lambda code: 0.125)
     said = []
+    threads = torch.get_num_threads()
     measure.measure(tmp_path / "rates.yaml", said.append)
+    assert torch.get_num_threads() == threads
     assert len(said) == len(KINDS)
     assert "blocks" in next(line for line in said if "not measured here" in line)
     rates = yaml.safe_load((tmp_path / "rates.yaml").read_text())["rates"]
