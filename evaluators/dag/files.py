@@ -112,12 +112,12 @@ class Files:
             return self._if_there(self.below_data(settings.encoder_weights))
         return [self.record(settings.encoder)] if settings.encoder in WEIGHTS else []
 
-    def _subset(self, images: str, benchmark: str | None = None) -> str | None:
+    def _subset(self, images: str, benchmark: str | None = None, of_draws: bool = False) -> str | None:
         dataset, split = images.split("/")
-        return self.experiment.subset_of(dataset, split, benchmark)
+        return self.experiment.subset_of(dataset, split, benchmark, of_draws)
 
-    def _lists(self, images: str, benchmark: str | None = None) -> list[Path]:
-        return list_of_ids(self._user_root, self._subset(images, benchmark))
+    def _lists(self, images: str, benchmark: str | None = None, of_draws: bool = False) -> list[Path]:
+        return list_of_ids(self._user_root, self._subset(images, benchmark, of_draws))
 
     @property
     def _user_root(self) -> str:

@@ -138,9 +138,9 @@ def _readers_of_images(dag: Dag) -> dict[str, dict[str, str | None]]:
     experiment = dag.experiment
     readers: dict[str, dict[str, str | None]] = {}
 
-    def add(images: str, reader: str, benchmark: str | None = None) -> None:
+    def add(images: str, reader: str, benchmark: str | None = None, of_draws: bool = False) -> None:
         dataset, split = images.split("/")
-        readers.setdefault(images, {})[reader] = experiment.subset_of(dataset, split, benchmark)
+        readers.setdefault(images, {})[reader] = experiment.subset_of(dataset, split, benchmark, of_draws)
 
     for name, entry in dag.entries.items():
         if entry.train is not None:
@@ -150,6 +150,8 @@ def _readers_of_images(dag: Dag) -> dict[str, dict[str, str | None]]:
         if settings.is_trained:
             add(f"{card.dataset}/train", f"training of the judge of {name}", name)
         add(f"{card.dataset}/{card.split}", name, name)
+        if experiment.further_draws(name):
+            add(f"{card.dataset}/{card.split}", f"further draws of {name}", name, of_draws=True)
         if settings.judge_file(name, experiment.places) == f"{dag.results}/weights/niqe_fitted.npz":
             add(NIQE_IMAGES, "niqe_fitted")
     if experiment.convergence is not None:

@@ -133,7 +133,9 @@ class Scores(Trainings):
         job = self._score(benchmark, denoiser, {"benchmark": of_rows})
         earlier = self.earlier_scores_of(denoiser).file(benchmark, denoiser)
         files = {**job.files, "scores": [str(earlier)] if earlier.is_file() else []}
-        code = self._code_of_judging(benchmark, settings, ("evaluators.scoring.borrow",), (entry.method,))
+        images = f"{BENCHMARKS[benchmark].dataset}/{BENCHMARKS[benchmark].split}"
+        lists = self._lists(images, benchmark)
+        code = self._code_of_judging(benchmark, settings, ("evaluators.scoring.borrow",), (entry.method,), lists)
         return Job(files, job.settings, code)
 
     def earlier_scores_of(self, denoiser: str) -> EarlierScores:
@@ -158,15 +160,20 @@ class Scores(Trainings):
         depends_on = shared | {
             **conditions,
             "denoiser": entry.as_record(),
-            "subset": self._subset(images, benchmark),
+            "subset": self._subset(images, benchmark, "draws" in conditions),
             "judge_file": judge_file,
             "weights": weights,
         }
-        return Job(files, depends_on, self._code_of_score(benchmark, settings, entry))
+        code = self._code_of_score(benchmark, settings, entry, "draws" in conditions)
+        return Job(files, depends_on, code)
 
-    def _code_of_score(self, benchmark: str, settings: BenchmarkSettings, entry: DenoiserEntry) -> str:
+    def _code_of_score(
+        self, benchmark: str, settings: BenchmarkSettings, entry: DenoiserEntry, of_draws: bool = False
+    ) -> str:
         names = ("evaluators.scoring.job", entry.card.denoiser)
-        files = [*self._files_named_in(entry.options), *self._own_weights(entry)]
+        card = BENCHMARKS[benchmark]
+        lists = self._lists(f"{card.dataset}/{card.split}", benchmark, of_draws)
+        files = [*lists, *self._files_named_in(entry.options), *self._own_weights(entry)]
         return self._code_of_judging(benchmark, settings, names, of_scores(entry.card), files)
 
     def _code_of_judging(
@@ -186,7 +193,7 @@ class Scores(Trainings):
             *(*names, card.judge, *computed(of_images)),
             cards=(method, (card.name, card.judge, card.metrics, card.network), *of_images.items()),
             package_data=settings.package_data,
-            files=[*self._lists(images, benchmark), *self._files_below_data(settings.user_files), *files],
+            files=[*self._files_below_data(settings.user_files), *files],
         )
 
     # -------------------------------------------------------------------------------------------- what shares work
@@ -250,9 +257,10 @@ class Scores(Trainings):
 
         Those have as many shards, so that a shard's images are the same, too.
         """
-        images, shards = self.experiment.images_of(benchmark), self.shards_of(benchmark)
+        of_draws = rule.startswith("score_draws")
+        images, shards = self.experiment.images_of(benchmark, of_draws), self.shards_of(benchmark)
         others = (other for other in self.experiment.benchmarks if other != benchmark)
-        alike = [n for n in others if self.experiment.images_of(n) == images and self.shards_of(n) == shards]
+        alike = [n for n in others if self.experiment.images_of(n, of_draws) == images and self.shards_of(n) == shards]
         return [name for name in alike if (rule.removesuffix("_shard"), denoiser) in self._scored(name)]
 
     def companions(self, rule: str, benchmark: str, denoiser: str, *shard: str) -> Iterator[dict[str, Any]]:

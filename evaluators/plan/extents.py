@@ -28,13 +28,14 @@ class Extent:
     is_known: bool = True
 
 
-def extent_of(dag: Dag, images: str, benchmark: str | None = None) -> Extent:
+def extent_of(dag: Dag, images: str, benchmark: str | None = None, of_draws: bool = False) -> Extent:
     """Of a split, or of the list of ids that names some of it; a list that cannot be read yet counts as all.
 
     Args:
         dag: of the experiment.
         images: ``<data set>/<split>``.
         benchmark: whose own list and size count.
+        of_draws: of its further noise draws, which may have a list of their own.
     """
     name, split = images.split("/")
     card = DATASETS[name]
@@ -42,20 +43,20 @@ def extent_of(dag: Dag, images: str, benchmark: str | None = None) -> Extent:
         count, pixels = EXTENTS[images]
     else:
         count, pixels = card.splits[split], card.pixels or UNKNOWN_PIXELS
-        count = _listed(dag, images, benchmark) or count
+        count = _listed(dag, images, benchmark, of_draws) or count
     longest = dag.experiment.benchmarks[benchmark].longest_side if benchmark is not None else None
     return Extent(count, pixels if longest is None else min(pixels, 0.75 * longest**2), card.pixels is not None)
 
 
-def extent_of_benchmark(dag: Dag, benchmark: str) -> Extent:
-    """Of what a benchmark is scored on."""
+def extent_of_benchmark(dag: Dag, benchmark: str, rule: str = "score") -> Extent:
+    """Of what a benchmark is scored on by a rule."""
     card = BENCHMARKS[benchmark]
-    return extent_of(dag, f"{card.dataset}/{card.split}", benchmark)
+    return extent_of(dag, f"{card.dataset}/{card.split}", benchmark, rule.startswith("score_draws"))
 
 
-def _listed(dag: Dag, images: str, benchmark: str | None) -> int | None:
+def _listed(dag: Dag, images: str, benchmark: str | None, of_draws: bool) -> int | None:
     name, split = images.split("/")
-    subset = dag.experiment.subset_of(name, split, benchmark)
+    subset = dag.experiment.subset_of(name, split, benchmark, of_draws)
     try:
         return sum(len(read_id_list(path)) for path in list_of_ids(dag.data_root, subset)) or None
     except UsaidError:

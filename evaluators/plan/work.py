@@ -116,7 +116,7 @@ def _of_score(dag: Dag, benchmark: str, denoiser: str, rule: str = "score", shar
     siblings = dag.siblings(rule, benchmark, denoiser)
     earlier = [name for name in siblings if order.index(name) < order.index(benchmark)]
     done = set().union(*(cells_of(dag, rule, name, denoiser) for name in earlier))
-    extent, start = extent_of_benchmark(dag, benchmark), {"process with torch": 1.0}
+    extent, start = extent_of_benchmark(dag, benchmark, rule), {"process with torch": 1.0}
     if shard is not None:
         own = math.ceil(extent.images / len(dag.shards_of(benchmark)))
         start |= _read(extent.images - own, extent.pixels)
@@ -139,7 +139,7 @@ def _of_shard_of_draws(dag: Dag, benchmark: str, denoiser: str, shard: str) -> J
 
 def _of_merge(dag: Dag, benchmark: str, denoiser: str, rule: str = "score") -> JobWork:
     """The rows of all shards are read, and written."""
-    rows = extent_of_benchmark(dag, benchmark).images * len(cells_of(dag, rule, benchmark, denoiser))
+    rows = extent_of_benchmark(dag, benchmark, rule).images * len(cells_of(dag, rule, benchmark, denoiser))
     work = {"process with torch": 1, "thousand rows": 2 * rows / 1e3}
     return JobWork(work, memory=PROCESS_OF_TORCH, disk=rows * BYTES_OF_ROW)
 
@@ -196,8 +196,9 @@ def _of_batch(dag: Dag, rule: str) -> JobWork:
     done: dict[tuple[object, ...], set[Cell]] = {}
     parts = []
     for of, benchmark, denoiser in dag.batches[rule].files:
-        shared = done.setdefault((denoiser, *dag.experiment.images_of(benchmark)), set())
-        parts.append(_of_file(dag, (of, benchmark, denoiser), shared, extent_of_benchmark(dag, benchmark)))
+        images = dag.experiment.images_of(benchmark, of.startswith("score_draws"))
+        shared = done.setdefault((denoiser, *images), set())
+        parts.append(_of_file(dag, (of, benchmark, denoiser), shared, extent_of_benchmark(dag, benchmark, of)))
         shared |= cells_of(dag, of, benchmark, denoiser)
     return JobWork(
         together({"process with torch": 1}, *(part.work for part in parts)),
@@ -212,7 +213,8 @@ def _of_batch(dag: Dag, rule: str) -> JobWork:
 def rows_of(dag: Dag, benchmarks: list[str]) -> int:
     """Rows of the score files of some benchmarks."""
     files = [file for file in dag.scored_files if file[1] in benchmarks]
-    return sum(extent_of_benchmark(dag, name).images * len(cells_of(dag, rule, name, who)) for rule, name, who in files)
+    extents = {(rule, name): extent_of_benchmark(dag, name, rule).images for rule, name, _ in files}
+    return sum(extents[rule, name] * len(cells_of(dag, rule, name, who)) for rule, name, who in files)
 
 
 # ------------------------------------------------------------------------------------------------ what they wait for

@@ -76,6 +76,12 @@ def _of_niqe(dag: Dag) -> Iterator[str]:
     yield _list_of_ids(dag, dag.fit_niqe().settings["images"])
 
 
+def _of_draws(dag: Dag, benchmark: str, denoiser: str) -> Iterator[str]:
+    card = BENCHMARKS[benchmark]
+    yield _list_of_ids(dag, f"{card.dataset}/{card.split}", benchmark, of_draws=True)
+    yield from _of_score(dag, benchmark, denoiser)
+
+
 def _of_score(dag: Dag, benchmark: str, denoiser: str) -> Iterator[str]:
     card, entry, settings = BENCHMARKS[benchmark], dag.entries[denoiser], dag.score(benchmark, denoiser).settings
     for package in entry.card.packages:
@@ -105,7 +111,7 @@ _PROBLEMS: dict[str, Callable[..., Iterable[str]]] = {
     "fit_niqe": _of_niqe,
     "score": _of_score,
     "borrow_scores": _of_borrowed,
-    "score_draws": _of_score,
+    "score_draws": _of_draws,
 }
 
 
@@ -120,10 +126,10 @@ def _encoder(dag: Dag, settings: object) -> str:
     return "" if file is None else _missing(dag, dag.below_data(file), "encoder's file")
 
 
-def _list_of_ids(dag: Dag, images: str, benchmark: str | None = None) -> str:
+def _list_of_ids(dag: Dag, images: str, benchmark: str | None = None, of_draws: bool = False) -> str:
     """What is wrong with the list of ids of a split, as far as the data that it lists are there."""
     dataset, split = images.split("/")
-    subset = dag.experiment.subset_of(dataset, split, benchmark)
+    subset = dag.experiment.subset_of(dataset, split, benchmark, of_draws)
     if subset is None or dag.is_generated:
         return ""
     if not any(path.is_file() for path in list_of_ids(dag.data_root, subset)):
@@ -131,7 +137,7 @@ def _list_of_ids(dag: Dag, images: str, benchmark: str | None = None) -> str:
     if Path(dag.data_root, load_object(DATASETS[dataset].reader).folders[split]).is_dir():
         with suppress(OSError):
             try:
-                load_for(dag.experiment, dataset, split, benchmark)
+                load_for(dag.experiment, dataset, split, benchmark, of_draws)
             except UsaidError as error:
                 return str(error)
     return ""

@@ -169,7 +169,9 @@ def _score_group(parts: Sequence[_Part]) -> None:
     start, job, judges = time.perf_counter(), parts[0].job, list[tuple[_Part, Judge]]()
     with _shared(parts):
         device = pick_device(job.experiment.device)
-        dataset = load_for(job.experiment, job.card.dataset, job.card.split, job.benchmark)
+        dataset = load_for(
+            job.experiment, job.card.dataset, job.card.split, job.benchmark, of_draws=job.draws is not None
+        )
         for part in parts:
             with part.own():
                 judges.append((part, _judge_of(part.job, device)))

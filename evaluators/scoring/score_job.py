@@ -62,7 +62,8 @@ class ScoreJob:
     @property
     def subset(self) -> str | None:
         """The list of ids that it is scored on; None: all images of the split."""
-        return self.experiment.subset_of(self.card.dataset, self.card.split, self.benchmark)
+        of_draws = self.draws is not None
+        return self.experiment.subset_of(self.card.dataset, self.card.split, self.benchmark, of_draws)
 
     def conditions(self, denoiser: Denoiser) -> list[Condition]:
         """What the denoiser is scored under."""

@@ -38,7 +38,9 @@ def load(
     return dataset
 
 
-def load_for(experiment: "Experiment", name: str, split: str, benchmark: str | None = None) -> Dataset:
+def load_for(
+    experiment: "Experiment", name: str, split: str, benchmark: str | None = None, of_draws: bool = False
+) -> Dataset:
     """Open one split of a data set as an experiment names it: its root folder, and its list of ids if it has one.
 
     Args:
@@ -47,12 +49,13 @@ def load_for(experiment: "Experiment", name: str, split: str, benchmark: str | N
         split: one of its card's ``splits``.
         benchmark: one of the experiment's, whose own size of images counts; for the split that it scores also whose own
             list of ids. None: images as stored.
+        of_draws: for its further noise draws, which may have a list of their own.
 
     Raises:
         UsaidError: as :func:`load`.
     """
     longest_side = experiment.benchmarks[benchmark].longest_side if benchmark is not None else None
-    return load(name, experiment.data_root, split, experiment.subset_of(name, split, benchmark), longest_side)
+    return load(name, experiment.data_root, split, experiment.subset_of(name, split, benchmark, of_draws), longest_side)
 
 
 def load_images(experiment: "Experiment", images: str) -> Dataset:

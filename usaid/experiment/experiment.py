@@ -206,6 +206,9 @@ class Experiment(Settings):
         """Table X is of some benchmarks at one sigma; each of its denoisers has to be scored there."""
         table = _table_over_draws()
         there = [n for n in table.benchmarks if n in self.benchmarks and table.sigma in self.benchmarks[n].sigmas]
+        for name in draws.subsets:
+            if name not in there:
+                raise refuse(f"draws.subsets.{name}: must be one of {', '.join(there) or 'no benchmark here'}")
         if not there:
             cure = f"add one of them, with {table.sigma:g} among its 'sigmas', or drop 'draws'"
             benchmarks = " or ".join(table.benchmarks)
@@ -313,19 +316,25 @@ class Experiment(Settings):
         is_named = entry.benchmarks is None or benchmark in entry.benchmarks
         return is_named and (entry.sigmas is None or any(s in entry.sigmas for s in self.benchmarks[benchmark].sigmas))
 
-    def subset_of(self, dataset: str, split: str, benchmark: str | None = None) -> str | None:
-        """The list of ids for a split, or a benchmark's own for what it scores; None: all images."""
-        own = (
-            self.benchmarks[benchmark].subset
-            if benchmark is not None and split == BENCHMARKS[benchmark].split
-            else None
-        )
+    def subset_of(self, dataset: str, split: str, benchmark: str | None = None, of_draws: bool = False) -> str | None:
+        """The list of ids for a split, or a benchmark's own for what it scores; None: all images.
+
+        Args:
+            dataset, split: what is read.
+            benchmark: one of its own, which reads it.
+            of_draws: for the further noise draws of Table X, which may have a list of their own.
+        """
+        own = None
+        if benchmark is not None and split == BENCHMARKS[benchmark].split:
+            own = self.benchmarks[benchmark].subset
+            if of_draws and self.draws is not None:
+                own = self.draws.subsets.get(benchmark, own)
         return own or self.subsets.get(f"{dataset}/{split}")
 
-    def images_of(self, benchmark: str) -> tuple[object, ...]:
+    def images_of(self, benchmark: str, of_draws: bool = False) -> tuple[object, ...]:
         """What says whether two benchmarks see the same images: data set, split, list of ids, size."""
         card = BENCHMARKS[benchmark]
-        subset = self.subset_of(card.dataset, card.split, benchmark)
+        subset = self.subset_of(card.dataset, card.split, benchmark, of_draws)
         return card.dataset, card.split, subset, self.benchmarks[benchmark].longest_side
 
     @property

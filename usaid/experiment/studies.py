@@ -7,6 +7,7 @@ from pydantic import Field
 from usaid.experiment.model import (
     Count,
     EncoderSettings,
+    FilePath,
     Integer,
     Positive,
     Precision,
@@ -35,6 +36,9 @@ class Draws(Settings):
     denoisers: Annotated[tuple[Text, ...], Field(min_length=1), Unique()] | None = None
     """Names of the denoisers; default: all but the noisy and the clean images and Table IV's non-blind methods, which
     the paper leaves out too."""
+    subsets: dict[Text, FilePath] = Field(default_factory=dict)
+    """Benchmark -> list of ids, as in `subsets`: its further draws are scored on these of its images alone, and Table X
+    is of them."""
 
 
 class Convergence(EncoderSettings):

@@ -12,7 +12,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SAME_IN_BOTH = ("benchmark", "denoiser", *SAME_IN_ALL, "weights_sha256", "entry", "precision")
-"""Provenance that has to agree: nothing but the noise may be another."""
+"""Provenance that has to agree: nothing but the noise may be another, and the further draws may be of a list of its
+images (``draws.subsets``)."""
+
+_OF_A_LIST = ("n", "subset", "ids_sha256")
+"""Keys of a data set's record that say which of its images there are."""
 
 _NOT_OF_A_ROW = ("title", "benchmarks", "sigmas")
 """Keys of a denoiser's entry that say what it is called, or which rows there are."""
@@ -47,9 +51,9 @@ def with_further_draws(main: Scores, further: Scores) -> Scores:
         further: its file of further draws.
 
     Returns:
-        The rows of both at the sigmas of ``further``, told the truth, with the provenance of ``main`` and the
-        deviations of both. Without rows and with a ``failure`` that names the file, if one of them failed or has no
-        such rows: that costs its cells, not the table.
+        The rows of both at the sigmas of ``further``, told the truth, of the images that ``further`` has, with the
+        provenance of ``main``, the deviations of both, and the data set of ``further``. Without rows and with a
+        ``failure`` that names the file, if one of them failed or has no such rows: that costs its cells, not the table.
 
     Raises:
         UsaidError: they are not of one denoiser whose outputs the same evaluator judged on the same images, or both
@@ -62,7 +66,9 @@ def with_further_draws(main: Scores, further: Scores) -> Scores:
     for scores in both:
         if (reason := scores.provenance["failure"]) is not None:
             return _failed(main, f"{score_file_name(scores.provenance)}: {reason}")
-    first, second = (_without_names(scores.provenance) for scores in both)
+    dataset = further.provenance["dataset"]
+    is_a_part = dataset.get("subset") != main.provenance["dataset"].get("subset")
+    first, second = (_without_names(scores.provenance, is_a_part) for scores in both)
     _refuse(difference_of_provenance(first, second, SAME_IN_BOTH), *both)
     sigmas = sorted(further.rows["sigma"].unique())
     rows = [_rows_at(scores.rows, sigmas) for scores in both]
@@ -71,11 +77,13 @@ def with_further_draws(main: Scores, further: Scores) -> Scores:
         causes = (why_level_is_missing(main.provenance, sigma, None) for sigma in sigmas)
         cause = next((f" ({one})" for one in causes if one is not None), "")
         return _failed(main, f"{file}: has no rows at sigma {levels}, told the truth{cause}")
+    if is_a_part:
+        rows[0] = rows[0][rows[0]["image_id"].isin(rows[1]["image_id"].unique())]
     _refuse(_difference_of_rows(*rows), *both)
     deviations = [text for scores in both for text in scores.provenance["deviations"]]
     return Scores(
         pd.concat(rows, join="inner", ignore_index=True),
-        main.provenance | {"deviations": [*dict.fromkeys(deviations)]},
+        main.provenance | {"dataset": dataset, "deviations": [*dict.fromkeys(deviations)]},
     )
 
 
@@ -90,10 +98,12 @@ def _failed(scores: Scores, reason: str) -> Scores:
     return Scores(scores.rows.iloc[:0], scores.provenance | {"failure": reason})
 
 
-def _without_names(provenance: Mapping[str, Any]) -> dict[str, Any]:
-    """A provenance whose entry holds nothing but what its rows depend on."""
+def _without_names(provenance: Mapping[str, Any], any_list: bool) -> dict[str, Any]:
+    """A provenance whose entry holds nothing but what its rows depend on; with ``any_list`` whatever list of images."""
     entry = {key: value for key, value in provenance["entry"].items() if key not in _NOT_OF_A_ROW}
-    return {**provenance, "entry": entry}
+    left_out = _OF_A_LIST if any_list else ()
+    dataset = {key: value for key, value in provenance["dataset"].items() if key not in left_out}
+    return {**provenance, "entry": entry, "dataset": dataset}
 
 
 def _rows_at(rows: "pd.DataFrame", sigmas: Iterable[float]) -> "pd.DataFrame":

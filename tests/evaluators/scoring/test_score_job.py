@@ -14,6 +14,8 @@ EXPERIMENT = {
     "draws": {"draws": 3, "denoisers": ["learnt"]},
 }
 
+RULES = ("score", "score_draws")
+
 
 def test_a_score_job_has_all_that_its_rule_was_told():
     dag = Dag(checked_experiment(EXPERIMENT))
@@ -26,3 +28,12 @@ def test_a_score_job_has_all_that_its_rule_was_told():
     further = score_job(dag.experiment, dag.part("score_draws", "voc_segmentation", "learnt"))
     assert further.draws == range(1, 3)
     assert further.output == Path("results/small/scores/voc_segmentation/draws/learnt.parquet")
+    assert (job.subset, further.subset) == (None, None)
+
+
+def test_further_draws_are_of_their_own_list_of_images():
+    dag = Dag(checked_experiment(EXPERIMENT | {"draws": {"draws": 3, "subsets": {"voc_segmentation": "few.txt"}}}))
+    jobs = {rule: score_job(dag.experiment, dag.part(rule, "voc_segmentation", "learnt")) for rule in RULES}
+    assert {rule: job.subset for rule, job in jobs.items()} == {"score": None, "score_draws": "few.txt"}
+    assert dag.score("voc_segmentation", "learnt").settings["subset"] is None
+    assert dag.score_draws("voc_segmentation", "learnt").settings["subset"] == "few.txt"

@@ -839,12 +839,26 @@ def test_further_draws_are_scored_at_one_sigma_and_told_the_truth():
     assert experiment.settings_of("kodak_quality", "u_said").sigmas == (15, 25)
 
 
+def test_further_draws_may_be_of_a_list_of_their_own():
+    experiment = checked_experiment(with_draws({"subset": "some.txt"}, subsets={"kodak_quality": "few.txt"}))
+    assert experiment.subset_of("kodak", "all", "kodak_quality") == "some.txt"
+    assert experiment.subset_of("kodak", "all", "kodak_quality", of_draws=True) == "few.txt"
+    assert experiment.images_of("kodak_quality") != experiment.images_of("kodak_quality", of_draws=True)
+    without = checked_experiment(with_draws({"subset": "some.txt"}))
+    assert without.subset_of("kodak", "all", "kodak_quality", of_draws=True) == "some.txt"
+    assert checked_experiment(with_draws()).subset_of("kodak", "all", "kodak_quality", of_draws=True) is None
+
+
 @pytest.mark.parametrize(
     ("draws", "message"),
     [
+        (
+            {"subsets": {"voc_quality": "few.txt"}},
+            "draws.subsets.voc_quality: must be one of kodak_quality, cifar100_classification",
+        ),
         ({"draws": 1}, "draws.draws = 1: must be >= 2"),
         ({"draws": 2.5}, "draws.draws = 2.5: must be of type integer"),
-        ({"drawss": 3}, "unknown key 'draws.drawss' (nearest: 'draws'); allowed: denoisers, draws"),
+        ({"drawss": 3}, "unknown key 'draws.drawss' (nearest: 'draws'); allowed: denoisers, draws, subsets"),
         ({"denoisers": []}, "draws.denoisers = []: must be a list of at least 1"),
         ({"denoisers": ["mine", "mine"]}, 'draws.denoisers = ["mine", "mine"]: must be without repeated values'),
         (

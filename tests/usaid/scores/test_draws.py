@@ -79,6 +79,21 @@ def test_deviations_of_both_are_kept():
     assert joined.provenance["deviations"] == ["a trial", "another device"]
 
 
+def test_further_draws_of_a_list_of_its_images_are_joined_with_these_alone():
+    part = further(pixels={"b": "0b"}, dataset={"name": "kodak", "n": 1, "subset": "few.txt"})
+    joined = with_further_draws(scores([0], pixels={"a": "0a", "b": "0b"}), part)
+    assert {*joined.rows["image_id"]} == {"b"}
+    assert sorted(joined.rows["draw"]) == [0, 1, 2]
+    assert joined.provenance["dataset"] == {"name": "kodak", "n": 1, "subset": "few.txt"}
+    check_comparable("kodak_quality", {"u_said": joined})
+
+
+def test_a_list_has_to_be_of_its_images():
+    part = further(pixels={"c": "0c"}, dataset={"name": "kodak", "n": 1, "subset": "few.txt"})
+    with pytest.raises(UsaidError, match=rf"{BOTH}: image 'c' is only in the second"):
+        with_further_draws(scores([0]), part)
+
+
 @pytest.mark.parametrize(
     ("changes", "difference"),
     [
