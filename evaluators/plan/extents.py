@@ -43,8 +43,11 @@ def extent_of(dag: Dag, images: str, benchmark: str | None = None) -> Extent:
     else:
         count, pixels = card.splits[split], card.pixels or UNKNOWN_PIXELS
         count = _listed(dag, images, benchmark) or count
-    longest = dag.experiment.benchmarks[benchmark].longest_side if benchmark is not None else None
-    return Extent(count, pixels if longest is None else min(pixels, 0.75 * longest**2), card.pixels is not None)
+    view = None
+    if benchmark is not None:
+        settings = dag.experiment.benchmarks[benchmark]
+        view = settings.view if split == BENCHMARKS[benchmark].split else settings.training_view
+    return Extent(count, pixels if view is None else view.pixels(pixels), card.pixels is not None)
 
 
 def extent_of_benchmark(dag: Dag, benchmark: str) -> Extent:

@@ -323,10 +323,10 @@ class Experiment(Settings):
         return own or self.subsets.get(f"{dataset}/{split}")
 
     def images_of(self, benchmark: str) -> tuple[object, ...]:
-        """What says whether two benchmarks see the same images: data set, split, list of ids, size."""
+        """What says whether two benchmarks see the same images: data set, split, list of ids, view."""
         card = BENCHMARKS[benchmark]
         subset = self.subset_of(card.dataset, card.split, benchmark)
-        return card.dataset, card.split, subset, self.benchmarks[benchmark].longest_side
+        return card.dataset, card.split, subset, self.benchmarks[benchmark].view
 
     @property
     def unread_subsets(self) -> list[str]:
