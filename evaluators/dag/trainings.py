@@ -88,7 +88,7 @@ class Trainings(Files):
         images = f"{card.dataset}/train"
         files = {"data": [self._record_of(images), *self._encoder(settings.encoder)]}
         of_scores = BenchmarkSettings.model_fields.keys() - {"longest_side"}
-        depends_on = settings.model_dump(mode="json", exclude=set(of_scores))
+        depends_on = settings.model_dump(mode="json", exclude={*of_scores, *settings.of_scoring})
         code = code_on(
             images,
             *(str(card.training), "evaluators.judge_training"),

@@ -44,8 +44,8 @@ def extent_of(dag: Dag, images: str, benchmark: str | None = None, of_draws: boo
     else:
         count, pixels = card.splits[split], card.pixels or UNKNOWN_PIXELS
         count = _listed(dag, images, benchmark, of_draws) or count
-    longest = dag.experiment.benchmarks[benchmark].longest_side if benchmark is not None else None
-    return Extent(count, pixels if longest is None else min(pixels, 0.75 * longest**2), card.pixels is not None)
+    view = None if benchmark is None else dag.experiment.view_of(benchmark, split)
+    return Extent(count, pixels if view is None else view.pixels(pixels), card.pixels is not None)
 
 
 def extent_of_benchmark(dag: Dag, benchmark: str, rule: str = "score") -> Extent:

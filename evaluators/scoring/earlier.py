@@ -13,8 +13,8 @@ from usaid.scores.whole_set import columns_of
 if TYPE_CHECKING:
     import pandas as pd
 
-_OF_THE_IMAGES = ("name", "split", "longest_side")
-"""What of a score file's data set says which pixels an image has, beside their hash."""
+_OF_THE_IMAGES = ("name", "split")
+"""What of a score file's data set says which pixels an image has, beside their view and hash."""
 
 _OF_SOME_METRICS = ("packages", "files", "unavailable")
 """What of a judge's record is about the metrics that it names."""
@@ -41,10 +41,19 @@ def check_same_noise(theirs: Mapping[str, Any], benchmark: str, dataset: Mapping
         "benchmark": (theirs["benchmark"], benchmark),
         "noise_version": (theirs["noise_version"], noise.VERSION),
         **{f"data set's {name}": (theirs["dataset"].get(name), dataset.get(name)) for name in _OF_THE_IMAGES},
+        "data set's view": (_view(theirs["dataset"]), _view(dataset)),
     }
     for what, (other, own) in pairs.items():
         if other != own:
             raise NotTheSame(f"their {what} is {other}, not {own}")
+
+
+def _view(dataset: Mapping[str, Any]) -> str:
+    """What was made of stored images, as text; files of earlier versions know :class:`Shrunk` alone, by its side."""
+    longest_side = dataset.get("longest_side")
+    shrunk = None if longest_side is None else {"kind": "shrunk", "longest_side": longest_side}
+    view = dataset.get("view", shrunk)
+    return "none" if view is None else json.dumps(view, sort_keys=True)
 
 
 def rows_of_images(rows: "pd.DataFrame", pixels: Mapping[str, str]) -> "pd.DataFrame":

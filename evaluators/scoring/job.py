@@ -60,7 +60,7 @@ def score_together(
 ) -> None:
     """Score several jobs of an experiment, one denoiser after another; an image is denoised once for all that miss it.
 
-    Those of one denoiser on the same images (data set, split, list of ids, size, shard) are worked on together.
+    Those of one denoiser on the same images (data set, split, list of ids, view, shard) are worked on together.
     Failures stay apart: a judge that fails costs its own job, a denoiser or an image those jobs that need it.
 
     Args:
@@ -103,7 +103,7 @@ def _as_it_was() -> Iterator[None]:
 
 def _shared_by(job: ScoreJob) -> tuple[Any, ...]:
     """What jobs have to have in common to share their work."""
-    images = job.card.dataset, job.card.split, job.subset, job.settings.longest_side
+    images = job.card.dataset, job.card.split, job.subset, job.settings.view
     return job.denoiser, job.weights, job.shard, images
 
 

@@ -147,6 +147,6 @@ def record_of(dataset: Dataset) -> dict[str, Any]:
         "n": len(dataset),
         "n_official": dataset.n_official,
         "subset": dataset.subset,
-        "longest_side": dataset.longest_side,
+        "view": None if dataset.view is None else dataset.view.record,
         "ids_sha256": hashlib.sha256("\n".join(dataset.ids).encode()).hexdigest(),
     }

@@ -6,6 +6,8 @@ from usaid.costs import Cost
 FLOP = {
     ("fpn", "resnet101"): 387_000,
     ("fpn", "efficientnet_lite0"): 76_600,
+    ("fpn_plain", "resnet101"): 485_000,
+    ("fpn_plain", "efficientnet_lite0"): 175_000,
     ("pspnet", "resnet101"): 1_427_000,
     ("pspnet", "efficientnet_lite0"): 107_500,
 }
@@ -15,7 +17,7 @@ WEIGHTS = {"resnet101": 190e6, "efficientnet_lite0": 20e6}
 """Bytes."""
 
 ACTIVATIONS = {"resnet101": 8000, "efficientnet_lite0": 4000}
-"""Bytes for each pixel of a training's batch."""
+"""Bytes for each pixel of a training's step, whose batches are kept until the end."""
 
 
 def cost(settings: SegmentationSettings, n_images: int) -> Cost:
@@ -24,10 +26,10 @@ def cost(settings: SegmentationSettings, n_images: int) -> Cost:
     flop = FLOP[segmenter.network or "pspnet", segmenter.encoder] / 1e12
     recipe, training, memory = segmenter.train, {}, 0.0
     if recipe is not None:
-        pixels = recipe.steps * recipe.batch * recipe.crop**2
+        pixels = recipe.steps * recipe.accumulate * recipe.batch * recipe.crop**2
         training = {"segmenter": 3 * flop * pixels, "step of a judge": float(recipe.steps)}
         training["image read"] = float(n_images)
-        memory = ACTIVATIONS[segmenter.encoder] * recipe.batch * recipe.crop**2
+        memory = ACTIVATIONS[segmenter.encoder] * recipe.accumulate * recipe.batch * recipe.crop**2
     return Cost(
         pixel={"segmenter": flop},
         image={"call of a segmenter": 1},

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 VOID = 255
 """Value of pixels that have no class; they are not counted."""
 
+PAPERS_NETWORKS = {"fpn_plain": "fpn"}
+"""What else is a network of the paper's, beside those that cards name: the same as the released code builds it."""
+
 PAPERS_ENCODER = "resnet101"
 """The encoder of all the paper's segmentation networks (section IV-B)."""
 
@@ -44,15 +47,19 @@ def make_judge(benchmark: str, experiment: "Experiment", judge_file: Path, devic
     segmenter = load_segmenter(judge_file, settings.segmenter.sha256, device)
     training = stored_record(judge_file)
     network = {key: training[key] for key in ("architecture", "encoder")}
-    deviations = [f"segmenter {text}" for text in trained_on_a_part(judge_file, f"{card.dataset}/train")]
+    part = trained_on_a_part(judge_file, f"{card.dataset}/train")
+    deviations = [f"segmenter {text}" for text in [*part, *training.get("deviations", ())]]
     if card.network is not None:
         papers = {"architecture": card.network, "encoder": PAPERS_ENCODER}
-        replaced = [key for key in papers if network[key] != papers[key]]
+        replaced = [key for key in papers if PAPERS_NETWORKS.get(network[key], network[key]) != papers[key]]
         deviations += [f"segmenter: {network[key]} in place of {papers[key]}" for key in replaced]
     if (side := settings.longest_side) is not None:
         deviations.append(f"images with a side longer than {side} pixels were made smaller before noise was added")
     dataset = DATASETS[card.dataset]
     record = {**network, "weights_sha256": sha256_of_file(judge_file)}
+    if settings.void == "background":
+        record["void"] = settings.void
+        deviations.append("pixels without a class count as background")
     return SegmentationJudge(segmenter, dataset.classes, dataset.left_out, record, deviations)
 
 
@@ -60,7 +67,8 @@ class SegmentationJudge(Judge):
     """Counts how a network trained on clean images confuses the classes of denoised ones (paper, section IV-B).
 
     Its one column, ``confusion``, holds K * K counts for each image, row by row: pixels of a true class by the class
-    they were given. Void pixels are not counted. :func:`usaid.scores.confusion.class_iou` makes a score of them.
+    they were given. Void pixels are not counted, or as the first class (``void: background``).
+    :func:`usaid.scores.confusion.class_iou` makes a score of them.
     """
 
     metrics = ("confusion",)
@@ -78,7 +86,7 @@ class SegmentationJudge(Judge):
             segmenter: knows as many classes as there are names.
             class_names: of the classes, in the order of their numbers.
             left_out: those that the mean leaves out; their pixels still count against the classes they were taken for.
-            record: of the network, for score files.
+            record: of the network, for score files; ``void``: what pixels without a class count as.
             deviations: how it differs from the paper's.
 
         Raises:
@@ -92,6 +100,7 @@ class SegmentationJudge(Judge):
         self.segmenter = segmenter
         self.record = {**record, "class_names": [*class_names], "left_out": [*left_out]}
         self.deviations = deviations
+        self.void_is_background = record.get("void") == "background"
 
     def look(self, denoised: Tensor) -> Tensor:
         return self.segmenter(denoised)
@@ -99,7 +108,10 @@ class SegmentationJudge(Judge):
     def score(
         self, seen: Tensor, denoised: Tensor, clean: Tensor, targets: Sequence[np.ndarray]
     ) -> dict[str, Tensor | Sequence[Any]]:
-        return {"confusion": confusion_counts(seen, np.stack(targets), self.segmenter.classes)}
+        labels = np.stack(targets)
+        if self.void_is_background:
+            labels = np.where(labels == VOID, 0, labels).astype(np.uint8)
+        return {"confusion": confusion_counts(seen, labels, self.segmenter.classes)}
 
 
 def confusion_counts(predicted: Tensor, label_maps: np.ndarray, classes: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""The networks that segment denoised images (Tables V and VII): FPN and PSPNet on ImageNet encoders."""
+"""The networks that segment denoised images (Tables V and VII): FPNs and PSPNet on ImageNet encoders."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from usaid.checkpoints import check_state, load_state, stored_normalisation, stored_record
 from usaid.errors import UsaidError
 from usaid.segmentation.encoders import find_weights, load_imagenet_weights
+from usaid.segmentation.usa_module import LEVEL, FeaturePyramid, draw_small_weights
 from usaid.tensors import Normalisation
 
-ARCHITECTURES = ("fpn", "pspnet")
+ARCHITECTURES = ("fpn", "fpn_plain", "pspnet")
 ENCODERS = {"resnet101": "resnet101", "efficientnet_lite0": "tu-tf_efficientnet_lite0"}
 """What segmentation-models-pytorch calls each encoder; ``tu-``: timm's."""
 
@@ -26,11 +27,12 @@ def build_segmenter(
     """A network that has yet to learn to segment: ImageNet weights in its encoder, random ones behind it.
 
     Random weights come from torch's global generator. The network maps normalised images, float (B, 3, H, W), to
-    logits (B, classes, H, W); H and W have to be multiples of ``network.encoder.output_stride``.
+    logits (B, classes, H, W), of ``fpn_plain`` at stride 4; H and W have to be multiples of :func:`multiple_of`.
 
     Args:
-        architecture: ``fpn`` (Kirillov et al. 2019, with concatenation as in the paper: 512 channels at stride 4) or
-            ``pspnet`` (Zhao et al. 2017: pyramid pooling of dilated features at stride 8).
+        architecture: ``fpn`` (Kirillov et al. 2019, with concatenation as in the paper: 512 channels at stride 4),
+            ``fpn_plain`` (:class:`PlainFPN`) or ``pspnet`` (Zhao et al. 2017: pyramid pooling of dilated features at
+            stride 8).
         encoder: ``resnet101`` (the paper's) or ``efficientnet_lite0``.
         classes: number of classes.
         encoder_weights: ImageNet weights, below ``data_root``; None: the encoder's default place
@@ -67,9 +69,46 @@ def _network(architecture: str, encoder: str, classes: int) -> nn.Module:
     network: nn.Module
     if architecture == "fpn":
         network = smp.FPN(ENCODERS[encoder], decoder_merge_policy="cat", **options)
+    elif architecture == "fpn_plain":
+        network = PlainFPN(smp.encoders.get_encoder(ENCODERS[encoder], in_channels=3, depth=5, weights=None), classes)
     else:
         network = smp.PSPNet(ENCODERS[encoder], output_stride=8, **options)
     return network
+
+
+class PlainFPN(nn.Module):
+    """The FPN of the released code (PROTOCOL section 1): no norm, no activation and no dropout behind the encoder.
+
+    The pyramid is the USA module's; a 3x3 convolution makes logits of its 512 channels at stride 4. Weights start as
+    N(0, 0.01), biases as 0. Images may have any size: coarser maps are resized to the size of finer ones.
+    """
+
+    def __init__(self, encoder: nn.Module, classes: int) -> None:
+        """Draw the weights from torch's global generator.
+
+        Args:
+            encoder: of segmentation-models-pytorch: images -> features of which the last four are at strides 4 to 32.
+            classes: number of classes.
+        """
+        super().__init__()
+        self.encoder = encoder
+        channels: list[int] = encoder.out_channels[-4:]  # type: ignore[index, assignment]
+        self.pyramid = FeaturePyramid(channels)
+        self.head = nn.Conv2d(LEVEL * len(channels), classes, 3, padding=1)
+        draw_small_weights(self.pyramid, self.head)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Normalised images, float (B, 3, H, W) -> logits, float (B, classes, ceil(H / 4), ceil(W / 4))."""
+        logits: Tensor = self.head(self.pyramid(self.encoder(images)[-4:]))
+        return logits
+
+
+def multiple_of(network: nn.Module) -> int:
+    """The number that height and width of a network's images have to be multiples of."""
+    if isinstance(network, PlainFPN):
+        return 1
+    stride: int = network.get_submodule("encoder").output_stride  # type: ignore[assignment]
+    return stride
 
 
 class Segmenter:
@@ -93,7 +132,7 @@ class Segmenter:
         """
         self.device = device
         self.classes = classes
-        self.stride: int = network.get_submodule("encoder").output_stride  # type: ignore[assignment]
+        self.stride = multiple_of(network)
         self.normalise = Normalisation(mean, std, device)
         self.network = network.eval().requires_grad_(False).to(device).to(memory_format=torch.channels_last)
 
@@ -105,13 +144,17 @@ class Segmenter:
             images: float (B, 3, H, W) of any size, clean or denoised; clamped to [0, 1] before it is normalised.
 
         Returns:
-            Class of each pixel, int64 (B, H, W).
+            Class of each pixel, int64 (B, H, W); of a network with logits at stride 4 the class map, resized by
+            nearest neighbour as in the released code (PROTOCOL section 5).
         """
         height, width = images.shape[2:]
         normalised = self.normalise(images.clamp(0, 1))
         padded = F.pad(normalised, (0, -width % self.stride, 0, -height % self.stride))  # 0 is the mean colour
         logits: Tensor = self.network(padded.contiguous(memory_format=torch.channels_last))
-        return logits[:, :, :height, :width].argmax(dim=1)
+        if logits.shape[2:] == padded.shape[2:]:
+            return logits[:, :, :height, :width].argmax(dim=1)
+        classes = logits.argmax(dim=1, keepdim=True).float()  # exact: there are few
+        return F.interpolate(classes, size=(height, width), mode="nearest")[:, 0].long()
 
 
 def load_segmenter(weights: Path, sha256: str | None = None, device: torch.device | str = "cpu") -> Segmenter:

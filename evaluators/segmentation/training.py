@@ -42,10 +42,12 @@ class Crops:
 
     Every epoch takes the images in a new order. Of each a random square of ``crop / scale`` pixels is scaled to
     ``crop`` and mirrored or not; what lies beyond the image's right and lower border is of the mean colour and has no
-    label. All images stay decoded on the device.
+    label. Or, of a recipe that has ``sample: whole``, all of it is resized to the square. All images stay decoded on
+    the device. A step takes ``accumulate`` batches, one after the other.
 
     Attributes:
         ids: of the images.
+        squares: in a step.
         sha256: hash of the images' ids, sizes, pixels and labels.
     """
 
@@ -70,6 +72,7 @@ class Crops:
             UsaidError: no image, or one whose target is no label map or has a label from ``classes`` on.
         """
         self.recipe = recipe
+        self.squares = recipe.batch * recipe.accumulate
         self.mean = torch.tensor(mean, device=device).view(3, 1, 1)
         self.images: list[Tensor] = []
         self.labels: list[Tensor] = []
@@ -82,6 +85,8 @@ class Crops:
             ids.append(sample.id)
             self.images.append(torch.tensor(sample.image, device=device).permute(2, 0, 1))
             self.labels.append(torch.tensor(sample.target, device=device))
+            if recipe.void == "background":
+                self.labels[-1][self.labels[-1] == NO_LABEL] = 0
         if not ids:
             raise UsaidError("no images to train on; correct the data set's split or list of ids")
         self.ids = tuple(ids)
@@ -89,7 +94,7 @@ class Crops:
 
     def __call__(self, step: int) -> LabelledCrops:
         """The batch of a step (from 1)."""
-        batch, crop, device = self.recipe.batch, self.recipe.crop, self.mean.device
+        batch, crop, device = self.squares, self.recipe.crop, self.mean.device
         images = torch.empty((batch, 3, crop, crop), device=device, memory_format=torch.channels_last).copy_(self.mean)
         labels = torch.full((batch, crop, crop), NO_LABEL, device=device)
         for place, (number, draws) in enumerate(zip(self._numbers(step), self._draws(step), strict=True)):
@@ -102,8 +107,8 @@ class Crops:
 
     def _numbers(self, step: int) -> list[int]:
         """Which images are in the batch of a step: the next ones of the epoch, and of those that follow."""
-        first, count = (step - 1) * self.recipe.batch, len(self.ids)
-        places = [divmod(place, count) for place in range(first, first + self.recipe.batch)]
+        first, count = (step - 1) * self.squares, len(self.ids)
+        places = [divmod(place, count) for place in range(first, first + self.squares)]
         orders = {
             epoch: torch.randperm(count, generator=generator_for(CPU, self.recipe.seed, epoch, 1)).tolist()
             for epoch in dict(places)
@@ -113,7 +118,7 @@ class Crops:
     def _draws(self, step: int) -> list[list[float]]:
         """What :meth:`_crop` takes for each place of a batch: drawn on the CPU, so that no crop waits for a GPU."""
         generator = generator_for(CPU, self.recipe.seed, step, 0)
-        draws: list[list[float]] = torch.rand((self.recipe.batch, 4), generator=generator).tolist()
+        draws: list[list[float]] = torch.rand((self.squares, 4), generator=generator).tolist()
         return draws
 
     def _crop(self, number: int, draws: Sequence[float], image: Tensor, labels: Tensor) -> None:
@@ -125,6 +130,13 @@ class Crops:
             image, labels: hold mean colour and no labels.
         """
         zoom, down, across, mirrored = draws
+        if self.recipe.sample == "whole":
+            pixels, classes = self.images[number], self.labels[number]
+            if self.recipe.flip and mirrored < 0.5:
+                pixels, classes = pixels.flip(2), classes.flip(1)
+            image[:] = _scaled(pixels, image.shape[1], image.shape[2], antialias=False)
+            labels[:] = _from_corners(classes, *labels.shape)
+            return
         low, high = self.recipe.scale_range
         side = max(1, round(self.recipe.crop / (low + (high - low) * zoom)))
         height, width = self.labels[number].shape
@@ -146,12 +158,17 @@ def _check_labels(sample: Sample, classes: int) -> None:
         raise UsaidError(f"image {sample.id!r} has label {highest}, its data set {classes} classes; correct its map")
 
 
-def _scaled(pixels: Tensor, height: int, width: int) -> Tensor:
-    """uint8 (3, h, w) -> float32 (3, height, width) in [0, 1], bilinear; where it shrinks, without aliases."""
+def _scaled(pixels: Tensor, height: int, width: int, antialias: bool = True) -> Tensor:
+    """uint8 (3, h, w) -> float32 (3, height, width) in [0, 1], bilinear; where it shrinks, without aliases or not."""
     image = pixels[None].float().div_(255)
     if pixels.shape[1:] != (height, width):
-        image = F.interpolate(image, size=(height, width), mode="bilinear", align_corners=False, antialias=True)
+        image = F.interpolate(image, size=(height, width), mode="bilinear", align_corners=False, antialias=antialias)
     return image[0]
+
+
+def _from_corners(labels: Tensor, height: int, width: int) -> Tensor:
+    """(h, w) -> (height, width): each pixel takes the label at its upper left corner, as OpenCV's nearest neighbour."""
+    return F.interpolate(labels[None, None].float(), size=(height, width), mode="nearest")[0, 0].long()
 
 
 def _scaled_labels(labels: Tensor, height: int, width: int) -> Tensor:
@@ -164,22 +181,51 @@ def _scaled_labels(labels: Tensor, height: int, width: int) -> Tensor:
 
 
 class SegmenterLoss:
-    """Pixel-wise softmax loss of a batch, and the share of right pixels (one in 16 is looked at) for the curve."""
+    """Loss of a step's batches, and the share of right pixels (one in 16 is looked at) for the curve."""
 
     def __init__(self, recipe: "SegmenterRecipe", normalise: Normalisation, memory_format: torch.memory_format) -> None:
         self.recipe, self.normalise, self.memory_format = recipe, normalise, memory_format
 
     def __call__(self, network: nn.Module, batch: LabelledCrops) -> tuple[Tensor, dict[str, Tensor]]:
-        """Loss of a network (in training mode) on a batch."""
+        """Loss of a network (in training mode): the mean of what each batch has, which the network sees by itself."""
         if self.recipe.batchnorm == "frozen":
             network.get_submodule("encoder").eval()  # of dropout it has none
+        parts = [part.split(self.recipe.batch) for part in batch]
+        means = [self._of_one(network, LabelledCrops(*one)) for one in zip(*parts, strict=True)]
+        loss, accuracy = (torch.stack(values).mean() for values in zip(*means, strict=True))
+        return loss, {"accuracy": accuracy}
+
+    def _of_one(self, network: nn.Module, batch: LabelledCrops) -> tuple[Tensor, Tensor]:
+        """Loss of a batch, and the share of right pixels."""
         images = self.normalise(batch.images).contiguous(memory_format=self.memory_format)
         with autocast(images.device, self.recipe.precision):
             logits = network(images).float()
-        some = batch.labels[:, ::4, ::4]
+        labels = batch.labels
+        if logits.shape[2:] != labels.shape[1:]:
+            labels = torch.stack([_from_corners(one, *logits.shape[2:]) for one in labels])
+        some = labels[:, ::4, ::4]
         right = (logits.detach()[:, :, ::4, ::4].argmax(dim=1) == some).sum()
         accuracy = right / (some != NO_LABEL).sum().clamp(min=1)
-        return losses.cross_entropy(logits, batch.labels), {"accuracy": accuracy}
+        if self.recipe.loss == "focal":
+            return focal(logits, labels, self.recipe.focal_gamma), accuracy
+        return losses.cross_entropy(logits, labels), accuracy
+
+
+def focal(logits: Tensor, labels: Tensor, gamma: float) -> Tensor:
+    """Focal loss with true labels (Lin et al. 2017; the released code's, PROTOCOL section 5).
+
+    Args:
+        logits: float (B, K, h, w).
+        labels: int64 (B, h, w), 255 for no label.
+        gamma: 0 makes it the cross-entropy.
+
+    Returns:
+        The mean over labelled pixels of -(1 - p)^gamma log p, p being the probability of a pixel's class; 0 if there is
+        none.
+    """
+    minus_log_p = F.cross_entropy(logits, labels, ignore_index=NO_LABEL, reduction="none")
+    unsure = (1 - (-minus_log_p).exp()).clamp(min=1e-7)  # the slope of a power below 1 is infinite at 0
+    return (unsure.pow(gamma) * minus_log_p).sum() / (labels != NO_LABEL).sum().clamp(min=1)
 
 
 def polynomially_decayed(initial: float, power: float, steps: int) -> Callable[[int], float]:
@@ -205,7 +251,8 @@ def train_segmenter(samples: Dataset, settings: "SegmentationSettings", run: Run
     recipe, architecture, encoder = segmenter.train, segmenter.network, segmenter.encoder
     assert recipe is not None
     assert architecture is not None
-    mean, std = NORMALISATIONS[encoder]
+    of_encoder = NORMALISATIONS[encoder]
+    mean, std = recipe.train_mean or of_encoder[0], recipe.std or of_encoder[1]
     crops = Crops(samples, classes, recipe, mean, device)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(recipe.seed)
@@ -229,10 +276,10 @@ def train_segmenter(samples: Dataset, settings: "SegmentationSettings", run: Run
             "architecture": architecture,
             "encoder": encoder,
             "classes": classes,
-            "mean": mean,
-            "std": std,
             **recipe.model_dump(mode="json"),
+            "mean": recipe.test_mean or mean,
+            "std": std,
             "images_sha256": crops.sha256,
             "encoder_sha256": sha256_of_file(find_weights(encoder, segmenter.encoder_weights, run.data_root)),
         }
-        train(task, run, depends_on, n_images=len(crops.ids))
+        train(task, run, depends_on, n_images=len(crops.ids), deviations=recipe.deviations())

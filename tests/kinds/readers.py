@@ -15,6 +15,7 @@ from usaid.datasets.base import Dataset, Sample
 from usaid.datasets.loading import load
 from usaid.datasets.sources import source_of
 from usaid.datasets.status import cure_for, split_status
+from usaid.datasets.views import Shrunk
 from usaid.errors import UsaidError
 from usaid.registries import DATASETS, load_object
 
@@ -129,7 +130,7 @@ class ReaderTests:
             assert_same(sample, same)
 
     def test_large_images_with_label_maps_are_made_smaller(self, root: Path) -> None:
-        dataset = load(self.card.name, root, self.split, longest_side=max(self.shape) // 2)
+        dataset = load(self.card.name, root, self.split, view=Shrunk(max(self.shape) // 2))
         image_id = dataset.ids_on_disk()[0]
         if not self.card.classes:
             with pytest.raises(UsaidError, match="only images with label maps can be resized"):

@@ -4,10 +4,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
-from PIL import Image
 
 from usaid.cards import DataSet
 from usaid.errors import UsaidError
@@ -33,20 +32,41 @@ class Sample:
     target: Any
 
 
+class View(Protocol):
+    """What is made of a stored image and its target before noise is added; see :mod:`usaid.datasets.views`."""
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What it does, JSON-able, for score files."""
+        ...
+
+    def pixels(self, stored: float) -> float:
+        """How many pixels it makes of an image of ``stored`` pixels, about."""
+        ...
+
+    def __call__(self, sample: Sample) -> Sample:
+        """The sample that is scored.
+
+        Raises:
+            UsaidError: the target cannot follow what is done to the image.
+        """
+        ...
+
+
 class Dataset(ABC):
     """One split of a data set on disk, in its official layout below ``data_root``.
 
     Attributes:
         card: name, title, official splits and classes.
         folders: where each split's images lie, below ``data_root``.
-        longest_side: larger images are made smaller, until their longer side has so many pixels; None: as stored.
+        view: what is made of stored images; None: nothing.
         official_sizes: (width, height) of the official images, in pixels; empty: they have many.
     """
 
     card: ClassVar[DataSet]
     folders: ClassVar[dict[str, str]]
 
-    longest_side: int | None = None
+    view: View | None = None
     official_sizes: ClassVar[tuple[tuple[int, int], ...]] = ()
 
     def __init__(self, data_root: str | Path, split: str, subset: str | Path | None = None) -> None:
@@ -105,13 +125,13 @@ class Dataset(ABC):
         """
 
     def __getitem__(self, image_id: str) -> Sample:
-        """One image and its target, made smaller if the longer side exceeds ``longest_side``.
+        """One image and its target, as the ``view`` shows them.
 
         Raises:
-            UsaidError: as :meth:`read`, or a target that cannot be resized.
+            UsaidError: as :meth:`read`, or a target that cannot follow its image.
         """
         sample = self.read(image_id)
-        return sample if self.longest_side is None else shrunk(sample, self.longest_side)
+        return sample if self.view is None else self.view(sample)
 
     def files(self, image_id: str) -> tuple[Path, ...]:
         """Files that hold one image and then its target; none where a file that ``find_ids`` reads holds them all."""
@@ -134,26 +154,6 @@ class Dataset(ABC):
             raise UsaidError(f"{self.subset}: id {unknown[0]!r} is not in split {self.split!r} of {self.name}")
         chosen = set(wanted)
         return [image_id for image_id in ids if image_id in chosen]
-
-
-def shrunk(sample: Sample, longest_side: int) -> Sample:
-    """The sample with its image's longer side at most ``longest_side`` pixels long, if its target is a label map.
-
-    The image is resampled with Lanczos' filter, the label map by nearest neighbour.
-
-    Raises:
-        UsaidError: the target of an image that is too large is no label map.
-    """
-    height, width = sample.image.shape[:2]
-    scale = longest_side / max(height, width)
-    if scale >= 1:
-        return sample
-    if not isinstance(sample.target, np.ndarray):
-        raise UsaidError(f"image {sample.id!r}: only images with label maps can be resized; drop 'longest_side'")
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    image = Image.fromarray(sample.image).resize(size, Image.Resampling.LANCZOS)
-    labels = Image.fromarray(sample.target).resize(size, Image.Resampling.NEAREST)
-    return Sample(sample.id, np.array(image), np.array(labels))
 
 
 def read_id_list(path: Path) -> list[str]:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from usaid.datasets.base import Dataset
+from usaid.datasets.base import Dataset, View
 from usaid.errors import UsaidError
 from usaid.registries import DATASETS, load_object
 
@@ -16,7 +16,7 @@ def load(
     data_root: str | Path,
     split: str,
     subset: str | Path | None = None,
-    longest_side: int | None = None,
+    view: View | None = None,
 ) -> Dataset:
     """Open one split of a data set.
 
@@ -26,7 +26,7 @@ def load(
         split: one of its card's ``splits``.
         subset: text file with one id a line (below ``data_root``, else below the working folder, or absolute); None:
             the whole split.
-        longest_side: in pixels; larger images are made smaller. None: as stored.
+        view: what is made of its images, e.g. one of :mod:`usaid.datasets.views`. None: they stay as stored.
 
     Raises:
         UsaidError: unknown name or split, missing or damaged files, or a listed id that the split lacks.
@@ -34,7 +34,7 @@ def load(
     if name not in DATASETS:
         raise UsaidError(f"{name}: no data set of this name; one of {', '.join(DATASETS)}")
     dataset: Dataset = load_object(DATASETS[name].reader)(data_root, split, subset)
-    dataset.longest_side = longest_side
+    dataset.view = view
     return dataset
 
 
@@ -47,15 +47,15 @@ def load_for(
         experiment: whose data it is.
         name: one of :data:`usaid.registries.DATASETS`.
         split: one of its card's ``splits``.
-        benchmark: one of the experiment's, whose own size of images counts; for the split that it scores also whose own
+        benchmark: one of the experiment's, whose view of the split counts; for the split that it scores also whose own
             list of ids. None: images as stored.
         of_draws: for its further noise draws, which may have a list of their own.
 
     Raises:
         UsaidError: as :func:`load`.
     """
-    longest_side = experiment.benchmarks[benchmark].longest_side if benchmark is not None else None
-    return load(name, experiment.data_root, split, experiment.subset_of(name, split, benchmark, of_draws), longest_side)
+    view = None if benchmark is None else experiment.view_of(benchmark, split)
+    return load(name, experiment.data_root, split, experiment.subset_of(name, split, benchmark, of_draws), view)
 
 
 def load_images(experiment: "Experiment", images: str) -> Dataset:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import Field, ValidatorFunctionWrapHandler, WrapValidator
 from pydantic_core import ValidationError
@@ -19,6 +19,10 @@ from usaid.experiment.model import (
     Unique,
     must_be,
 )
+from usaid.registries import load_object
+
+if TYPE_CHECKING:
+    from usaid.datasets.base import View
 
 
 def _checked_told(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
@@ -37,6 +41,9 @@ MOST_SHARDS = 1000
 OF_WORK = ("shards",)
 """Keys of a benchmark that say how it is worked on, and change no score."""
 
+SHRUNK = "usaid.datasets.views:Shrunk"
+"""The view behind `longest_side`."""
+
 
 class Places(NamedTuple):
     """Where an experiment has its files.
@@ -54,6 +61,9 @@ class Places(NamedTuple):
 
 class BenchmarkSettings(Settings):
     """How a benchmark is run; the settings of a judge extend it by what says which network judges."""
+
+    of_scoring: ClassVar[frozenset[str]] = frozenset()
+    """Keys of a judge's settings that change scores but not the network that is trained for it."""
 
     sigmas: Sigmas
     """Noise levels, standard deviation on the 0-255 scale."""
@@ -76,6 +86,16 @@ class BenchmarkSettings(Settings):
     def of_scores(self, exclude: Iterable[str] = ()) -> dict[str, Any]:
         """What scores depend on, JSON-able: all keys but some, and not how many jobs share the work."""
         return self.model_dump(mode="json", exclude={*exclude, *OF_WORK})
+
+    @property
+    def view(self) -> "View | None":
+        """What is made of an image that is scored, before noise is added; None: it stays as stored."""
+        return self.training_view
+
+    @property
+    def training_view(self) -> "View | None":
+        """What is made of the images that the judge's network is trained on; None: they stay as stored."""
+        return None if self.longest_side is None else load_object(SHRUNK)(self.longest_side)
 
     @property
     def is_trained(self) -> bool:

@@ -5,7 +5,7 @@ import json
 import os
 from collections.abc import Mapping
 from functools import cache, cached_property
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     Field,
@@ -37,6 +37,9 @@ from usaid.experiment.sight import Figures, KeepImages, check_sight
 from usaid.experiment.studies import Ablation, Convergence, Draws
 from usaid.paper.layouts import TABLES, TITLES, TableSpec
 from usaid.registries import BENCHMARKS, DATASETS, load_object
+
+if TYPE_CHECKING:
+    from usaid.datasets.base import View
 
 EXPERIMENT_NAME = "^[a-z0-9_]+(/[a-z0-9_]+)?$"
 Name = Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$", max_length=100)]
@@ -331,11 +334,16 @@ class Experiment(Settings):
                 own = self.draws.subsets.get(benchmark, own)
         return own or self.subsets.get(f"{dataset}/{split}")
 
+    def view_of(self, benchmark: str, split: str) -> "View | None":
+        """What one of its benchmarks makes of the images of a split: of what it scores, or of what its judge learns."""
+        settings = self.benchmarks[benchmark]
+        return settings.view if split == BENCHMARKS[benchmark].split else settings.training_view
+
     def images_of(self, benchmark: str, of_draws: bool = False) -> tuple[object, ...]:
-        """What says whether two benchmarks see the same images: data set, split, list of ids, size."""
+        """What says whether two benchmarks see the same images: data set, split, list of ids, view."""
         card = BENCHMARKS[benchmark]
         subset = self.subset_of(card.dataset, card.split, benchmark, of_draws)
-        return card.dataset, card.split, subset, self.benchmarks[benchmark].longest_side
+        return card.dataset, card.split, subset, self.view_of(benchmark, card.split)
 
     @property
     def unread_subsets(self) -> list[str]:

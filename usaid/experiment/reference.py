@@ -214,7 +214,7 @@ def _table_of(kind: type[Settings], keys: Sequence[str] = ()) -> Iterator[str]:
     """The table of the keys of settings, those of its own first; recipes that have names stand side by side."""
     schemas, names = _schemas([kind])
     properties = schemas[names[kind]]["properties"]
-    named = kind.by_name() if issubclass(kind, TrainingRecipe) else {}
+    named = kind.by_name() if hasattr(kind, "by_name") else {}
     own = [key for base in kind.__mro__ for key in get_annotations(base) if key in kind.model_fields]
     rows = []
     for key in keys or dict.fromkeys([*own, *kind.model_fields]):

@@ -56,12 +56,7 @@ class USAModule(nn.Module):
         self.encoder = encoder
         self.pyramid = FeaturePyramid(encoder.channels)
         self.head = nn.Conv2d(LEVEL * len(encoder.channels), classes, 3, padding=1)
-        generator = generator_for(torch.device("cpu"), seed, 3)
-        for part in (self.pyramid, self.head):
-            for layer in part.modules():
-                if isinstance(layer, nn.Conv2d) and layer.bias is not None:
-                    nn.init.normal_(layer.weight, std=0.01, generator=generator)
-                    nn.init.zeros_(layer.bias)
+        draw_small_weights(self.pyramid, self.head, generator=generator_for(torch.device("cpu"), seed, 3))
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits at stride 4.
@@ -74,6 +69,20 @@ class USAModule(nn.Module):
         """
         logits: Tensor = self.head(self.pyramid(self.encoder(images)))
         return logits
+
+
+def draw_small_weights(*parts: nn.Module, generator: torch.Generator | None = None) -> None:
+    """Draw convolutions' weights from N(0, 0.01), with biases 0, as the released code does (PROTOCOL section 1).
+
+    Args:
+        parts: their convolutions have biases.
+        generator: None: torch's global one.
+    """
+    for part in parts:
+        for layer in part.modules():
+            if isinstance(layer, nn.Conv2d) and layer.bias is not None:
+                nn.init.normal_(layer.weight, std=0.01, generator=generator)
+                nn.init.zeros_(layer.bias)
 
 
 def resized(maps: Tensor, size: Sequence[int]) -> Tensor:

@@ -56,7 +56,7 @@ def test_a_score_file_holds_rows_and_where_they_come_from(job):
     assert "NIQE with a pristine model fitted" in recorded["deviations"][2]
     assert recorded["dataset"] | {"ids_sha256": ""} == {
         **{"name": "kodak", "split": "all", "n": 2, "n_official": 24},
-        **{"subset": "ids.txt", "longest_side": None, "ids_sha256": ""},
+        **{"subset": "ids.txt", "view": None, "ids_sha256": ""},
     }
 
 

@@ -14,6 +14,7 @@ from usaid.checkpoints import write_weights
 from usaid.errors import UsaidError
 from usaid.files import sha256_of_file
 from usaid.segmentation.encoders import NORMALISATIONS, build_encoder
+from usaid.segmentation.usa_module import USAModule
 
 CPU = torch.device("cpu")
 MEAN, STD = NORMALISATIONS["efficientnet_lite0"]
@@ -70,7 +71,7 @@ def test_what_is_wrong_with_a_network_is_said_in_one_line(tmp_path, root):
     torch.save(nn.Linear(2, 2).state_dict(), tmp_path / "other.pth")
     missing = tmp_path / "weights" / "resnet101-63fe2227.pth"
     cases = [
-        (("unet", "resnet101", 2, None, root), "segmenter: 'network' is 'unet'; choose one of fpn, pspnet"),
+        (("unet", "resnet101", 2, None, root), "segmenter: 'network' is 'unet'; choose one of fpn, fpn_plain, pspnet"),
         (("fpn", "vgg", 2, None, root), "segmenter: 'encoder' is 'vgg'; choose one of resnet101, efficientnet_lite0"),
         (
             ("fpn", "resnet101", 2, None, tmp_path),
@@ -91,6 +92,40 @@ def test_without_its_package_the_cure_is_to_install_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "segmentation_models_pytorch", None)
     with pytest.raises(UsaidError, match=r"segmentation networks need the package .*; pip install"):
         lite0()
+
+
+# As the released code builds it
+
+
+@pytest.mark.parametrize("encoder", ["resnet101", "efficientnet_lite0"])
+def test_the_plain_fpn_is_the_usa_modules_on_a_trained_encoder(root, encoder):
+    network = build_segmenter("fpn_plain", encoder, 5, None, root).eval()
+    imagenet = imagenet_part(build_segmenter("fpn", encoder, 5, None, root), encoder).state_dict()
+    for key, value in imagenet_part(network, encoder).state_dict().items():
+        assert torch.equal(value, imagenet[key]), key
+    module = USAModule(build_encoder(encoder, None, root), 5, 0)
+    behind = {key: value.shape for key, value in network.state_dict().items() if not key.startswith("encoder")}
+    assert behind == {k: v.shape for k, v in module.state_dict().items() if not k.startswith("encoder")}
+    module.load_state_dict({k: network.state_dict()[k] for k in behind}, strict=False)
+    images = torch.randn(1, 3, 61, 90, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        torch.testing.assert_close(network(images), module(images), rtol=1e-3, atol=1e-6)
+    for key in behind:
+        value = network.state_dict()[key]
+        assert value.std().item() == pytest.approx(0.01, rel=0.1) if key.endswith("weight") else not value.any()
+
+
+def test_classes_of_the_plain_fpn_are_told_at_stride_4_and_resized_by_nearest_neighbour():
+    torch.manual_seed(0)
+    network = build_segmenter("fpn_plain", "efficientnet_lite0", 5, None, "data")
+    images = torch.rand(2, 3, 50, 37, generator=torch.Generator().manual_seed(0))
+    found = Segmenter(network, 5, MEAN, STD, CPU)(images)
+    with torch.no_grad():
+        coarse = network((images * 255 - 127) / 128).argmax(dim=1)
+    assert coarse.shape == (2, 13, 10)
+    rows, columns = (torch.arange(size) * cells // size for size, cells in ((50, 13), (37, 10)))
+    assert (found == coarse[:, rows[:, None], columns]).float().mean() > 0.95  # elsewhere the order of sums decides
+    assert found.dtype == torch.int64
 
 
 # As a judge uses them
@@ -153,7 +188,7 @@ def test_files_that_do_not_fit_are_refused_in_one_line(tmp_path):
         assert refusal(**{key: None}) == f"does not name its '{key}'; give a segmenter that this suite trained"
     assert refusal(sha256="0" * 64).startswith("SHA-256 is ")
     cure = "give a segmenter that this suite trained"
-    assert refusal(architecture="unet") == f"its 'architecture' is 'unet', none of fpn, pspnet; {cure}"
+    assert refusal(architecture="unet") == f"its 'architecture' is 'unet', none of fpn, fpn_plain, pspnet; {cure}"
     assert refusal(encoder=["vgg"]) == f"its 'encoder' is ['vgg'], none of resnet101, efficientnet_lite0; {cure}"
     for classes in (0, "5", 5.0, True, 256, 10**9):
         assert refusal(classes=classes) == f"its 'classes' is {classes!r}, no number from 1 to 255; {cure}"

@@ -170,6 +170,22 @@ def test_deviations_name_the_stand_in_the_part_and_the_size(tmp_path, monkeypatc
     ]
 
 
+def test_the_released_codes_fpn_is_the_papers_and_its_training_tells_how_it_differs(tmp_path, monkeypatch):
+    training = {"architecture": "fpn_plain", "n_images": 1464, "deviations": ["trained by mine"]}
+    made = made_judge(tmp_path, monkeypatch, "voc_segmentation", 21, training=training, void="background")
+    assert made.deviations == ["segmenter trained by mine", "pixels without a class count as background"]
+    assert made.record["void"] == "background"
+
+
+def test_void_counts_as_the_first_class_where_the_settings_say_so():
+    denoised = torch.full((1, 3, 1, 3), 0.9)
+    targets = [np.array([[0, 1, 255]], np.uint8)]
+    own = judge(record={"void": "background"})
+    assert own.judged(denoised, denoised, targets)["confusion"].tolist() == [[0, 2, 0, 1]]
+    assert judge().judged(denoised, denoised, targets)["confusion"].tolist() == [[0, 1, 0, 1]]
+    assert targets[0].tolist() == [[0, 1, 255]]
+
+
 def test_the_papers_network_is_the_one_on_the_card(tmp_path, monkeypatch):
     made = made_judge(tmp_path, monkeypatch, "voc_segmentation", 21, training={"n_images": 1464})
     assert made.deviations == ["segmenter: pspnet in place of fpn"]

@@ -17,6 +17,7 @@ from evaluators.segmentation.training import (
     Crops,
     LabelledCrops,
     SegmenterLoss,
+    focal,
     polynomially_decayed,
     train_segmenter,
 )
@@ -160,6 +161,121 @@ def test_labels_that_do_not_fit_name_their_image():
     assert crops([Sample("a", image, np.full((40, 40), 255, np.uint8))])(1).labels.min() == 255
 
 
+# As the released code does it
+
+
+def released(samples: list[Sample], **keys: Any) -> Crops:
+    return Crops(samples, 5, SegmenterRecipe(recipe="released_code", **keys), GREY, CPU)
+
+
+def test_the_released_recipe_is_what_the_protocol_says():
+    recipe = SegmenterRecipe(recipe="released_code")
+    assert (recipe.sample, recipe.crop, recipe.batch, recipe.accumulate, recipe.steps) == ("whole", 300, 1, 2, 10_000)
+    assert (recipe.optimizer, recipe.learning_rate, recipe.momentum, recipe.weight_decay) == ("sgd", 1e-3, 0.9, 2e-5)
+    assert (recipe.power, recipe.loss, recipe.focal_gamma, recipe.void) == (0.9, "focal", 2, "background")
+    assert recipe.train_mean == recipe.test_mean[::-1], "the order of the channels, and the other"
+    assert recipe.test_mean == pytest.approx((0.4811, 0.4575, 0.4079), abs=1e-4)
+    assert (recipe.std, recipe.batchnorm, recipe.flip) == ((1, 1, 1), "batch", True)
+
+
+def test_what_is_changed_in_a_published_recipe_is_a_deviation():
+    assert SegmenterRecipe(recipe="released_code", seed=3).deviations() == []
+    changed = SegmenterRecipe(recipe="released_code", steps=900, precision="bfloat16")
+    text = "trained by released_code, but for steps 900 in place of 10000, precision bfloat16 in place of float32"
+    assert changed.deviations() == [text]
+    assert TINY.deviations() == [], "the default recipe is nobody's"
+
+
+def test_unknown_recipes_and_statistics_of_one_pixel_are_refused():
+    for keys, message in (
+        ({"recipe": "mine"}, r'segmenter\.train\.recipe = "mine": must be one of paper, released_code'),
+        ({"batch": 1, "crop": 32}, r"segmenter\.train: batch = 1 with crop = 32: one pixel has no statistics; raise"),
+    ):
+        segmenter = {"network": "fpn_plain", "train": keys}
+        with pytest.raises(UsaidError, match=f"^settings: {message}"):
+            checked_settings(SegmentationSettings, {"sigmas": [25], "segmenter": segmenter}, "settings")
+    assert SegmenterRecipe(batch=1, crop=32, batchnorm="frozen").crop == 32
+
+
+def test_batchnorm_learns_of_a_single_square_as_small_as_the_recipe_allows():
+    torch.manual_seed(0)
+    network = build_segmenter("fpn_plain", "efficientnet_lite0", 5, None, "data").train()
+    recipe = SegmenterRecipe(recipe="released_code", crop=33)
+    crops = Crops(labelled(), 5, recipe, GREY, CPU)
+    SegmenterLoss(recipe, Normalisation(GREY, GREY, CPU), torch.channels_last)(network, crops(1))[0].backward()
+    assert all(value.grad.isfinite().all() for value in network.parameters())
+
+
+def test_whole_images_are_squeezed_without_antialiasing_and_void_is_background():
+    """Half as high, a third as wide: the mean of two rows of the middle column, the label of the first of the six."""
+    sample = labelled(1, 80, 120)[0]
+    sample.target[:4, :4] = 255
+    batch = released([sample], crop=40, flip=False, batch=3)(1)
+    assert batch.images.shape == (6, 3, 40, 40), "as many as two batches have"
+    assert np.array_equal(batch.labels[0].numpy(), np.where(sample.target == 255, 0, sample.target)[::2, ::3])
+    rows = sample.image[:, 1::3, 0].astype(float)
+    np.testing.assert_allclose(batch.images[0, 0].numpy() * 255, (rows[::2] + rows[1::2]) / 2, atol=1e-3)
+    assert (released([sample], crop=40, void="left_out")(1).labels == 255).any()
+
+
+def test_whole_images_are_mirrored_with_their_labels():
+    sample = labelled(1, 64, 64)[0]
+    batch = released([sample], crop=64, batch=30)(1)
+    plain = (batch.labels == torch.from_numpy(sample.target.astype(np.int64))).all(dim=(1, 2))
+    assert 15 < plain.sum() < 45
+    torch.testing.assert_close(batch.images[:, 1] * 255, 40.0 * batch.labels)
+    assert torch.equal(batch.labels[~plain][0], batch.labels[plain][0].flip(1))
+
+
+def test_a_step_takes_the_mean_of_its_batches_which_batchnorm_sees_one_by_one():
+    """Two squares apart have other statistics than together; the gradient is the mean of theirs."""
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(3, 5, 1), nn.BatchNorm2d(5)).train()
+    recipe = SegmenterRecipe(recipe="released_code", crop=64)
+    loss = SegmenterLoss(recipe, Normalisation(GREY, GREY, CPU), torch.channels_last)
+    batch = LabelledCrops(torch.rand(2, 3, 16, 16), torch.randint(5, (2, 16, 16)))
+    total, _ = loss(network, batch)
+    total.backward()
+    found, running = network[0].weight.grad.clone(), network[1].running_mean.clone()
+    network.zero_grad()
+    network[1].reset_running_stats()
+    for image, labels in zip(batch.images, batch.labels, strict=True):
+        logits = network((image[None] - 0.5) / 0.5)
+        p = logits.softmax(dim=1).gather(1, labels[None, None])
+        (-((1 - p) ** 2) * p.log()).mean().div(2).backward()
+    torch.testing.assert_close(found, network[0].weight.grad)
+    torch.testing.assert_close(running, network[1].running_mean)
+
+
+@pytest.mark.parametrize("gamma", [0.0, 2.0])
+def test_the_focal_loss_by_hand(gamma):
+    logits = torch.tensor([np.log(3.0), 0.0]).view(1, 2, 1, 1).repeat(1, 1, 1, 4)
+    labels = torch.tensor([[[0, 0, 1, 255]]])
+    expected = -(2 * 0.25**gamma * np.log(0.75) + 0.75**gamma * np.log(0.25)) / 3
+    assert focal(logits, labels, gamma).item() == pytest.approx(expected)
+    assert focal(logits, torch.full((1, 1, 4), 255), gamma).item() == 0
+
+
+def test_labels_are_brought_to_logits_that_are_smaller():
+    labels = torch.arange(64).view(1, 8, 8) % 2 + 0
+    labels[0, ::4, ::4] = 1
+    batch = LabelledCrops(torch.rand(1, 3, 8, 8), labels)
+    network = nn.Sequential(nn.AvgPool2d(4), Always([np.log(3.0), 0.0]))
+    loss = SegmenterLoss(TINY, Normalisation(GREY, GREY, CPU), torch.channels_last)
+    assert loss(network, batch)[0].item() == pytest.approx(-np.log(1 / 4)), "the upper left of each 4x4 pixels"
+
+
+def test_a_released_training_tells_its_means_and_its_deviations(tmp_path):
+    weights = trained(tmp_path, network="fpn_plain", recipe="released_code", crop=64, steps=1)
+    with safe_open(weights, framework="pt") as file:
+        training = json.loads(file.metadata()["training"])
+    assert training["mean"] == training["test_mean"] == training["train_mean"][::-1]
+    assert training["std"] == [1, 1, 1]
+    text = "trained by released_code, but for crop 64 in place of 300, steps 1 in place of 10000"
+    assert training["deviations"] == [text]
+    assert load_segmenter(weights)(torch.rand(1, 3, 41, 50)).shape == (1, 41, 50)
+
+
 # Loss and learning rate
 
 
@@ -216,9 +332,10 @@ class Pictures(list[Sample]):
     card = DataSet("blocks", "Blocks", "somewhere:Blocks", {"train": 6}, classes=("a", "b", "c", "d", "e"))
 
 
-def settings(**recipe: Any) -> SegmentationSettings:
+def settings(network: str = "fpn", **recipe: Any) -> SegmentationSettings:
     """Of a benchmark whose segmenter is trained."""
-    keys = {"network": "fpn", "encoder": "efficientnet_lite0", "train": TINY.model_dump() | recipe}
+    train = recipe if "recipe" in recipe else TINY.model_dump() | recipe
+    keys = {"network": network, "encoder": "efficientnet_lite0", "train": train}
     return SegmentationSettings.model_validate({"sigmas": [25], "segmenter": keys})
 
 
@@ -290,8 +407,11 @@ def test_a_checkpoint_of_another_recipe_is_refused(tmp_path, monkeypatch):
 def test_runs_that_go_wrong_say_where(tmp_path):
     with pytest.raises(UsaidError, match=r"^demo: the loss is nan at step \d \(images image\d, image\d\); lower"):
         trained(tmp_path, steps=6, learning_rate=1e30)
-    with pytest.raises(UsaidError, match=r"^settings: segmenter\.train\.crop = 40: must be a multiple of 32$"):
-        checked_settings(SegmentationSettings, {"sigmas": [25], "segmenter": {"train": {"crop": 40}}}, "settings")
+    segmenter = {"network": "fpn", "train": {"crop": 40}}
+    with pytest.raises(
+        UsaidError, match=r"^settings: segmenter: train\.crop = 40: fpn needs a multiple of 32, fpn_plai"
+    ):
+        checked_settings(SegmentationSettings, {"sigmas": [25], "segmenter": segmenter}, "settings")
     plain = [Sample("photo", np.zeros((40, 40, 3), np.uint8), 3)]
     with pytest.raises(UsaidError, match="image 'photo' has no label map, which a segmenter learns from"):
         trained(tmp_path, samples=plain)

@@ -80,4 +80,4 @@ def test_a_benchmark_can_have_a_list_and_a_size_of_its_own(root: Path) -> None:
     assert trained_on.ids == ("ISIC_0000005", "ISIC_0000007")
     assert trained_on["ISIC_0000007"].image.shape[1] == 4 * WIDTH
     others = load_for(experiment, "isic2018", "val")
-    assert (len(others), others.longest_side) == (2, None)
+    assert (len(others), others.view) == (2, None)
