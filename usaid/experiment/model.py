@@ -185,6 +185,8 @@ ToldSigmas = Annotated[tuple[ToldSigma, ...], Field(min_length=1), Unique()]
 SeveralClasses = Annotated[tuple[Classes, ...], Field(min_length=1), Unique()]
 Milestones = Annotated[tuple[Positive, ...], AfterValidator(_ascending)]
 """Where a learning rate falls, in order. Those past the end of a run have no effect: the released code has some."""
+Snapshots = Annotated[tuple[Count, ...], AfterValidator(_ascending)]
+"""Steps of a training, in order."""
 SigmaRange = Annotated[tuple[Sigma, Sigma], AfterValidator(_low_to_high)]
 ScaleRange = Annotated[tuple[Positive, Positive], AfterValidator(_low_to_high)]
 Rgb = tuple[Fraction, Fraction, Fraction]

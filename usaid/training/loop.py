@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -74,6 +74,10 @@ class Run:
         """Where the training goes on from after a kill."""
         return self.weights.with_name(f"{self.weights.stem}.checkpoint.pt")
 
+    def snapshot(self, step: int) -> Path:
+        """The weights after a step that the task takes a snapshot of: a safetensors file like ``weights``."""
+        return self.weights.with_name(f"{self.weights.stem}.{step}.safetensors")
+
 
 @dataclass(frozen=True)
 class Task(Generic[Batch]):
@@ -91,6 +95,7 @@ class Task(Generic[Batch]):
         log_every: steps between looks at the loss; nothing crosses from device to host in between.
         checkpoint_every: steps between checkpoints, if the run does not say it.
         precision: a GPU's float32 products, on the way there and back, are TF32 only if this is ``tf32``.
+        snapshots: steps after which the weights so far are kept beside the final ones (:meth:`Run.snapshot`).
     """
 
     network: nn.Module
@@ -102,6 +107,7 @@ class Task(Generic[Batch]):
     log_every: int = 50
     checkpoint_every: int = 500
     precision: str = "float32"
+    snapshots: Collection[int] = ()
 
 
 def train(
@@ -113,17 +119,17 @@ def train(
         task: what is minimised.
         run: where its files lie, and on what it runs.
         depends_on: JSON-able: the recipe, hashes of images and encoder ...
-        result: the network to write; default: the task's.
+        result: the network to write, in snapshots too; default: the task's.
         further: JSON-able values that are only recorded: ``n_images`` ...
 
     Raises:
         UsaidError: as :func:`fit`.
     """
-    fit(task, run, depends_on)
+    fit(task, run, depends_on, result)
     finish(run, task.network if result is None else result, {**depends_on, **further})
 
 
-def fit(task: Task[Batch], run: Run, depends_on: Mapping[str, Any]) -> None:
+def fit(task: Task[Batch], run: Run, depends_on: Mapping[str, Any], result: nn.Module | None = None) -> None:
     """Minimise a loss over the steps of a task; after a kill, the same call goes on from the last checkpoint.
 
     Batches and learning rates are functions of the step alone, and the checkpoint holds all that changes from step to
@@ -138,14 +144,18 @@ def fit(task: Task[Batch], run: Run, depends_on: Mapping[str, Any]) -> None:
         run: where its files lie. Its checkpoint stays: :func:`finish` deletes it when the result is safe.
         depends_on: JSON-able values that the run depends on; a checkpoint with others is refused. A checkpoint of other
             code (``run.code_hash``) is not gone on from: the training starts anew, and says so.
+        result: the network that snapshots hold; default: the task's. Each is a checkpoint, too.
 
     Raises:
         UsaidError: the loss or a weight stops being finite (names the step and its images), the checkpoint is
-            unreadable or of another run (names the differing keys), or the GPU's memory is too small for the batch.
+            unreadable or of another run (names the differing keys), the GPU's memory is too small for the batch, or a
+            snapshot is past the last step, or missing though the checkpoint is past it.
     """
     task.network.train()
+    learnt = task.network if result is None else result
     fingerprint = {**depends_on, "device_type": run.device.type, CODE_HASH: run.code_hash}
     done, curve = _load_checkpoint(run, fingerprint, task)
+    _check_snapshots(task, run, done)
     _write_rows(run.curve, "w", curve)
     checkpoint_every = run.checkpoint_every or task.checkpoint_every
     window: list[dict[str, Tensor]] = []
@@ -156,7 +166,7 @@ def fit(task: Task[Batch], run: Run, depends_on: Mapping[str, Any]) -> None:
                 window.append(_take_step(task, step))
             except torch.OutOfMemoryError:
                 raise UsaidError(f"{run.title}: the GPU's memory is too small at step {step}; lower 'batch'") from None
-            due = step % checkpoint_every == 0 or step == task.steps
+            due = step % checkpoint_every == 0 or step == task.steps or step in task.snapshots
             if due or step % task.log_every == 0:
                 means = _finite_means(window, step, run.title, getattr(task.batches, "images_of", None))
                 window.clear()
@@ -167,6 +177,8 @@ def fit(task: Task[Batch], run: Run, depends_on: Mapping[str, Any]) -> None:
                 _write_rows(run.curve, "a", curve[-1:])
             if due:
                 _check_weights(task.network, step, run.title)
+                if step in task.snapshots:
+                    _write_network(run, run.snapshot(step), learnt, depends_on, step=step)
                 _save_checkpoint(run.checkpoint, fingerprint, task, step, curve)
             bar.update()
 
@@ -179,11 +191,7 @@ def finish(run: Run, network: nn.Module | None, record: Mapping[str, Any]) -> No
         network: what was trained: a safetensors file with the record in its metadata; None: only the record is kept.
         record: JSON-able, about the training; device and torch's version are added.
     """
-    record = {**record, "device_type": run.device.type, CODE_HASH: run.code_hash}
-    record |= {"device": device_description(run.device), "torch": str(torch.__version__)}
-    if network is not None:
-        with _tensors_of_their_own(network):
-            write_weights(network, run.weights, record)
+    record = _write_network(run, run.weights, network, record)
     seconds = round(time.perf_counter() - run.started, 1)
     content = {**provenance_of_run(run.device), "training": record, "seconds": seconds}
     with written_atomically(run.record) as temporary:
@@ -272,6 +280,31 @@ def _is_finite(network: nn.Module) -> bool:
 
 
 # ------------------------------------------------------------------------------------------------ its files
+
+
+def _write_network(
+    run: Run, path: Path, network: nn.Module | None, record: Mapping[str, Any], **further: Any
+) -> dict[str, Any]:
+    """Write a network, if there is one, with its record in the metadata; the record, with code and machine added."""
+    whole = {**record, **further, "device_type": run.device.type, CODE_HASH: run.code_hash}
+    whole |= {"device": device_description(run.device), "torch": str(torch.__version__)}
+    if network is not None:
+        with _tensors_of_their_own(network):
+            write_weights(network, path, whole)
+    return whole
+
+
+def _check_snapshots(task: Task[Any], run: Run, done: int) -> None:
+    """Those up to the step that is done have to be there; later ones are of an earlier training, and go."""
+    for step in task.snapshots:
+        path = run.snapshot(step)
+        if step > task.steps:
+            raise UsaidError(f"{run.title}: 'snapshots' has {step}, but the last step is {task.steps}; drop it")
+        if step > done:
+            path.unlink(missing_ok=True)
+        elif not path.is_file():
+            cure = f"delete {run.checkpoint} to train from the start, or drop {step} from 'snapshots'"
+            raise UsaidError(f"{path}: missing, and the training is past its step; {cure}")
 
 
 @contextmanager

@@ -107,6 +107,21 @@ def test_only_the_denoiser_is_written_in_float32(tiny, samples, tmp_path):
     assert {value.dtype for value in state.values() if value.is_floating_point()} == {torch.float32}
 
 
+@pytest.mark.parametrize("method", ["cdncnn_b", "u_said"])
+def test_snapshots_are_denoisers_and_change_neither_weights_nor_record(method, tiny, samples, tmp_path):
+    folder = {name: tmp_path / name / "weights.safetensors" for name in ("with", "without", "short")}
+    train_denoiser(samples, method, tiny(steps=4, milestones=[], snapshots=[2]), folder["with"])
+    train_denoiser(samples, method, tiny(steps=4, milestones=[]), folder["without"])
+    assert folder["with"].read_bytes() == folder["without"].read_bytes()
+
+    snapshot = folder["with"].with_name("weights.2.safetensors")
+    train_denoiser(samples, method, tiny(steps=2, milestones=[]), folder["short"])
+    taken, short = load_state(snapshot), load_state(folder["short"])
+    assert taken.keys() == short.keys() == DnCNN(3, 8).state_dict().keys()
+    assert all(torch.equal(taken[key], short[key]) for key in short)
+    assert stored_record(snapshot)["step"] == 2
+
+
 def test_watch_sees_each_row_of_the_curve(tiny, samples, tmp_path):
     rows = []
     recipe = tiny(steps=7)

@@ -290,6 +290,76 @@ def test_gpu_out_of_memory_names_the_key_to_lower(tmp_path):
         fit_toy(tmp_path, loss=too_large)
 
 
+# Snapshots
+
+
+def snapshots_toy(folder: Path, steps=(4, 10, 14, STEPS), watch=None) -> Run:
+    """Train the toy's last layer with snapshots, checkpoints every five steps."""
+    task = toy(snapshots=steps)
+    train(task, run_in(folder, watch=watch), {"seed": 0}, result=task.network[3])
+    return run_in(folder)
+
+
+def stop_at(step: int):
+    """What watches a training and interrupts it there."""
+
+    def watch(row: Mapping[str, float]) -> None:
+        if row["step"] == step:
+            raise KeyboardInterrupt
+
+    return watch
+
+
+def test_snapshot_holds_the_weights_after_its_step_and_says_which(tmp_path):
+    run = snapshots_toy(tmp_path / "whole", (10, STEPS))
+    names = {"toy.csv", "toy.json", "toy.safetensors", "toy.10.safetensors", f"toy.{STEPS}.safetensors"}
+    assert {path.name for path in run.weights.parent.iterdir()} == names
+    assert stored_record(run.snapshot(10)) == {**stored_record(run.weights), "step": 10}
+    last, final = load_state(run.snapshot(STEPS)), load_state(run.weights)
+    assert all(torch.equal(last[key], final[key]) for key in final)
+
+    interrupted_toy(tmp_path)
+    state = torch.load(run_in(tmp_path).checkpoint, weights_only=True)["network"]
+    assert torch.equal(load_state(run.snapshot(10))["weight"], state["3.weight"])
+    assert not torch.equal(load_state(run.snapshot(10))["weight"], final["weight"])
+
+
+def test_snapshots_change_no_byte_of_the_weights(tmp_path):
+    run, plain = snapshots_toy(tmp_path / "with"), snapshots_toy(tmp_path / "without", ())
+    assert run.weights.read_bytes() == plain.weights.read_bytes()
+
+
+@pytest.mark.parametrize("step", [4, 5, 6, 12, 14, 15])
+def test_killed_and_continued_training_writes_the_same_snapshots(tmp_path, step):
+    whole = snapshots_toy(tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        snapshots_toy(tmp_path / "killed", watch=stop_at(step))
+    killed = snapshots_toy(tmp_path / "killed")
+    for path in (*map(whole.snapshot, (4, 10, 14, STEPS)), whole.weights, whole.curve):
+        assert (killed.weights.parent / path.name).read_bytes() == path.read_bytes(), path.name
+
+
+def test_training_from_the_start_leaves_no_snapshot_of_an_earlier_one(tmp_path):
+    run = snapshots_toy(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        snapshots_toy(tmp_path, watch=stop_at(6))
+    assert [step for step in (4, 10, 14, STEPS) if run.snapshot(step).exists()] == [4]
+
+
+def test_snapshot_that_can_no_longer_be_taken_is_named_with_the_cure(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        snapshots_toy(tmp_path, watch=stop_at(12))
+    with pytest.raises(UsaidError, match=r"toy\.7\.safetensors: missing, and .* past its step; delete .*drop 7 from"):
+        snapshots_toy(tmp_path, (4, 7, 10))
+    snapshots_toy(tmp_path, (4, 10, 13))  # a later one still can
+
+
+def test_snapshot_past_the_end_is_refused_before_the_first_step(tmp_path):
+    with pytest.raises(UsaidError, match=r"^toy: 'snapshots' has 19, but the last step is 18; drop it$"):
+        snapshots_toy(tmp_path, (4, 19))
+    assert not run_in(tmp_path).curve.exists()
+
+
 # What is left of a training
 
 

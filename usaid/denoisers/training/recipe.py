@@ -28,6 +28,7 @@ from usaid.experiment.model import (
     RgbDeviation,
     Seed,
     SigmaRange,
+    Snapshots,
     TrainingRecipe,
     expanded,
     refuse,
@@ -106,6 +107,8 @@ class NetworkRecipe(TrainingRecipe, EncoderSettings):
     """`torch.compile`."""
     seed: Seed
     """Of initialisation, patches and noise."""
+    snapshots: Snapshots
+    """Steps after which the weights so far are kept, as `weights/<name>.<step>.safetensors`."""
 
     @model_validator(mode="before")
     @classmethod
@@ -140,9 +143,9 @@ class NetworkRecipe(TrainingRecipe, EncoderSettings):
         return None if self.loss_of(method) == "mse" else self
 
     def keys_of(self, method: str) -> dict[str, Any]:
-        """The keys that the training of a method depends on: with the MSE alone there is no segmenter."""
+        """The keys that the weights of a method depend on: with the MSE alone there is no segmenter."""
         unused = _UNUSED[self.loss_of(method)]
-        return self.model_dump(mode="json", exclude={*unused, "recipe"})
+        return self.model_dump(mode="json", exclude={*unused, "recipe", "snapshots"})
 
 
 class OwnNetworkRecipe(NetworkRecipe):

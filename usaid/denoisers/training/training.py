@@ -66,6 +66,7 @@ def train_network(
         learning_rate=decayed(recipe.learning_rate, milestones, batches.steps),
         steps=batches.steps,
         precision=recipe.precision,
+        snapshots=recipe.snapshots,
     )
     only_recorded = {"recipe": recipe.recipe, "steps": batches.steps, "n_images": len(batches.sampler.ids)}
     train(task, run, depends_on, result=learnt["denoiser"], **only_recorded)
