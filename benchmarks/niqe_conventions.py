@@ -23,7 +23,7 @@ from released_outputs import (
     TITLES,
     Journal,
     Outputs,
-    commit,
+    commit_of,
     differences,
     order,
     parser_of,
@@ -81,12 +81,12 @@ Scores = dict[tuple[str, str], dict[str, np.ndarray]]
 def main() -> None:
     """Measure what the file lacks, write the page."""
     parser = parser_of(__doc__, "niqe_conventions")
-    parser.add_argument("--page", action="store_true", help="make the page alone")
     options = parser.parse_args()
+    made_by = commit_of(options)
     if not options.page:
         torch.set_num_threads(options.threads)
         measure(options.data_root, options.cache, Journal(options.csv, KEYS, COLUMNS))
-    write_page(options.csv.with_suffix(".md"), page(read(options.csv), commit()))
+    write_page(options.csv.with_suffix(".md"), page(read(options.csv), made_by))
 
 
 def measure(data_root: Path, cache: Path, journal: Journal) -> None:

@@ -6,6 +6,7 @@ image of Kodak, noise level and denoiser. It may be deleted at any time.
 
 import argparse
 import csv
+import re
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -22,7 +23,8 @@ from usaid.files import sha256_of_file, written_atomically
 from usaid.memory import keep_freed_memory
 from usaid.noise import gaussian_noise
 from usaid.paper.published import published
-from usaid.report.statistics.inference import paired
+from usaid.report.statistics.estimates import Estimate
+from usaid.report.statistics.inference import paired, score
 
 RELEASED = {"cdncnn_b": "DnCNN.pth", "s_said": "SSAID.pth", "u_said": "USAID.pth"}
 """The denoisers of Tables I and VI and their checkpoints in ``released/``."""
@@ -39,6 +41,7 @@ def parser_of(description: str | None, name: str) -> argparse.ArgumentParser:
     parser.add_argument("--cache", type=Path, default=CACHE, help="folder that keeps denoised images")
     parser.add_argument("--threads", type=int, default=2, help="of torch")
     parser.add_argument("--csv", type=Path, default=RESULTS / f"{name}.csv", help="what is measured; goes on there")
+    parser.add_argument("--page", action="store_true", help="make the page from the CSV file, measure nothing")
     return parser
 
 
@@ -96,12 +99,20 @@ class Journal:
             writer.writerows([self.columns, *([*key, *self.rows[key]] for key in sorted(self.rows))])
 
 
-def differences(values: np.ndarray, others: np.ndarray) -> str:
+def differences(values: np.ndarray, others: np.ndarray, digits: int = 3) -> str:
     """The mean of values minus others, image by image, with its 95 % interval over images: ``"+0.1 [0.0, +0.2]"``."""
-    estimate = paired(np.subtract(values, others), "images")
+    return _shown(paired(np.subtract(values, others), "images"), f"+.{digits}f")
+
+
+def interval(values: np.ndarray, digits: int) -> str:
+    """The mean of values with its 95 % interval over images."""
+    return _shown(score(values, "images"), f".{digits}f")
+
+
+def _shown(estimate: Estimate, form: str) -> str:
     if estimate.low is None or estimate.high is None:
-        return f"{estimate.value:+.3f}"
-    return f"{estimate.value:+.3f} [{estimate.low:+.3f}, {estimate.high:+.3f}]"
+        return f"{estimate.value:{form}}"
+    return f"{estimate.value:{form}} [{estimate.low:{form}}, {estimate.high:{form}}]"
 
 
 def order(means: Mapping[str, float], is_lower_better: bool) -> str:
@@ -122,8 +133,11 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], words: int = 1) 
     return "".join(f"| {' | '.join(line)} |\n".replace("| --- ", "|---").replace("| ---: ", "|---:") for line in lines)
 
 
-def commit() -> str:
-    """The commit of this working copy, and whether there are changes beside it."""
+def commit_of(options: argparse.Namespace) -> str:
+    """The commit that measures; where the page alone is made, the one that the page names."""
+    path = options.csv.with_suffix(".md")
+    if options.page and (named := re.search(r"Made by commit (\S+)", path.read_text(encoding="utf-8"))):
+        return named[1]
     command = ["git", "-C", str(RESULTS.parents[2]), "describe", "--always", "--dirty", "--exclude=*"]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
