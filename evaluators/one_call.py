@@ -172,7 +172,7 @@ def _experiment(
     if files is None:
         _refuse_without_settings(benchmark)
         config: dict[str, Any] = {"experiment": NAME, "data_root": "data"}
-        settings: dict[str, Any] = {"sigmas": [*sigmas_in_print(benchmark)]}
+        settings: dict[str, Any] = {"sigmas": [*sigmas_in_print(BENCHMARKS[benchmark])]}
     else:
         read = read_experiment(*([files] if isinstance(files, str | Path) else files))
         read.require("benchmarks", benchmark)

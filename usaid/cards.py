@@ -108,7 +108,7 @@ class Benchmark:
         judge: ``"module:function"`` that makes the :class:`evaluators.judge.Judge` of an experiment.
         settings: ``"module:Class"`` of the :class:`usaid.experiment.benchmark.BenchmarkSettings` that its entry in an
             experiment is checked against.
-        metrics: names of the metrics that its score files hold.
+        metrics: names of the metrics that its score files hold, further conventions of printed ones among them.
         training: ``"module:function"`` that trains the network that judges; None: nothing is trained.
         network: the paper's network for it, as its settings name it; None: no network judges.
         shown: ``"module:function"`` that says what the judge sees in an image, and what is true of it: (judge, data
@@ -116,6 +116,9 @@ class Benchmark:
             :class:`usaid.scores.kept_images.Seen`; None: nothing that can be shown.
         cost: ``"module:function"`` that says what the judge costs: (settings, number of training images) ->
             :class:`usaid.costs.Cost`; None: nobody knows, and a plan says so.
+        variant_of: the benchmark that it is, for other settings beside it in one experiment; such a card is made by
+            ``dataclasses.replace``. It has a table of its own, beside the same printed numbers, whose verdicts are not
+            counted. None: it is no variant.
     """
 
     name: str
@@ -128,6 +131,7 @@ class Benchmark:
     network: str | None = None
     shown: str | None = None
     cost: str | None = None
+    variant_of: str | None = None
 
 
 @dataclass(frozen=True)
@@ -169,6 +173,9 @@ class Metric:
         over_classes: a page lists the scores of the classes that it is a mean over.
         by_network: it is made by the network that judges, so that another network makes another number.
         tolerance: by how much ours may differ from a printed number that holds, in the paper's unit; None: none is set.
+        printed_as: the metric that it computes in another way, to see what hangs on the way. Tables show it right below
+            that one, beside the same printed numbers, where score files have what it is made from. It has no verdicts,
+            and its tests are a family of their own. None: it is what its name says.
     """
 
     name: str
@@ -181,3 +188,4 @@ class Metric:
     over_classes: bool = False
     by_network: bool = False
     tolerance: float | None = None
+    printed_as: str | None = None

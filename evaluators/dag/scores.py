@@ -9,7 +9,7 @@ from typing import Any
 
 from evaluators.dag.code import Job, code_on, distinct, of_scores
 from evaluators.dag.trainings import Trainings
-from evaluators.judge_code import computed, conventions_of_images
+from evaluators.judge_code import computed, conventions_of_images, metrics_scored
 from evaluators.scoring.shard import file_of_shard, shard_of, shards_of
 from usaid.code_hash import hash_of_code
 from usaid.errors import UsaidError
@@ -184,7 +184,7 @@ class Scores(Trainings):
         return code_on(
             images,
             *(*names, card.judge, *computed(of_images)),
-            cards=(method, (card.name, card.judge, card.metrics, card.network), *of_images.items()),
+            cards=(method, (card.name, card.judge, metrics_scored(card, of_images), card.network), *of_images.items()),
             package_data=settings.package_data,
             files=[*self._lists(images, benchmark), *self._files_below_data(settings.user_files), *files],
         )

@@ -119,7 +119,7 @@ class Tables(Images):
 
     def claims(self) -> Job:
         """The score files of the paper's tables, with further draws, and Table II's."""
-        made = {name: known for name, known in self.tables.items() if self.specs[name].number is not None}
+        made = {name: known for name, known in self.tables.items() if name.isdecimal()}
         files = self._scores_behind(made)
         metrics = [metric for spec in TABLES.values() for metric in spec.metrics]
         cards = self._cards_of(distinct(name for known in made.values() for name in known), metrics)
@@ -184,6 +184,8 @@ class Tables(Images):
         """The cards that a report of benchmarks reads: titles of metrics and data sets."""
         benchmarks = [*benchmarks]
         further = [name for benchmark in benchmarks for name in self.experiment.benchmarks[benchmark].further_metrics]
-        names = distinct([*metrics, *further])
+        of_cards = [name for benchmark in benchmarks for name in BENCHMARKS[benchmark].metrics]
+        other = [name for name in of_cards if METRICS[name].printed_as is not None]
+        names = distinct([*metrics, *other, *further])
         datasets = distinct(BENCHMARKS[benchmark].dataset for benchmark in benchmarks)
         return [*(METRICS[n] for n in names if n in METRICS), *(replace(DATASETS[n], sources=None) for n in datasets)]

@@ -59,10 +59,14 @@ class Number(NamedTuple):
 
 
 def metrics_of(scores: Scores) -> list[Metric]:
-    """The metrics that a summary shows: the benchmark's, with a dash where there is none, and further ones it has."""
-    own = BENCHMARKS[scores.provenance["benchmark"]].metrics
-    further = [name for name, metric in METRICS.items() if name not in own and _is_in(metric, scores)]
-    return [METRICS[name] for name in (*own, *further)]
+    """The metrics that a summary shows: the benchmark's, with a dash where there is none, and further ones it has.
+
+    A further convention of a printed metric has no dash: earlier scores may lack what it is made from.
+    """
+    card = BENCHMARKS[scores.provenance["benchmark"]]
+    own = [METRICS[name] for name in card.metrics]
+    further = [metric for name, metric in METRICS.items() if name not in card.metrics and _is_in(metric, scores)]
+    return [metric for metric in (*own, *further) if metric.printed_as is None or _is_in(metric, scores)]
 
 
 def _is_in(metric: Metric, scores: Scores) -> bool:
@@ -167,12 +171,14 @@ def _ends(low: float | None, high: float | None) -> tuple[float, float]:
 def _printed(scores: Scores, sigma: float, denoiser: str) -> Iterable[Number]:
     """What the paper prints of a denoiser at a noise level."""
     benchmark = scores.provenance["benchmark"]
-    spec, card = table_in_print(benchmark), BENCHMARKS[benchmark]
+    card = BENCHMARKS[benchmark]
+    spec = table_in_print(card)
     if spec is None or spec.number is None or spec.sigma not in (None, sigma):
         return
     n_all = DATASETS[card.dataset].splits[card.split]
-    for metric in spec.metrics:
-        value = published(spec.number, spec.benchmarks[benchmark] or sigma_name(sigma), metric, denoiser)
-        if value is not None and metric in card.metrics:
+    group = spec.benchmarks[benchmark] or sigma_name(sigma)
+    for metric in metrics_of(scores):
+        value = published(spec.number, group, metric.printed_as or metric.name, denoiser)
+        if value is not None and metric.name in card.metrics:
             title, source = f"{TITLES[denoiser]} ({PRINTED})", f"Table {ROMAN[spec.number]}"
-            yield Number(sigma, title, metric, "", value, math.nan, math.nan, n_all, n_all, source)
+            yield Number(sigma, title, metric.name, "", value, math.nan, math.nan, n_all, n_all, source)

@@ -64,7 +64,12 @@ CARDS = (
     Metric("top5", "Top-5 Acc", "%", "higher", 2, (TOP5,), scale=100, by_network=True, tolerance=0.5),
     Metric("miou", "mIoU", "", "higher", 4, (MIOU,), over_classes=True, by_network=True, tolerance=0.005),
     Metric("map", "mAP (AP50)", "", "higher", 4, (AP50,), over_classes=True, by_network=True, tolerance=0.005),
-    Metric("map_2019", "mAP (2019 code)", "", "higher", 4, (AP50_2019,), over_classes=True, by_network=True),
+    Metric(
+        *("map_2019", "mAP (2019 code)", "", "higher", 4, (AP50_2019,)),
+        over_classes=True,
+        by_network=True,
+        printed_as="map",
+    ),
     Metric("ap", "AP50-95", "", "higher", 4, (AP50_95,), by_network=True, tolerance=0.005),
     *BY_PYIQA,
 )

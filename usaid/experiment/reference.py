@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
+from usaid.cards import Benchmark
 from usaid.experiment.adapt import Adapt
 from usaid.experiment.benchmark import BenchmarkSettings
 from usaid.experiment.denoiser_entry import OF_OWN_NETWORK, OWN_CLASS, DenoiserEntry
@@ -15,7 +16,7 @@ from usaid.experiment.experiment import Experiment, benchmarks_model
 from usaid.experiment.model import OwnRecipe, Settings, TrainingRecipe, image_lists
 from usaid.experiment.sight import Figures, KeepImages
 from usaid.experiment.studies import Ablation, Convergence, Draws
-from usaid.paper.layouts import ROMAN, TABLES
+from usaid.paper.layouts import TABLES, TableSpec, table_in_print
 from usaid.registries import BENCHMARKS, DATASETS, METHODS, load_object
 
 JsonSchema = dict[str, Any]
@@ -150,12 +151,19 @@ def _benchmarks() -> Iterator[str]:
     rows = []
     for name, card in BENCHMARKS.items():
         dataset = DATASETS[card.dataset]
-        tables = ", ".join(ROMAN[number] for number, spec in TABLES.items() if name in spec.benchmarks)
+        tables = ", ".join(spec.title.removeprefix("Table ") for spec in _tables_of(card))
         own = ", ".join(f"`{key}`" for key in _own_keys(load_object(card.settings)))
         rows.append((f"`{name}`", f"{dataset.title} {card.split}", str(dataset.splits[card.split]), tables, own))
     yield from _table(("benchmark", "data set", "images", "tables", "further keys"), rows)
     for kind in dict.fromkeys(load_object(card.settings) for card in BENCHMARKS.values()):
         yield from _judge(kind)
+
+
+def _tables_of(card: Benchmark) -> list[TableSpec]:
+    """The paper's tables that show a benchmark, or the one that shows a variant beside the paper's numbers."""
+    if card.variant_of is not None:
+        return [spec] if (spec := table_in_print(card)) is not None else []
+    return [spec for spec in TABLES.values() if card.name in spec.benchmarks]
 
 
 def _data_sets() -> Iterator[str]:

@@ -119,7 +119,7 @@ def check_hours(subject: Subject) -> Finding:
     hours = {}
     for name, card in BENCHMARKS.items():
         dataset = DATASETS[card.dataset]
-        if dataset.pixels is not None and card.split in dataset.splits:
+        if dataset.pixels is not None and card.split in dataset.splits and card.variant_of is None:
             images = dataset.splits[card.split] * _sigmas(name)
             hours[name] = pace * dataset.pixels * images / 3600
     shown = ", ".join(f"{name} {_hours(time)}" for name, time in hours.items())

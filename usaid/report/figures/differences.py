@@ -19,11 +19,11 @@ from usaid.registries import BENCHMARKS
 from usaid.report.figures.drawing import some_of
 from usaid.report.statistics.estimates import Estimate
 from usaid.report.statistics.samples import ImageSample, difference_of, sample_of
-from usaid.report.statistics.sections import tables_with
 from usaid.report.statistics.sources import intervals_of
 from usaid.report.tables.cells import Place
 from usaid.report.tables.means import Means
 from usaid.report.tables.metrics import metrics_of
+from usaid.report.tables.specs import tables_with
 from usaid.report.tables.titles import distinct
 from usaid.scores.comparable import check_comparable
 from usaid.scores.draws import is_of_further_draws
@@ -177,7 +177,8 @@ def _panels(benchmark: str, files: Mapping[str, Path], sigma: float) -> list[Pan
         raise UsaidError("no rows in its score files; delete them and rerun")
     level = sigma if sigma in levels else levels[0]
     check_comparable(benchmark, scores, level)
-    means = Means(benchmark, metrics_of(benchmark), scores, level)
+    metrics = [metric for metric in metrics_of(benchmark) if metric.printed_as is None]
+    means = Means(benchmark, metrics, scores, level)
     titles = distinct({name: own.provenance["title"] for name, own in scores.items()})
     (group,) = means.groups
     panels, reasons = [], dict[str, None]()

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 
 from usaid.cards import Metric
 from usaid.files import written_atomically
+from usaid.paper.layouts import name_of_variant
 from usaid.registries import BENCHMARKS, DATASETS
 from usaid.report.tables.titles import heading
 from usaid.report.verdict_words import DOES_NOT_HOLD, HOLDS, NOT_COMPARABLE, NOT_TESTED
@@ -167,8 +168,10 @@ def some_of(names: Sequence[str], most: int) -> str:
 
 
 def name_of_dataset(benchmark: str) -> str:
-    """The title of a benchmark's data set, as short as figures have room for: ``"VOC 2012"``."""
-    return DATASETS[BENCHMARKS[benchmark].dataset].title.removeprefix("PASCAL ")
+    """The title of a benchmark's data set, as short as figures have room for: ``"VOC 2012"``, ``"COCO, stored"``."""
+    card = BENCHMARKS[benchmark]
+    names = [DATASETS[card.dataset].title.removeprefix("PASCAL "), (name_of_variant(card) or "").replace("_", " ")]
+    return ", ".join(filter(None, names))
 
 
 def name_of_metric(metric: Metric) -> str:

@@ -13,7 +13,6 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from usaid.registries import BENCHMARKS
 from usaid.report.figures.differences import (
     QUANTILES,
     Difference,
@@ -110,7 +109,7 @@ def _rows(panels: Sequence[Panel]) -> list[list[Panel]]:
     """The panels in rows: those of a data set together, a few of others beside them where they compare the same."""
     by_dataset: dict[tuple[str, float, str], list[Panel]] = {}
     for panel in panels:
-        by_dataset.setdefault((BENCHMARKS[panel.benchmark].dataset, panel.sigma, panel.of), []).append(panel)
+        by_dataset.setdefault((name_of_dataset(panel.benchmark), panel.sigma, panel.of), []).append(panel)
     rows: list[list[Panel]] = []
     for own in by_dataset.values():
         for part in (own[start : start + COLUMNS] for start in range(0, len(own), COLUMNS)):

@@ -10,10 +10,11 @@ from pathlib import Path
 from usaid.cards import Metric
 from usaid.errors import UsaidError
 from usaid.failures import failure_in
-from usaid.paper.layouts import REFERENCES, TABLES, TITLES, TableSpec, table_of
+from usaid.paper.layouts import REFERENCES, TITLES, TableSpec
 from usaid.paper.published import paper_denoisers
-from usaid.registries import BENCHMARKS, METRICS
+from usaid.registries import METRICS
 from usaid.report.figures.drawing import some_of
+from usaid.report.tables.specs import spec_of
 
 MOST_OWN = 3
 """Denoisers that the paper lacks and that are drawn."""
@@ -114,9 +115,11 @@ def read_curves(tables: Iterable[str | Path]) -> Curves:
 
 def _spec(stem: str) -> TableSpec | None:
     """The table of a file, if it has scores of several sigmas."""
-    name = stem.removeprefix("table_")
-    spec = TABLES.get(int(name)) if name.isdecimal() else table_of(BENCHMARKS[name]) if name in BENCHMARKS else None
-    return spec if spec is not None and spec.benchmarks and spec.sigma is None else None
+    try:
+        spec = spec_of(stem.removeprefix("table_"))
+    except UsaidError:  # of a benchmark whose package is not installed here
+        return None
+    return spec if spec.benchmarks and spec.sigma is None else None
 
 
 _Cells = Mapping[tuple[str, str, str], Point]
@@ -150,7 +153,7 @@ def _chosen(spec: TableSpec, names: Iterable[str]) -> list[str]:
 
 
 def _panels(spec: TableSpec, cells: _Cells, names: Sequence[str]) -> Iterable[Panel]:
-    """The panels of a table that have a number of ours.
+    """The panels of a table that have a number of ours; none of further conventions of printed metrics.
 
     Those of Table IV only if one of its non-blind methods has: what blind ones are told does not change them.
     """
@@ -162,7 +165,7 @@ def _panels(spec: TableSpec, cells: _Cells, names: Sequence[str]) -> Iterable[Pa
         for metric in dict.fromkeys(metric for _, _, metric in cells):
             curves = {name: _curve(cells, setting, name, metric) for name in names}
             has_ours = any(point.ours is not None for name in asked or names for point in curves[name])
-            if has_ours and metric in METRICS:
+            if has_ours and metric in METRICS and METRICS[metric].printed_as is None:
                 drawn = {name: points for name, points in curves.items() if points}
                 yield Panel(spec, said, METRICS[metric], drawn)
 

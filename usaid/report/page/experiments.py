@@ -11,11 +11,10 @@ from typing import Any
 from urllib.parse import quote
 
 from usaid.errors import UsaidError
-from usaid.paper.layouts import TableSpec
 from usaid.report.page.figures import Figure, figures_of
 from usaid.report.page.reading import Missing, json_of, part, rows_of
 from usaid.report.page.tables import Table, table_of
-from usaid.report.tables.build import spec_of
+from usaid.report.tables.specs import spec_of_file
 from usaid.report.tables.verdict_list import LIST, Judged
 
 CLAIM_COLUMNS = ("claim", "where", "quote", "says", "verdict", "reason", "differs", "print", "print_reason", "tables")
@@ -55,7 +54,7 @@ class Experiment:
     @cached_property
     def tables(self) -> list[tuple[str, Table | Missing]]:
         """Its tables, each with its title."""
-        return [(_spec(name).title, self._table(name)) for name in self.table_names]
+        return [(spec_of_file(name).title, self._table(name)) for name in self.table_names]
 
     @cached_property
     def verdicts(self) -> list[Judged] | Missing:
@@ -86,7 +85,7 @@ class Experiment:
         """Likewise, the files of a table by their kinds, and the statistics of the benchmarks that it is made from."""
         stem = f"tables/table_{table}"
         own = [("CSV", f"{stem}.csv"), ("LaTeX", f"{stem}.tex"), ("Markdown", f"{stem}.md")]
-        own += [(f"Statistics of {name}", f"statistics/{name}.md") for name in _spec(table).benchmarks]
+        own += [(f"Statistics of {name}", f"statistics/{name}.md") for name in spec_of_file(table).benchmarks]
         return [(label, self._link(path)) for label, path in own if (self.folder / path).is_file()]
 
     def _link(self, path: str) -> str:
@@ -154,13 +153,6 @@ def _unused(key: str, keys: Sequence[str]) -> str:
     return next(own for n in range(1, len(keys) + 2) if (own := f"{key}-{n}" if n > 1 else key) not in keys)
 
 
-def _spec(name: str) -> TableSpec:
-    try:
-        return spec_of(name)
-    except UsaidError:  # of a benchmark whose package is not installed here
-        return TableSpec(None, {name: None}, ())
-
-
 def _order(name: str) -> tuple[bool, int, str]:
-    number = name.removesuffix("_print")
+    number = name.partition("_")[0]
     return (not number.isdecimal(), int(number) if number.isdecimal() else 0, name)

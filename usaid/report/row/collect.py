@@ -9,12 +9,13 @@ from typing import Any, NamedTuple
 
 from usaid.errors import UsaidError
 from usaid.failures import failure_in
-from usaid.paper.layouts import TABLES, TableSpec
+from usaid.paper.layouts import TableSpec
 from usaid.paper.published import paper_groups
 from usaid.registries import BENCHMARKS, DATASETS, METRICS
 from usaid.report.row.further import AGAINST, Time, differences_in, times_in
 from usaid.report.tables.means import NOT_IN_EXPERIMENT
 from usaid.report.tables.render_json import read_table
+from usaid.report.tables.specs import spec_of_file
 from usaid.report.tables.titles import sigma_name
 
 SIGMA = 25.0
@@ -193,15 +194,10 @@ def _tables_in(results: Path) -> list[tuple[TableSpec, Path]]:
     paths = {path.stem.removeprefix("table_"): path for path in Path(results, "tables").glob("table_*.json")}
     if not paths:
         raise UsaidError(f"{results}: has no tables/table_*.json; run all_tables, or name the experiment's results")
-    of_paper = {str(number): spec for number, spec in TABLES.items()}
-    own = {name: TableSpec(None, {name: None}, _metrics_of(name)) for name in sorted(paths) if not name[0].isdigit()}
-    specs = [(of_paper | own).get(name) for name in [*of_paper, *own] if name in paths]
-    kept = [s for s in specs if s is not None and s.benchmarks and s.ablated is None and not s.over_draws]
-    return [(spec, paths[spec.name]) for spec in sorted(kept, key=lambda spec: spec.settings is not None)]
-
-
-def _metrics_of(benchmark: str) -> tuple[str, ...]:
-    return BENCHMARKS[benchmark].metrics if benchmark in BENCHMARKS else ()
+    specs = [*map(spec_of_file, paths)]
+    kept = [spec for spec in specs if spec.benchmarks and spec.ablated is None and not spec.over_draws]
+    kept.sort(key=lambda spec: (spec.settings is not None, spec.number is None, spec.number or 0, spec.name))
+    return [(spec, paths[spec.name]) for spec in kept]
 
 
 def _sizes(provenance: Path) -> dict[str, int]:

@@ -14,6 +14,9 @@ from usaid.report.tables.means import Means
 ORACLE = "clean"
 """The column that is compared with none: what it is given is the truth."""
 
+OTHER_CONVENTIONS = ", other conventions"
+"""What stands behind a table's title in the name of the family of further conventions of printed metrics."""
+
 
 def comparisons_of_table(
     spec: TableSpec,
@@ -28,7 +31,9 @@ def comparisons_of_table(
     Args:
         spec: the table.
         panels: what it shows of each of its benchmarks.
-        over: the source of chance; the family is named after table and source: ``"Table VI, over images"``.
+        over: the source of chance; the family is named after table and source: ``"Table VI, over images"``. Further
+            conventions of printed metrics are a family of their own, ``"Table V, other conventions, over images"``:
+            what hangs on a convention is asked apart, and costs the table's own comparisons nothing.
         members: over ``"seeds"`` and ``"all"``, the denoisers by training seed that each name stands for; None: as
             their entries say. Over seeds, only those of two seeds or more are compared.
         with_scores: also the scores themselves (``other`` is None), which are no part of the family; that of ``clean``
@@ -51,7 +56,19 @@ def comparisons_of_table(
         for means in panels
         for comparison in comparisons_of(means, _wanted(means, columns, with_scores), over, members, paired)
     ]
-    return corrected(comparisons, f"{spec.title}, over {over}" + ("" if paired else ", not paired"))
+    end = f", over {over}" + ("" if paired else ", not paired")
+    families = {
+        is_other: iter(
+            corrected([one for one in comparisons if _is_other(one) == is_other], f"{spec.title}{other}{end}")
+        )
+        for is_other, other in ((False, ""), (True, OTHER_CONVENTIONS))
+    }
+    return [next(families[_is_other(one)]) for one in comparisons]
+
+
+def _is_other(comparison: Comparison) -> bool:
+    """Whether it is of a further convention of a printed metric."""
+    return comparison.metric.printed_as is not None
 
 
 def comparisons_of(

@@ -5,14 +5,14 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from usaid.errors import UsaidError
-from usaid.paper.layouts import TABLES, TableSpec, table_of
+from usaid.paper.layouts import TableSpec
 from usaid.paper.published import COLUMN_OF_K
-from usaid.registries import BENCHMARKS
 from usaid.report.statistics.estimates import Comparison, Over, identity
-from usaid.report.statistics.families import comparisons_of_table
+from usaid.report.statistics.families import OTHER_CONVENTIONS, comparisons_of_table
 from usaid.report.statistics.sources import training_groups
 from usaid.report.tables.build import panels_of
 from usaid.report.tables.means import Means
+from usaid.report.tables.specs import tables_with
 from usaid.report.tables.titles import distinct, sigma_name
 from usaid.scores.comparable import ScoresLike
 from usaid.scores.draws import with_further_draws
@@ -39,7 +39,7 @@ class ScoreFiles:
 
 @dataclass(frozen=True)
 class Section:
-    """The comparisons of a table that are of one benchmark, over one source of chance.
+    """The comparisons of a table that are of one benchmark, over one source of chance: one family's.
 
     Attributes:
         spec: the table.
@@ -58,7 +58,10 @@ class Section:
     @property
     def title(self) -> str:
         """Table, source of chance, and the test where a source has two: the name of the family."""
-        return self.differences[0].family if self.differences else f"{self.spec.title}, over {self.over}"
+        if self.differences:
+            return self.differences[0].family
+        other = OTHER_CONVENTIONS * all(row.metric.printed_as is not None for row in self.comparisons)
+        return f"{self.spec.title}{other}, over {self.over}"
 
     @cached_property
     def differences(self) -> list[Comparison]:
@@ -131,7 +134,8 @@ def sections_of(benchmark: str, files: ScoreFiles) -> tuple[list[Section], list[
     """The statistics of a benchmark: table by table, source of chance by source of chance.
 
     Every table that shows the benchmark is a family of comparisons for each source, those of its other benchmarks
-    among them, as far as there are score files of them. Over images always; over draws, seeds, and all of them, where
+    among them, as far as there are score files of them; further conventions of printed metrics are a family of their
+    own. Over images always; over draws, seeds, and all of them, where
     there are several.
 
     Returns:
@@ -155,12 +159,6 @@ def sections_of(benchmark: str, files: ScoreFiles) -> tuple[list[Section], list[
     if problems and not sections:
         raise UsaidError(problems[0])
     return sections, left_out
-
-
-def tables_with(benchmark: str) -> list[TableSpec]:
-    """The tables that are made from a benchmark: the paper's, or its own."""
-    own = table_of(BENCHMARKS[benchmark])
-    return [own] if own is not None else [spec for spec in TABLES.values() if benchmark in spec.benchmarks]
 
 
 def sound_panels(spec: TableSpec, files: ScoreFiles) -> tuple[list[Means], dict[str, str]]:
@@ -200,8 +198,10 @@ def _sections_of_table(benchmark: str, spec: TableSpec, panels: Sequence[Means])
     several = {name: members for name, members in groups.items() if len(members) > 1}
     for over, paired in _sources(spec, _has_several_draws(panels), bool(several)):
         rows = comparisons_of_table(spec, panels, over, groups, with_scores=True, paired=paired)
-        if own := tuple(row for row in rows if row.benchmark == benchmark):
-            yield Section(spec, over, means, own, several if over in ("seeds", "all") else {})
+        for is_other in (False, True):
+            own = (row for row in rows if (row.metric.printed_as is not None) == is_other)
+            if of_family := tuple(row for row in own if row.benchmark == benchmark):
+                yield Section(spec, over, means, of_family, several if over in ("seeds", "all") else {})
 
 
 def columns_of(spec: TableSpec, benchmark: str, files: ScoreFiles) -> Mapping[str, Scores]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from usaid.cards import Metric
 from usaid.errors import UsaidError
-from usaid.paper.layouts import REFERENCES, TABLES, TABLES_OF_PRINT, TITLES, TableSpec, table_of
+from usaid.paper.layouts import REFERENCES, TABLES, TITLES, TableSpec
 from usaid.paper.published import COLUMN_OF_K, paper_caption, paper_denoisers, paper_groups, published
 from usaid.registries import BENCHMARKS, DATASETS
 from usaid.report.statistics.estimates import Estimate
@@ -15,8 +15,9 @@ from usaid.report.tables.cells import Cell, Layout, Place, Table
 from usaid.report.tables.draws_table import build_draws_table
 from usaid.report.tables.footnotes import NOT_IN_PAPER, footnotes_of_means
 from usaid.report.tables.means import Means, Missing
-from usaid.report.tables.metrics import further_metrics, metrics_named, metrics_of
+from usaid.report.tables.metrics import further_metrics, metrics_named, metrics_of, other_conventions
 from usaid.report.tables.ranks import ranked
+from usaid.report.tables.specs import spec_of
 from usaid.report.tables.titles import distinct, sigma_name
 from usaid.report.tables.verdicts import tolerance_of, what_differs, with_verdict, within
 from usaid.scores.comparable import ScoresLike, check_comparable
@@ -26,8 +27,8 @@ def build_table(table: int | str, *scores: Mapping[str, ScoresLike], left_out: C
     """Make a table from score files.
 
     The columns are ``noisy``, the paper's denoisers, every other in the order of ``scores``, and ``clean``; in Table II
-    the paper's numbers of classes and those of ``scores``, ascending. Below the paper's metrics stand the further ones
-    that the score files hold.
+    the paper's numbers of classes and those of ``scores``, ascending. Below each of the paper's metrics stand its other
+    conventions, below all of them the further metrics, as far as the score files hold them.
 
     Args:
         table: as :func:`spec_of` takes it, but not Table III's.
@@ -70,30 +71,10 @@ def panels_of(spec: TableSpec, scores: Sequence[Mapping[str, ScoresLike]]) -> li
     ]
 
 
-def spec_of(table: int | str) -> TableSpec:
-    """What a table is made from.
-
-    Args:
-        table: the paper's number, also as text, one of :data:`usaid.paper.layouts.TABLES_OF_PRINT`, or the name of a
-            benchmark that no table of the paper is made from.
-
-    Raises:
-        UsaidError: there is no such table.
-    """
-    number = int(table) if isinstance(table, int) or table.isdecimal() else None
-    if number in TABLES:
-        return TABLES[number]
-    if table in TABLES_OF_PRINT:
-        return TABLES_OF_PRINT[str(table)]
-    own = table_of(BENCHMARKS[table]) if isinstance(table, str) and table in BENCHMARKS else None
-    if own is None:
-        raise UsaidError(f"table {table}: the paper has tables 1 to 10; others are those of benchmarks that it lacks")
-    return own
-
-
 def _caption(spec: TableSpec) -> str:
     if spec.number is not None:
-        return paper_caption(spec.number)
+        other = f"; benchmark {', '.join(spec.benchmarks)}, with settings of its own" if spec.variant else ""
+        return paper_caption(spec.number) + other
     card = BENCHMARKS[spec.name]
     return f"{DATASETS[card.dataset].title}, split {card.split}; {NOT_IN_PAPER}"
 
@@ -115,13 +96,17 @@ def _is_shown(spec: TableSpec, scores: ScoresLike) -> bool:
 
 
 def _metrics(spec: TableSpec, shown: Iterable[Mapping[str, ScoresLike]]) -> tuple[Metric, ...]:
-    """The paper's metrics, and further ones that the score files of some benchmark hold."""
-    further = [
-        metric
-        for benchmark, columns in zip(spec.benchmarks, shown, strict=True)
-        for metric in further_metrics(benchmark, columns.values())
+    """The paper's metrics, each followed by its other conventions, and further ones that some score files hold."""
+    panels = [*zip(spec.benchmarks, shown, strict=True)]
+    other = [metric for name, columns in panels for metric in other_conventions(name, columns.values())]
+    further = [metric for name, columns in panels for metric in further_metrics(name, columns.values())]
+    metrics = [
+        row
+        for metric in metrics_named(spec.metrics)
+        if metric.printed_as not in spec.metrics
+        for row in (metric, *(own for own in other if own.printed_as == metric.name))
     ]
-    return tuple(dict.fromkeys([*metrics_named(spec.metrics), *further]))
+    return tuple(dict.fromkeys([*metrics, *further]))
 
 
 def _of_panel(spec: TableSpec, benchmark: str, metrics: tuple[Metric, ...]) -> tuple[Metric, ...]:
@@ -185,17 +170,21 @@ def _titles(spec: TableSpec, panels: Sequence[Means], left_out: Collection[str])
 
 
 def _cell(spec: TableSpec, place: Place, means: Means, missing: Missing | None, sure: Estimate | None) -> Cell:
-    """A number with its interval over images and the verdict on the printed one; or why there is none."""
-    paper = published(spec.number, place.group, place.metric, place.denoiser)
+    """A number with its interval over images and the verdict on the printed one; or why there is none.
+
+    A further convention of a printed metric stands beside that one's number, without a verdict.
+    """
+    printed_as = means.metrics[place.metric].printed_as
+    paper = published(spec.number, place.group, printed_as or place.metric, place.denoiser)
     remarks, files = [NOT_IN_PAPER] if paper is None else [], means.files(place.denoiser)
     if missing is not None:
         cell = Cell(place, None, paper, note="; ".join([missing.reason, *remarks]), files=files)
-        return with_verdict(cell, (), within(None))
+        return cell if printed_as else with_verdict(cell, (), within(None))
     mean, note = means.values[place], "; ".join([means.convention_text(place.metric), *remarks, *means.remarks(place)])
     low, high = (None, None) if sure is None else (sure.low, sure.high)
     cell = Cell(place, mean.value, paper, mean.n, note, apart=means.is_apart(place), low=low, high=high)
     cell = replace(cell, convention=means.convention_name(place.metric), files=files)
-    if paper is None:
+    if paper is None or printed_as:
         return cell
     rule = within(tolerance_of(place.metric), _over_draws(means, place))
     return with_verdict(cell, what_differs(spec, means, place), rule)

@@ -11,7 +11,7 @@ from usaid.errors import UsaidError
 from usaid.failures import failure_in
 from usaid.paper.layouts import TableSpec
 from usaid.report.html_pages import html_page
-from usaid.report.tables.build import build_table, spec_of
+from usaid.report.tables.build import build_table
 from usaid.report.tables.categories import build_facts_table, facts_of_rows
 from usaid.report.tables.cells import Table
 from usaid.report.tables.footnotes import DEVIATION
@@ -20,6 +20,7 @@ from usaid.report.tables.render_csv import render_csv
 from usaid.report.tables.render_json import render_json
 from usaid.report.tables.render_markdown import escaped, render_markdown
 from usaid.report.tables.render_tex import render_tex
+from usaid.report.tables.specs import spec_of
 from usaid.report.tables.verdict_list import judged, render_counts, render_list
 from usaid.report.text_files import write_texts
 from usaid.scores.draws import is_of_further_draws, score_file_name, with_further_draws
@@ -43,7 +44,7 @@ def make_table(
     """Make one of the paper's tables, or that of a benchmark which the paper does not have.
 
     Args:
-        table: as :func:`usaid.report.tables.build.spec_of` takes it.
+        table: as :func:`usaid.report.tables.specs.spec_of` takes it.
         score_files: one for each denoiser and benchmark of the table, for Table X also those of further noise draws, in
             any order; none for Table III and for what is made from print.
         own_methods: for Table III, the denoisers whose method the paper does not have: name -> method, ``module:Name``

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import product
 from typing import Any
 
-from usaid.paper.layouts import TableSpec
+from usaid.paper.layouts import TABLES, TableSpec
 from usaid.paper.published import paper_denoisers, paper_notes, published
 from usaid.report.tables.cells import Footnote, Mark, Place
 from usaid.report.tables.means import Means, Missing
@@ -45,6 +45,7 @@ def footnotes_of_means(
         *(Footnote(text) for means in panels for text in _sample(means, draws_first=spec.over_draws)),
         *grouped_by_text(marked),
         *map(Footnote, dict.fromkeys([*shared, *trainings, *general])),
+        *_variant(spec),
         *notes_on_print(spec.number),
     ]
 
@@ -125,8 +126,24 @@ def _conventions(means: Means) -> Marked:
 
 
 def _further(spec: TableSpec, means: Means) -> Marked:
-    """Metrics that the experiment asked for beside the paper's."""
-    return ((NOT_IN_PAPER, Mark(metric=metric)) for metric in means.metrics if metric not in spec.metrics)
+    """Metrics that the experiment asked for beside the paper's, and other conventions of the paper's."""
+    for name, metric in means.metrics.items():
+        if metric.printed_as is not None:
+            used = means.conventions[name]
+            how = "" if used is None else f", {used.name}"
+            printed = (
+                means.metrics[metric.printed_as].title if metric.printed_as in means.metrics else metric.printed_as
+            )
+            yield f"{printed} in another convention{how}, beside the same print: without verdicts", Mark(metric=name)
+        elif name not in spec.metrics:
+            yield NOT_IN_PAPER, Mark(metric=name)
+
+
+def _variant(spec: TableSpec) -> Iterable[Footnote]:
+    """Whose printed numbers stand beside those of a variant."""
+    if spec.variant is not None and spec.number is not None:
+        printed = TABLES[spec.number].title
+        yield Footnote(f"The printed numbers are {printed}'s, which alone judges them: no verdict here is counted")
 
 
 def _undefined(means: Means) -> Marked:

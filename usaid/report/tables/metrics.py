@@ -6,6 +6,7 @@ from usaid.cards import Metric
 from usaid.errors import UsaidError
 from usaid.registries import BENCHMARKS, METRICS
 from usaid.scores.comparable import ScoresLike
+from usaid.scores.whole_set import columns_of
 
 
 def metrics_named(names: Iterable[str]) -> tuple[Metric, ...]:
@@ -44,6 +45,22 @@ def further_metrics(benchmark: str, scores: Iterable[ScoresLike]) -> tuple[Metri
         metric
         for metric in METRICS.values()
         if any(not convention.of_whole_set and convention.name in held - own for convention in metric.conventions)
+    )
+
+
+def other_conventions(benchmark: str, scores: Iterable[ScoresLike]) -> tuple[Metric, ...]:
+    """The further conventions of printed metrics on a benchmark's card that some of its score files can give.
+
+    Args:
+        benchmark: its name.
+        scores: of some denoisers on it; earlier ones may lack the columns that a convention is made from.
+    """
+    held = [{*own.rows} for own in scores if own.provenance["failure"] is None]
+    return tuple(
+        metric
+        for metric in metrics_of(benchmark)
+        if metric.printed_as is not None
+        and any({*columns_of(known)} <= columns for known in metric.conventions for columns in held)
     )
 
 

@@ -106,14 +106,14 @@ def _why_not_testable(comparison: Comparison | None) -> str:
 
 
 def _test_of(comparisons: Iterable[Comparison]) -> str:
-    """The tests behind ranks and the family that they are corrected for, as the legend names them."""
+    """The tests behind ranks and the families that they are corrected for, as the legend names them."""
     tested = [comparison for comparison in comparisons if comparison.p_corrected is not None]
     tests = " or ".join(f"a {test}" for test in dict.fromkeys(one.estimate.test for one in tested))
-    over, family = tested[0].estimate.over, tested[0].family
-    of_table = family.removesuffix(f", over {over}")
-    size = counted(tested[0].family_size, "comparisons")
+    over = tested[0].estimate.over
+    sizes = {one.family.removesuffix(f", over {over}"): one.family_size for one in tested}
+    families = " and for the ".join(f"{counted(size, 'comparisons')} of {family}" for family, size in sizes.items())
     too = ", and have an interval without 0" if any(one.estimate.test == PERMUTATION for one in tested) else ""
-    return f"{tests} over {over}, corrected by Holm for the {size} of {of_table}, at the 5 % level{too}"
+    return f"{tests} over {over}, corrected by Holm for the {families}, at the 5 % level{too}"
 
 
 def legend_of_ranks(table: Table, best: str, second: str, escaped: Callable[[str], str]) -> str:
