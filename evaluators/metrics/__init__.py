@@ -10,6 +10,9 @@ NIQE = tuple(Convention(name) for name in ("niqe_matlab", "niqe_live", "niqe_fit
 TOP1, TOP5 = Convention("top1"), Convention("top5")
 MIOU = Convention("miou_dataset", "usaid.scores.whole_set:MIOU_DATASET", of_whole_set=True)
 AP50 = Convention("ap50_coco", "usaid.scores.whole_set:AP50_COCO", of_whole_set=True)
+AP50_2019 = Convention(
+    "ap50_pytorch_yolov3_2019", "usaid.scores.all_points:AP50_PYTORCH_YOLOV3_2019", of_whole_set=True
+)
 AP50_95 = Convention("ap50_95_coco", "usaid.scores.whole_set:AP50_95_COCO", of_whole_set=True)
 
 
@@ -61,6 +64,12 @@ CARDS = (
     Metric("top5", "Top-5 Acc", "%", "higher", 2, (TOP5,), scale=100, by_network=True, tolerance=0.5),
     Metric("miou", "mIoU", "", "higher", 4, (MIOU,), over_classes=True, by_network=True, tolerance=0.005),
     Metric("map", "mAP (AP50)", "", "higher", 4, (AP50,), over_classes=True, by_network=True, tolerance=0.005),
+    Metric(
+        *("map_2019", "mAP (2019 code)", "", "higher", 4, (AP50_2019,)),
+        over_classes=True,
+        by_network=True,
+        printed_as="map",
+    ),
     Metric("ap", "AP50-95", "", "higher", 4, (AP50_95,), by_network=True, tolerance=0.005),
     *BY_PYIQA,
 )

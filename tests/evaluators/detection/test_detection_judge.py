@@ -18,7 +18,7 @@ from evaluators.detection import judge as detection_judge
 from evaluators.detection import shown as detection_shown
 from evaluators.detection.darknet.cfg import read_cfg
 from evaluators.detection.darknet.network import Darknet, DarknetDetector
-from evaluators.detection.detector import Detections
+from evaluators.detection.detector import Confident, Detections
 from evaluators.detection.judge import (
     DetectionJudge,
     coco_results,
@@ -46,6 +46,7 @@ class Scripted:
     def __init__(self, findings: list[Detections], classes: int = len(CATEGORY_IDS)) -> None:
         self.findings = findings
         self.classes = classes
+        self.has_objectness = any(detections.confident is not None for detections in findings)
 
     def __call__(self, images: torch.Tensor) -> list[Detections]:
         assert len(images) == len(self.findings)
@@ -56,6 +57,7 @@ class BrightPatches:
     """A detector that finds the one bright patch of an image; it is of the first class if higher than wide."""
 
     classes = len(CATEGORY_IDS)
+    has_objectness = True
 
     def __call__(self, images: torch.Tensor) -> list[Detections]:
         return [self.look(image.clamp(0, 1).mean(dim=0)) for image in images]
@@ -65,7 +67,8 @@ class BrightPatches:
         rows, columns = bright.any(dim=1).nonzero()[:, 0], bright.any(dim=0).nonzero()[:, 0]
         (top, bottom), (left, right) = ((int(where[0]), int(where[-1]) + 1) for where in (rows, columns))
         width, height = right - left, bottom - top
-        return found((int(width >= height), left, top, width, height, float(image[bright].mean())))
+        patch = found((int(width >= height), left, top, width, height, float(image[bright].mean())))
+        return patch._replace(confident=Confident(*patch[:3]))
 
 
 class TestDetectionJudge(JudgeTests):
@@ -91,6 +94,7 @@ class TestDetectionJudge(JudgeTests):
         columns = self.scored(shifted)
         assert columns["detections"] == [[[3, 7.0, 3.0, 8.0, 4.0, 0.75]], [[1, 2.0, 4.0, 4.0, 10.0, 0.75]]]
         assert columns["matches"] == [[[3, 0.75, 0b111, 0]], [[1, 0.75, ALL, 0]]]
+        assert columns["matches_2019"] == [[[3, 0.75, 1, 0]], [[1, 0.75, 1, 0]]]
         assert columns["objects"] == [[[3, 1]], [[1, 1]]]
         wrong = 2 * 2 * 4 / (16 * 24)  # the share of pixels that are off by 0.55
         assert columns["psnr_rgb_float"][0] == pytest.approx(-10 * np.log10(wrong * 0.55**2), abs=1e-4)
