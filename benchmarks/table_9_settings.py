@@ -91,8 +91,8 @@ def main() -> None:
     with written_atomically(options.output / "table_9_settings.csv") as temporary:
         cells.to_csv(temporary, index=False, float_format="%.5f")
     with written_atomically(options.output / "table_9_settings.md") as temporary:
-        temporary.write_text(page(cells), encoding="utf-8")
-    print(page(cells))
+        temporary.write_text(page(cells, rows), encoding="utf-8")
+    print(page(cells, rows))
 
 
 def _options() -> argparse.Namespace:
@@ -221,8 +221,13 @@ def summed_up(rows: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def page(cells: pd.DataFrame) -> str:
-    """Two tables in Markdown: how far each setting is from print, and every cell; with the order of the methods."""
+def page(cells: pd.DataFrame, rows: pd.DataFrame) -> str:
+    """Two tables in Markdown: how far each setting is from print, and every cell; with the order of the methods.
+
+    Args:
+        cells: of :func:`summed_up`.
+        rows: of the journal, for what rounding costs.
+    """
     lines = [
         "# Table IX: which images noise was added to",
         "",
@@ -241,6 +246,7 @@ def page(cells: pd.DataFrame) -> str:
         ]
         agree, total = _orders(of_denoisers)
         lines.append(f"| {TITLES[setting]} | {own['n'].min()} | {' | '.join(distances)} | {agree} of {total} |")
+    lines += _cost_of_rounding(rows)
     lines += [
         "",
         "| noise added to | metric | sigma | denoiser | ours | printed | difference |",
@@ -252,6 +258,19 @@ def page(cells: pd.DataFrame) -> str:
         what = f"{cell.metric.upper()} | {cell.sigma} | {cell.denoiser}"
         lines.append(f"| {TITLES[cell.setting]} | {what} | {values} |")
     return "\n".join(lines) + "\n"
+
+
+def _cost_of_rounding(rows: pd.DataFrame) -> list[str]:
+    """A sentence on the same rows with and without rounding to 8 bits, if there are any."""
+    keys = ["image_id", "denoiser", "sigma"]
+    rounded, exact = (rows[rows["setting"] == name] for name in ("letterbox_2019", "letterbox_2019_float"))
+    pairs = rounded[rounded["denoiser"] != "noisy"].merge(exact, on=keys)
+    if pairs.empty:
+        return []
+    psnr, ssim = ((pairs[f"{metric}_x"] - pairs[f"{metric}_y"]).mean() for metric in METRICS)
+    of = f"{pairs['image_id'].nunique()} images, {', '.join(pairs['denoiser'].unique())}"
+    sigmas = ", ".join(map(str, sorted(pairs["sigma"].unique())))
+    return ["", f"Rounding letterboxed images to 8 bits: {psnr:+.3f} dB, {ssim:+.4f} in SSIM ({of}, sigma {sigmas})."]
 
 
 def _orders(cells: pd.DataFrame) -> tuple[int, int]:

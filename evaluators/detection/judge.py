@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 TITLES = {"yolov3": "YOLOv3"}
 """The paper's networks, as footnotes call them."""
 
-NOISE_ON_STORED = "noise is added to stored images; the printed values are of images letterboxed to 416x416"
+NOISE_ON_STORED = "noise is added to stored images; print's, as far as can be told, to images letterboxed to 416x416"
 """Of `noise_on: stored` (PROTOCOL section 5)."""
 
 MOST_DETECTIONS = 100

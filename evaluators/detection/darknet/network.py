@@ -334,8 +334,7 @@ def _in_image(corners: Tensor, placement: Placement, size: Sequence[int], cut: b
     extent = corners.new_tensor([size[1], size[0]])
     ends = corners.view(-1, 2, 2) - corners.new_tensor(placement[:2])
     ends = ends * (extent / corners.new_tensor(placement[2:]))
-    if cut:
-        ends = ends.clamp(min=0).minimum(extent)
+    ends = ends.clamp(min=0).minimum(extent) if cut else ends.clamp(-_FARTHEST, _FARTHEST)
     return torch.cat([ends[:, 0], ends[:, 1] - ends[:, 0]], dim=1)
 
 

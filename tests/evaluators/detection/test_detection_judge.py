@@ -20,6 +20,7 @@ from evaluators.detection.darknet.cfg import read_cfg
 from evaluators.detection.darknet.network import Darknet, DarknetDetector
 from evaluators.detection.detector import Confident, Detections
 from evaluators.detection.judge import (
+    NOISE_ON_STORED,
     DetectionJudge,
     coco_results,
     count_objects,
@@ -354,7 +355,9 @@ classes=2
 """
 
 
-def made_judge(folder: Path, network: str, weights: str, **keys: Any) -> DetectionJudge:
+def made_judge(
+    folder: Path, network: str, weights: str, of_benchmark: dict[str, Any] | None = None, **keys: Any
+) -> DetectionJudge:
     """The judge of COCO for a detector of two classes; the file of weights says that it saw 100 training images."""
     (folder / "small.cfg").write_text(SMALL)
     write_weights(Darknet(read_cfg(folder / "small.cfg")), folder / weights, {"n_images": 100})
@@ -368,7 +371,7 @@ def made_judge(folder: Path, network: str, weights: str, **keys: Any) -> Detecti
             "experiment": "x",
             "data_root": str(folder),
             "denoisers": {"noisy": {"method": "noisy"}},
-            "benchmarks": {"coco_detection": {"sigmas": [25], "detector": detector}},
+            "benchmarks": {"coco_detection": {"sigmas": [25], "detector": detector} | (of_benchmark or {})},
         }
     )
     file = Path(experiment.benchmarks["coco_detection"].judge_file("coco_detection", experiment.places))
@@ -389,6 +392,7 @@ def test_the_record_names_the_detector_and_the_categories_in_order(tmp_path):
     assert judge.deviations == [
         "detector: small stands in for the paper's YOLOv3",
         "detector trained on 100 of the 118,287 images of coco/train",
+        NOISE_ON_STORED,
         "detector: images are stretched to its input, not letterboxed",
     ]
     assert isinstance(judge.detector, DarknetDetector)
@@ -397,15 +401,30 @@ def test_the_record_names_the_detector_and_the_categories_in_order(tmp_path):
 
 def test_the_papers_detector_deviates_in_nothing(tmp_path):
     (tmp_path / "yolov3.cfg").write_text(SMALL)
-    judge = made_judge(tmp_path, "darknet:yolov3.cfg,yolov3.safetensors", "yolov3.safetensors")
+    on_input = {"noise_on": "network_input", "letterbox_size": 64}
+    names = "darknet:yolov3.cfg,yolov3.safetensors", "yolov3.safetensors"
+    judge = made_judge(tmp_path, *names, on_input, input_size=64)
     assert judge.record["network"] == "yolov3"
     assert judge.deviations == ["detector trained on 100 of the 118,287 images of coco/train"]
     assert judge.detector.letterbox
+    assert judge.detector.input_size == (64, 64)
+
+
+def test_inputs_of_another_size_and_darknets_letterbox_are_deviations(tmp_path):
+    (tmp_path / "yolov3.cfg").write_text(SMALL)
+    keys = {"noise_on": "network_input", "letterbox_size": 96, "letterbox_resampling": "darknet"}
+    judge = made_judge(tmp_path, "darknet:yolov3.cfg,net.safetensors", "net.safetensors", keys, letterbox=False)
+    width, height = judge.detector.input_size
+    assert judge.deviations[1:] == [
+        "images are letterboxed as Darknet does it",
+        f"detector: letterboxed images of 96x96 pixels are fitted into its {width}x{height}",
+    ]
 
 
 def test_yolov3u_is_loaded_as_itself(tmp_path, monkeypatch):
     (tmp_path / "weights").mkdir()
     monkeypatch.setattr(detection_judge, "load_yolov3u", lambda *_: Scripted([], classes=2))
+    monkeypatch.setattr(Scripted, "input_size", (640, 640), raising=False)
     judge = made_judge(tmp_path, "yolov3u", "weights/yolov3u.pt")
     assert isinstance(judge.detector, Scripted)
     assert judge.deviations[0] == "detector: yolov3u stands in for the paper's YOLOv3"

@@ -23,6 +23,7 @@ def test_every_convention_of_a_whole_data_set_names_its_statistic():
     assert columns == {
         "miou_dataset": ("confusion",),
         "ap50_coco": ("matches", "objects"),
+        "ap50_pytorch_yolov3_2019": ("matches_2019", "objects"),
         "ap50_95_coco": ("matches", "objects"),
     }
 
