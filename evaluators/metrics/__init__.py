@@ -9,6 +9,8 @@ SSIM = Convention("ssim_skimage7", "evaluators.metrics.psnr_ssim:ssim_skimage7")
 NIQE = tuple(Convention(name) for name in ("niqe_matlab", "niqe_live", "niqe_fitted"))
 TOP1, TOP5 = Convention("top1"), Convention("top5")
 MIOU = Convention("miou_dataset", "usaid.scores.whole_set:MIOU_DATASET", of_whole_set=True)
+MIOU_PER_IMAGE = Convention("miou_per_image", "usaid.scores.whole_set:MIOU_PER_IMAGE", of_whole_set=True)
+MIOU_FOREGROUND_21 = Convention("miou_foreground_21", "usaid.scores.whole_set:MIOU_FOREGROUND_21", of_whole_set=True)
 AP50 = Convention("ap50_coco", "usaid.scores.whole_set:AP50_COCO", of_whole_set=True)
 AP50_2019 = Convention(
     "ap50_pytorch_yolov3_2019", "usaid.scores.all_points:AP50_PYTORCH_YOLOV3_2019", of_whole_set=True
@@ -63,6 +65,17 @@ CARDS = (
     Metric("top1", "Top-1 Acc", "%", "higher", 2, (TOP1,), scale=100, by_network=True, tolerance=0.5),
     Metric("top5", "Top-5 Acc", "%", "higher", 2, (TOP5,), scale=100, by_network=True, tolerance=0.5),
     Metric("miou", "mIoU", "", "higher", 4, (MIOU,), over_classes=True, by_network=True, tolerance=0.005),
+    Metric("miou_per_image", "mIoU per image", "", "higher", 4, (MIOU_PER_IMAGE,), by_network=True, printed_as="miou"),
+    Metric(
+        "miou_foreground_21",
+        "mIoU of foreground, over 21",
+        "",
+        "higher",
+        4,
+        (MIOU_FOREGROUND_21,),
+        by_network=True,
+        printed_as="miou",
+    ),
     Metric("map", "mAP (AP50)", "", "higher", 4, (AP50,), over_classes=True, by_network=True, tolerance=0.005),
     Metric(
         *("map_2019", "mAP (2019 code)", "", "higher", 4, (AP50_2019,)),

@@ -10,11 +10,13 @@ _SHARED: dict[str, Any] = {
     "cost": "evaluators.segmentation.cost:cost",
     "settings": "evaluators.segmentation.settings:SegmentationSettings",
     "training": "evaluators.segmentation.training:train_segmenter",
-    "metrics": ("miou",),
+    "metrics": ("miou", "miou_per_image"),
     "shown": "evaluators.segmentation.shown:shown",
 }
 
-_VOC = Benchmark("voc_segmentation", "voc2012", "val", network="fpn", **_SHARED)
+_OF_VOC = {"metrics": ("miou", "miou_per_image", "miou_foreground_21")}  # of 21 classes, the first of them background
+
+_VOC = Benchmark("voc_segmentation", "voc2012", "val", network="fpn", **_SHARED | _OF_VOC)
 
 CARDS = (
     _VOC,

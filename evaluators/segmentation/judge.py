@@ -55,6 +55,8 @@ def make_judge(benchmark: str, experiment: "Experiment", judge_file: Path, devic
         deviations += [f"segmenter: {network[key]} in place of {papers[key]}" for key in replaced]
     if (side := settings.longest_side) is not None:
         deviations.append(f"images with a side longer than {side} pixels were made smaller before noise was added")
+    if settings.input_size is not None:
+        deviations.append("images resized to {}x{} pixels before noise was added".format(*settings.input_size))
     dataset = DATASETS[card.dataset]
     record = {**network, "weights_sha256": sha256_of_file(judge_file)}
     if settings.void == "background":

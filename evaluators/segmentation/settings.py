@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import yaml
 from pydantic import Field, model_validator
@@ -30,6 +30,13 @@ from usaid.experiment.model import (
     never,
     refuse,
 )
+from usaid.registries import load_object
+
+if TYPE_CHECKING:
+    from usaid.datasets.base import View
+
+RESIZED = "usaid.datasets.views:Resized"
+"""The view behind `input_size`."""
 
 RECIPE = "paper"
 """The recipe that counts where none is named."""
@@ -165,14 +172,35 @@ class SegmenterSettings(EncoderSettings):
         return self
 
 
+Side = Annotated[Integer, Field(ge=32, le=4096)]
+"""Pixels."""
+
+
 class SegmentationSettings(BenchmarkSettings):
     """How denoised images are segmented."""
 
+    model_config = never(longest_side={"type": "integer"}, input_size={"type": "array"})
+
+    of_scoring: ClassVar[frozenset[str]] = frozenset({"input_size", "void"})
+
     segmenter: SegmenterSettings
     """The network that judges."""
+    input_size: tuple[Side, Side] | None = None
+    """Width and height in pixels that scored images are resized to whatever their shape, before noise is added; null:
+    as stored. Training has sizes of its own."""
     void: Literal["left_out", "background"] = "left_out"
     """Pixels of the true label maps without a class: `left_out` of the score, or counted as class 0, the `background`,
     as the released code does."""
+
+    @model_validator(mode="after")
+    def _one_size(self) -> "SegmentationSettings":
+        if self.input_size is not None and self.longest_side is not None:
+            raise refuse("give 'longest_side' or 'input_size', not both")
+        return self
+
+    @property
+    def view(self) -> "View | None":
+        return super().view if self.input_size is None else load_object(RESIZED)(*self.input_size)
 
     @property
     def given_file(self) -> str | None:

@@ -25,10 +25,24 @@ def class_iou(confusions: Sequence[Sequence[int]] | np.ndarray) -> np.ndarray:
     return np.divide(right, union, out=np.full(classes, np.nan), where=union > 0)
 
 
-def miou_per_image(confusions: Sequence[Sequence[int]] | np.ndarray, left_out: Sequence[int] = ()) -> np.ndarray:
-    """Mean intersection over union of each image by itself, for captions and to choose images by.
+def image_iou(confusions: Sequence[Sequence[int]] | np.ndarray) -> np.ndarray:
+    """Intersection over union of each class in each image by itself.
 
-    No table has it: the mean of these over images is another number than a data set's.
+    Args:
+        confusions: of N images, as :func:`class_iou` has them.
+
+    Returns:
+        float64 (N, K) in [0, 1]; NaN for a class that occurs neither in an image's truth nor in what was predicted.
+    """
+    right, union = _right_and_union(confusions)
+    return np.divide(right, union, out=np.full_like(union, np.nan), where=union > 0)
+
+
+def miou_per_image(confusions: Sequence[Sequence[int]] | np.ndarray, left_out: Sequence[int] = ()) -> np.ndarray:
+    """Mean intersection over union of each image by itself: a convention of the released code (PROTOCOL section 5).
+
+    The mean of these over images is another number than a data set's: a class that is predicted in an image that does
+    not have it counts with 0, whether it is one pixel or half of them.
 
     Args:
         confusions: of N images, as :func:`class_iou` has them.
@@ -37,7 +51,7 @@ def miou_per_image(confusions: Sequence[Sequence[int]] | np.ndarray, left_out: S
     Returns:
         float64 (N,) in [0, 1]: the mean over the classes that occur in truth or in what was predicted; NaN: none does.
     """
-    values = np.array([class_iou([counts]) for counts in confusions])
+    values = image_iou(confusions)
     values[:, [*left_out]] = np.nan
     occurs = ~np.isnan(values)
     n_classes = occurs.sum(axis=1)
@@ -55,11 +69,7 @@ def resampled_iou(confusions: Sequence[Sequence[int]] | np.ndarray) -> Callable[
         (B, N) whole numbers, how often an image is in each of B resamples -> float64 (B, K) in [0, 1], what
         ``class_iou`` has for the images repeated by them; NaN for a class that does not occur in a resample.
     """
-    counts = np.asarray(confusions, dtype=np.float64)
-    classes = round(counts.shape[1] ** 0.5)
-    matrices = counts.reshape(-1, classes, classes)
-    right = matrices.diagonal(axis1=1, axis2=2)
-    union = matrices.sum(axis=1) + matrices.sum(axis=2) - right
+    right, union = _right_and_union(confusions)
 
     def iou(weights: np.ndarray) -> np.ndarray:
         of_resamples = np.asarray(weights, dtype=np.float64)
@@ -67,3 +77,12 @@ def resampled_iou(confusions: Sequence[Sequence[int]] | np.ndarray) -> Callable[
         return np.divide(of_resamples @ right, unions, out=np.full_like(unions, np.nan), where=unions > 0)
 
     return iou
+
+
+def _right_and_union(confusions: Sequence[Sequence[int]] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Pixels of each class that were told right, and those of it or told to be: float64 (N, K) each."""
+    counts = np.asarray(confusions, dtype=np.float64)
+    classes = round(counts.shape[1] ** 0.5)
+    matrices = counts.reshape(-1, classes, classes)
+    right = matrices.diagonal(axis1=1, axis2=2)
+    return right, matrices.sum(axis=1) + matrices.sum(axis=2) - right

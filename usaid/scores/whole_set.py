@@ -9,7 +9,7 @@ from usaid.cards import Convention
 from usaid.errors import UsaidError
 from usaid.registries import load_object
 from usaid.scores.average_precision import average_precision
-from usaid.scores.confusion import class_iou, resampled_iou
+from usaid.scores.confusion import class_iou, miou_per_image, resampled_iou
 from usaid.scores.resampled_precision import resampled_precision
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ Resampled = Callable[["pd.DataFrame", Mapping[str, Any]], Callable[[np.ndarray],
 
 
 class Statistic(NamedTuple):
-    """A score of a data set, a mean over classes.
+    """A score of a data set, most often a mean over classes.
 
     Attributes:
         columns: of the score file, that it is made from.
@@ -29,18 +29,23 @@ class Statistic(NamedTuple):
             of N rows is in each of B resamples -> float64 (B,), NaN where no class has a score. Equal to
             :meth:`of_data_set` of the rows repeated in their places, and exactly so where every row comes once.
             None: there is no faster way than that.
+        score: (rows of one sigma and draw, the judge's record) -> the score, where it is another than the mean of
+            ``of_classes``; NaN: there is none. None: it is that mean.
     """
 
     columns: tuple[str, ...]
     of_classes: "Callable[[pd.DataFrame, Mapping[str, Any]], dict[str, float]]"
     resampled: Resampled | None = None
+    score: "Callable[[pd.DataFrame, Mapping[str, Any]], float] | None" = None
 
     def of_data_set(self, rows: "pd.DataFrame", judge: Mapping[str, Any]) -> float:
-        """The mean over classes; NaN if none has a score."""
+        """The score, which is the mean over classes unless ``score`` says otherwise; NaN if none has a score."""
+        if self.score is not None:
+            return self.score(rows, judge)
         return _mean(self.of_classes(rows, judge))
 
 
-def _mean(of_classes: Mapping[str, float]) -> float:
+def _mean(of_classes: Mapping[Any, float]) -> float:
     values = np.array([*of_classes.values()])
     defined = values[~np.isnan(values)]
     return float(defined.mean()) if len(defined) else float("nan")
@@ -81,6 +86,46 @@ def _resampled_iou(rows: "pd.DataFrame", judge: Mapping[str, Any]) -> Callable[[
     return scores
 
 
+def _foreground_over_all(rows: "pd.DataFrame", judge: Mapping[str, Any]) -> float:
+    return float(_over_all(np.array([[*_iou(rows, judge).values()]]))[0])
+
+
+def _over_all(iou: np.ndarray) -> np.ndarray:
+    """(B, K) -> (B,): the sum over the classes but the first, NaN counting as 0, divided by K."""
+    total: np.ndarray = np.nan_to_num(iou[:, 1:], nan=0.0).sum(axis=1) / iou.shape[1]
+    return np.where(np.isnan(iou).all(axis=1), np.nan, total)
+
+
+def _resampled_foreground(rows: "pd.DataFrame", judge: Mapping[str, Any]) -> Callable[[np.ndarray], np.ndarray]:
+    left_out = np.isnan(np.array([*_iou(rows, judge).values()]))
+    iou = resampled_iou(np.stack([*rows["confusion"]]))
+    return lambda weights: _over_all(np.where(left_out, np.nan, iou(weights)))
+
+
+def _of_images(rows: "pd.DataFrame", judge: Mapping[str, Any]) -> np.ndarray:
+    """Each image's own mean over its classes; NaN: it has none."""
+    _iou(rows, judge)  # refuses a record that does not fit
+    left_out = [judge["class_names"].index(name) for name in judge.get("left_out", ())]
+    return miou_per_image(np.stack([*rows["confusion"]]), left_out)
+
+
+def _mean_of_images(rows: "pd.DataFrame", judge: Mapping[str, Any]) -> float:
+    return _mean(dict(enumerate(_of_images(rows, judge))))
+
+
+def _resampled_images(rows: "pd.DataFrame", judge: Mapping[str, Any]) -> Callable[[np.ndarray], np.ndarray]:
+    values, whole = _of_images(rows, judge), _mean_of_images(rows, judge)
+    defined = ~np.isnan(values)
+
+    def scores(weights: np.ndarray) -> np.ndarray:
+        own = np.asarray(weights, dtype=np.float64)[:, defined]
+        total = own.sum(axis=1)
+        means = np.divide(own @ values[defined], total, out=np.full(len(own), np.nan), where=total > 0)
+        return np.where((own == 1).all(axis=1), whole, means)  # sums in another order differ in the last digit
+
+    return scores
+
+
 def _precision(thresholds: slice) -> "Callable[[pd.DataFrame, Mapping[str, Any]], dict[str, float]]":
     def of_classes(rows: "pd.DataFrame", judge: Mapping[str, Any]) -> dict[str, float]:
         scores = average_precision([*rows["matches"]], [*rows["objects"]])
@@ -108,6 +153,14 @@ def _resampled_precision(thresholds: slice) -> Resampled:
 MIOU_DATASET = Statistic(("confusion",), _iou, _resampled_iou)
 """Intersection over union of the confusion counts of all images together, void left out, mean over the classes that
 occur (PROTOCOL section 2)."""
+
+MIOU_PER_IMAGE = Statistic(("confusion",), _iou, _resampled_images, _mean_of_images)
+"""The mean over images of each image's own mean over the classes that occur in it or in what was predicted there, void
+left out: what the released code adds up, but for void, which is background there (PROTOCOL section 5)."""
+
+MIOU_FOREGROUND_21 = Statistic(("confusion",), _iou, _resampled_foreground, _foreground_over_all)
+"""Intersection over union of all images together, summed over the classes but the first (background) and divided by the
+number of all, 21: what the released code prints (PROTOCOL section 5). A class that does not occur counts with 0."""
 
 AP50_COCO = Statistic(("matches", "objects"), _precision(slice(0, 1)), _resampled_precision(slice(0, 1)))
 """COCO's average precision (101 recall levels, all areas, at most 100 detections an image) at IoU 0.50, mean over the

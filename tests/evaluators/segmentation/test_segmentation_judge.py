@@ -16,11 +16,13 @@ from torch import nn
 from evaluators.segmentation import judge as segmentation_judge
 from evaluators.segmentation.judge import SegmentationJudge, confusion_counts, make_judge
 from evaluators.segmentation.networks import Segmenter
+from evaluators.segmentation.settings import SegmentationSettings
 from usaid.cards import DataSet
 from usaid.checkpoints import write_weights
+from usaid.datasets.views import Resized, Shrunk
 from usaid.errors import UsaidError
 from usaid.experiment.experiment import benchmarks_model
-from usaid.experiment.reading import checked_experiment
+from usaid.experiment.reading import checked_experiment, checked_settings
 from usaid.registries import BENCHMARKS, DATASETS, load_object
 
 CPU = torch.device("cpu")
@@ -172,8 +174,14 @@ def test_deviations_name_the_stand_in_the_part_and_the_size(tmp_path, monkeypatc
 
 def test_the_released_codes_fpn_is_the_papers_and_its_training_tells_how_it_differs(tmp_path, monkeypatch):
     training = {"architecture": "fpn_plain", "n_images": 1464, "deviations": ["trained by mine"]}
-    made = made_judge(tmp_path, monkeypatch, "voc_segmentation", 21, training=training, void="background")
-    assert made.deviations == ["segmenter trained by mine", "pixels without a class count as background"]
+    made = made_judge(
+        tmp_path, monkeypatch, "voc_segmentation", 21, training=training, void="background", input_size=[500, 400]
+    )
+    assert made.deviations == [
+        "segmenter trained by mine",
+        "images resized to 500x400 pixels before noise was added",
+        "pixels without a class count as background",
+    ]
     assert made.record["void"] == "background"
 
 
@@ -184,6 +192,18 @@ def test_void_counts_as_the_first_class_where_the_settings_say_so():
     assert own.judged(denoised, denoised, targets)["confusion"].tolist() == [[0, 2, 0, 1]]
     assert judge().judged(denoised, denoised, targets)["confusion"].tolist() == [[0, 1, 0, 1]]
     assert targets[0].tolist() == [[0, 1, 255]]
+
+
+def test_an_input_size_is_a_view_of_scored_images_alone():
+    keys = {"sigmas": [25], "segmenter": {"checkpoint": "net.safetensors"}}
+    own = checked_settings(SegmentationSettings, {**keys, "input_size": [500, 400]}, "settings")
+    assert own.view == Resized(500, 400)
+    assert own.training_view is None
+    assert checked_settings(SegmentationSettings, {**keys, "longest_side": 64}, "settings").view == Shrunk(64)
+    assert checked_settings(SegmentationSettings, keys, "settings").view is None
+    with pytest.raises(UsaidError, match=r"^settings: give 'longest_side' or 'input_size', not both$"):
+        checked_settings(SegmentationSettings, {**keys, "input_size": [500, 400], "longest_side": 64}, "settings")
+    assert {"input_size", "void"} == SegmentationSettings.of_scoring <= SegmentationSettings.model_fields.keys()
 
 
 def test_the_papers_network_is_the_one_on_the_card(tmp_path, monkeypatch):

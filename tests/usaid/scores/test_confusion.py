@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from usaid.scores.confusion import class_iou, miou_per_image, resampled_iou
+from usaid.scores.confusion import class_iou, image_iou, miou_per_image, resampled_iou
 
 
 def test_worked_by_hand():
@@ -70,6 +70,11 @@ def test_resamples_are_exactly_those_of_the_repeated_images(seed):
     found = resampled_iou(confusions)(weights)
     for iou, counts in zip(found, weights.astype(int), strict=True):
         np.testing.assert_array_equal(iou, class_iou(np.repeat(confusions, counts, axis=0)))
+
+
+def test_each_image_by_itself_is_a_data_set_of_one():
+    confusions = np.random.default_rng(0).integers(0, 3, (7, 16)) * (np.arange(16) < 12)
+    np.testing.assert_array_equal(image_iou(confusions), [class_iou([counts]) for counts in confusions])
 
 
 class TestMeanOfAnImage:

@@ -11,7 +11,16 @@ from usaid.cards import Convention
 from usaid.errors import UsaidError
 from usaid.registries import METRICS
 from usaid.scores.files import read_scores
-from usaid.scores.whole_set import AP50_95_COCO, AP50_COCO, MIOU_DATASET, Statistic, columns_of, statistic_of
+from usaid.scores.whole_set import (
+    AP50_95_COCO,
+    AP50_COCO,
+    MIOU_DATASET,
+    MIOU_FOREGROUND_21,
+    MIOU_PER_IMAGE,
+    Statistic,
+    columns_of,
+    statistic_of,
+)
 
 RELEASED = Path(__file__).parents[3] / "results/reference/released/scores"
 
@@ -22,6 +31,8 @@ def test_every_convention_of_a_whole_data_set_names_its_statistic():
     columns = {convention.name: statistic_of(convention).columns for convention in WHOLE_SET}
     assert columns == {
         "miou_dataset": ("confusion",),
+        "miou_per_image": ("confusion",),
+        "miou_foreground_21": ("confusion",),
         "ap50_coco": ("matches", "objects"),
         "ap50_pytorch_yolov3_2019": ("matches_2019", "objects"),
         "ap50_95_coco": ("matches", "objects"),
@@ -65,10 +76,48 @@ def resamples(n_images, n_resamples):
 
 OF_RELEASED = [
     ("voc_segmentation", MIOU_DATASET),
+    ("voc_segmentation", MIOU_PER_IMAGE),
+    ("voc_segmentation", MIOU_FOREGROUND_21),
     ("isic_segmentation", MIOU_DATASET),
+    ("isic_segmentation", MIOU_PER_IMAGE),
     ("coco_detection", AP50_COCO),
     ("coco_detection", AP50_95_COCO),
 ]
+
+
+THREE = ("background", "cat", "dog")
+IMAGES = [
+    [6, 0, 0, 1, 3, 0, 0, 0, 0],  # background 6 of 7, cat 3 of 4, no dog: .8036
+    [8, 0, 2, 0, 0, 0, 0, 0, 0],  # background 8 of 10, a dog that is none: .4
+    [0, 0, 0, 0, 0, 0, 0, 0, 5],  # dog 5 of 5: 1
+]
+"""Confusions of background, cats and dogs, row by row: truth by prediction."""
+
+
+def test_the_three_conventions_by_hand():
+    """All images together: background 14 of 17, cat 3 of 4, dog 5 of 7."""
+    rows, judge = pd.DataFrame({"confusion": IMAGES}), {"class_names": THREE}
+    of_images = ((6 / 7 + 3 / 4) / 2, (8 / 10 + 0) / 2, 1)
+    assert MIOU_DATASET.of_data_set(rows, judge) == pytest.approx((14 / 17 + 3 / 4 + 5 / 7) / 3)
+    assert MIOU_PER_IMAGE.of_data_set(rows, judge) == pytest.approx(sum(of_images) / 3)
+    assert MIOU_FOREGROUND_21.of_data_set(rows, judge) == pytest.approx((3 / 4 + 5 / 7) / 3)
+    weights = np.array([[1.0, 1, 1], [0, 2, 1], [3, 0, 0]])
+    np.testing.assert_allclose(
+        MIOU_PER_IMAGE.resampled(rows, judge)(weights),
+        [sum(of_images) / 3, (2 * of_images[1] + of_images[2]) / 3, of_images[0]],
+    )
+    np.testing.assert_allclose(
+        MIOU_FOREGROUND_21.resampled(rows, judge)(weights), [(3 / 4 + 5 / 7) / 3, (0 + 5 / 9) / 3, (3 / 4) / 3]
+    )
+
+
+def test_conventions_of_classes_that_are_left_out_and_of_images_without_any():
+    judge = {"class_names": THREE, "left_out": ["dog"]}
+    rows = pd.DataFrame({"confusion": IMAGES})
+    assert MIOU_PER_IMAGE.of_data_set(rows, judge) == pytest.approx(((6 / 7 + 3 / 4) / 2 + 8 / 10) / 2), "no third"
+    assert MIOU_FOREGROUND_21.of_data_set(rows, judge) == pytest.approx((3 / 4) / 3)
+    assert MIOU_FOREGROUND_21.resampled(rows, judge)(np.ones((1, 3))).tolist() == pytest.approx([(3 / 4) / 3])
+    assert MIOU_PER_IMAGE.resampled(rows, judge)(np.array([[0, 0, 1]])).tolist() == [pytest.approx(np.nan, nan_ok=True)]
 
 
 @pytest.mark.parametrize(("benchmark", "statistic"), OF_RELEASED)
@@ -118,13 +167,19 @@ def test_classes_that_are_left_out_or_gone_from_a_resample_do_not_count():
 def test_resamples_without_any_class_have_no_score():
     judge = {"class_names": ["sky"], "left_out": ["sky"], "category_names": {"1": "cat"}}
     rows = pd.DataFrame({"confusion": [[3]], "matches": [[[1, 0.9, 0, 0]]], "objects": [[]]})
-    for statistic in (MIOU_DATASET, AP50_COCO, AP50_95_COCO):
+    for statistic in (MIOU_DATASET, MIOU_PER_IMAGE, MIOU_FOREGROUND_21, AP50_COCO, AP50_95_COCO):
         assert np.isnan(statistic.resampled(rows, judge)(np.array([[1.0], [2]]))).tolist() == [True, True]
 
 
 @pytest.mark.parametrize(
     ("statistic", "missing"),
-    [(MIOU_DATASET, "class_names"), (AP50_COCO, "category_names"), (AP50_95_COCO, "category_names")],
+    [
+        (MIOU_DATASET, "class_names"),
+        (MIOU_PER_IMAGE, "class_names"),
+        (MIOU_FOREGROUND_21, "class_names"),
+        (AP50_COCO, "category_names"),
+        (AP50_95_COCO, "category_names"),
+    ],
 )
 def test_resampling_needs_what_the_score_itself_needs_of_the_judge(statistic, missing):
     rows = pd.DataFrame({"confusion": [[3]], "matches": [[[1, 0.9, 0, 0]]], "objects": [[[1, 1]]]})

@@ -15,7 +15,7 @@ _EXPLAINED = {
     "niqe_live": "with the parameters of the LIVE release",
     "niqe_matlab": "with MATLAB's parameters, the paper's",
     "niqe_fitted": "with a model fitted to this experiment's own clean images",
-    "miou_per_image": "over the classes that occur in this image or its prediction; no table has it",
+    "miou_per_image": "over the classes that occur in this image or its prediction",
     "top1": "100 if the first class named is the true one, else 0",
     "top5": "100 if one of the first five classes named is the true one, else 0",
 }
