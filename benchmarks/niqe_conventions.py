@@ -245,10 +245,10 @@ over images.
 """
 LEFT = """## What is left to the parameters
 
-Of our distance to Table VI ({ours}) conventions explain {explained}. What is left, {matlab}, standard deviation
-{spread} over the nine numbers, is left to MATLAB's parameters against the LIVE ones (and to what is not known of
-MATLAB's function), beside the noise draw: by Table X's variances over draws (1.7e-4 to 6.0e-4 at sigma 25) the mean
-of one draw has a standard deviation of 0.013 to 0.024.
+Of our distance to Table VI ({ours}) conventions explain {explained}. The rest, {matlab}, standard deviation {spread}
+over the nine numbers, is what MATLAB's parameters have to explain, and what is not known of its function. Noise
+draws matter less: by Table X's variances over draws (1.7e-4 to 6.0e-4 at sigma 25) the mean of one draw has a
+standard deviation of 0.013 to 0.024.
 """
 PARAMETERS = """## What other parameters do
 
