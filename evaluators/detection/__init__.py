@@ -10,7 +10,7 @@ _CARD = Benchmark(
     "val",
     judge="evaluators.detection.judge:make_judge",
     settings="evaluators.detection.settings:DetectionSettings",
-    metrics=("psnr", "ssim", "map", "ap"),
+    metrics=("psnr", "ssim", "map", "map_2019", "ap"),
     training="evaluators.detection.training:train_detector",
     network="yolov3",
     cost="evaluators.detection.cost:cost",

@@ -6,6 +6,9 @@ from usaid.costs import Cost
 FLOP = {"yolov3": 140.7e9, "yolov3u": 140.7e9, "miniature": 0.062e9}
 """For each image, forward: 608x608 (Redmon & Farhadi 2018, table 3), and the demo's. Others are counted as YOLOv3."""
 
+FULL_SIDE = 608
+"""Of the input of YOLOv3 for which this is counted, in pixels."""
+
 WEIGHTS = {"miniature": 0.8e6}
 """Bytes; those of others as YOLOv3's, 248e6."""
 
@@ -14,6 +17,8 @@ def cost(settings: DetectionSettings, n_images: int) -> Cost:
     """Of the network; what trains passes forward once and backward twice."""
     detector = settings.detector
     flop = FLOP.get(detector.name, FLOP["yolov3"]) / 1e12
+    if detector.input_size is not None:
+        flop *= (detector.input_size / FULL_SIDE) ** 2
     recipe, training = detector.train, {}
     if recipe is not None:
         training = {"detector": 3 * flop * recipe.steps * recipe.batch, "step of a detector": float(recipe.steps)}

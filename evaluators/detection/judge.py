@@ -16,6 +16,7 @@ from torch import Tensor
 
 from evaluators.detection.darknet.network import load_darknet
 from evaluators.detection.detector import Detections, Detector
+from evaluators.detection.matching_2019 import match_2019
 from evaluators.detection.yolov3u import load_yolov3u
 from evaluators.judge import Judge, trained_on_a_part
 from evaluators.metrics.psnr_ssim import psnr_rgb_float, ssim_skimage7
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 TITLES = {"yolov3": "YOLOv3"}
 """The paper's networks, as footnotes call them."""
 
+NOISE_ON_STORED = "noise is added to stored images; print's, as far as can be told, to images letterboxed to 416x416"
+"""Of `noise_on: stored` (PROTOCOL section 5)."""
+
 MOST_DETECTIONS = 100
 """So many of a category in an image are scored, the best ones: the limit of COCO's evaluation."""
 
@@ -50,15 +54,15 @@ def make_judge(benchmark: str, experiment: "Experiment", judge_file: Path, devic
     Raises:
         UsaidError: weights, cfg or annotation file are missing or damaged, or do not belong together.
     """
-    settings = cast("DetectionSettings", experiment.benchmarks[benchmark]).detector
+    of_benchmark = cast("DetectionSettings", experiment.benchmarks[benchmark])
+    settings = of_benchmark.detector
     card = BENCHMARKS[benchmark]
     detector = load_detector(settings, experiment.data_root, judge_file, device)
     deviations = []
     if (papers := card.network) is not None and settings.name != papers:
         deviations.append(f"detector: {settings.name} stands in for the paper's {TITLES.get(papers, papers)}")
     deviations += [f"detector {text}" for text in trained_on_a_part(judge_file, f"{card.dataset}/train")]
-    if not settings.letterbox:
-        deviations.append("detector: images are stretched to its input, not letterboxed")
+    deviations += _of_input(of_benchmark, detector)
     categories = cast("COCOReader", load_for(experiment, card.dataset, card.split)).categories
     names = {str(category_id): categories[category_id] for category_id in sorted(categories)}
     record = {"network": settings.name, "weights_sha256": sha256_of_file(judge_file), "category_names": names}
@@ -69,22 +73,40 @@ def load_detector(settings: "DetectorSettings", data_root: str | Path, weights: 
     """The detector that settings name, with its trained weights; as :func:`make_judge`."""
     if settings.network == "yolov3u":
         return load_yolov3u(weights, settings.sha256, device)
-    return load_darknet(settings.cfg(data_root), weights, settings.sha256, device, letterbox=settings.letterbox)
+    cfg, size = settings.cfg(data_root), settings.input_size
+    return load_darknet(cfg, weights, settings.sha256, device, letterbox=settings.letterbox, input_size=size)
+
+
+def _of_input(settings: "DetectionSettings", detector: Detector) -> list[str]:
+    """How the detector's input differs from the paper's, as far as that can be told (PROTOCOL section 5)."""
+    width, height = detector.input_size
+    if settings.noise_on == "stored":
+        stretched = (
+            [] if settings.detector.letterbox else ["detector: images are stretched to its input, not letterboxed"]
+        )
+        return [NOISE_ON_STORED, *stretched]
+    sentences, side = [], settings.letterbox_size
+    if settings.letterbox_resampling != "pytorch_yolov3_2019":
+        sentences.append("images are letterboxed as Darknet does it")
+    if (width, height) != (side, side):
+        sentences.append(f"detector: letterboxed images of {side}x{side} pixels are fitted into its {width}x{height}")
+    return sentences
 
 
 class DetectionJudge(Judge):
     """Detects objects in denoised images and keeps what COCO's average precision is made from (paper, section IV-D).
 
-    Its columns, beside PSNR and SSIM, are lists of rows:
+    Its columns, beside PSNR and SSIM, are lists of rows; pixels are those of the image that is scored, which a view may
+    have letterboxed:
 
     * ``detections``: category id, x, y of the upper left corner, width, height (pixels, two decimals), score (five
       decimals); best first, at most 100 of a category. Rounding comes before matching: the COCO results file that is
       written from them has exactly the same score.
     * ``matches``: for each detection what :func:`usaid.scores.average_precision.average_precision` needs.
+    * ``matches_2019``, of detectors that have objectness: what :func:`usaid.scores.all_points.all_points_precision`
+      needs.
     * ``objects``: category id and number of objects that count, for each category with objects in the image.
     """
-
-    metrics = ("psnr_rgb_float", "ssim_skimage7", "detections", "matches", "objects")
 
     def __init__(
         self, detector: Detector, category_ids: Sequence[int], record: dict[str, Any], deviations: list[str]
@@ -104,6 +126,8 @@ class DetectionJudge(Judge):
                 f"detector: knows {detector.classes} classes, the annotation file {len(category_ids)} categories; "
                 "give weights that were trained on this data set"
             )
+        further = ("matches_2019",) if detector.has_objectness else ()
+        self.metrics = ("psnr_rgb_float", "ssim_skimage7", "detections", "matches", *further, "objects")
         self.detector = detector
         self.category_ids = sorted(category_ids)
         self.record = record
@@ -127,7 +151,10 @@ class DetectionJudge(Judge):
         """Match the detections to the objects."""
         detections = [self._rows(detections) for detections in columns["detections"]]
         matches, objects = match(detections, targets), [count_objects(instances) for instances in targets]
-        return {**columns, "detections": detections, "matches": matches, "objects": objects}
+        pairs = [(found.confident, instances) for found, instances in zip(columns["detections"], targets, strict=True)]
+        of_2019 = [match_2019(found, instances, self.category_ids) for found, instances in pairs if found is not None]
+        further = {"matches_2019": of_2019} if self.detector.has_objectness else {}
+        return {**columns, "detections": detections, "matches": matches, **further, "objects": objects}
 
     def write_findings(self, rows: list[dict[str, Any]], folder: Path) -> None:
         """Write ``detections`` as COCO results files, one for each sigma, draw and told sigma, and drop the column."""

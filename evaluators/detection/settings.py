@@ -1,14 +1,16 @@
 """A detection benchmark's entry in an experiment, and how the network that judges is trained."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from usaid.datasets.views import Letterboxed, LetterboxResampling
 from usaid.experiment.benchmark import BenchmarkSettings
 from usaid.experiment.model import (
     Count,
     Flag,
+    Integer,
     Milestones,
     NotNegative,
     Number,
@@ -20,6 +22,12 @@ from usaid.experiment.model import (
     never,
     refuse,
 )
+
+if TYPE_CHECKING:
+    from usaid.datasets.base import View
+
+Side = Annotated[Integer, Field(ge=32, le=4096, multiple_of=32)]
+"""Of the square input of a network whose largest stride is 32, in pixels."""
 
 
 class DetectorRecipe(Settings):
@@ -70,6 +78,9 @@ class DetectorSettings(Settings):
     letterbox: Flag = True
     """`true`: images keep their aspect ratio; `false`: they are stretched to the network's input, as a fork of Darknet
     does."""
+    input_size: Side | None = None
+    """Width and height of the network's input, in pixels; null: as its cfg says. With `darknet:<cfg>,<weights>`
+    alone."""
     train: DetectorRecipe | None = None
     """With `darknet:<cfg>` alone: train it on COCO train2017 (not fetched: only the demo trains a detector)."""
 
@@ -77,6 +88,8 @@ class DetectorSettings(Settings):
     def _one_of_two(self) -> "DetectorSettings":
         if (self.network == "yolov3u" or "," in self.network) != (self.train is None):
             raise refuse("give either 'yolov3u' or 'darknet:<cfg>,<weights>', or 'darknet:<cfg>' with 'train'")
+        if self.input_size is not None and "," not in self.network:
+            raise refuse("'input_size' belongs to 'darknet:<cfg>,<weights>'; drop it")
         for path in self.network.removeprefix("darknet:").split(","):
             expanded(path)
         return self
@@ -105,8 +118,24 @@ class DetectorSettings(Settings):
 class DetectionSettings(BenchmarkSettings):
     """How objects are detected in denoised images."""
 
+    of_scoring = frozenset({"noise_on", "letterbox_size", "letterbox_resampling"})
+
     detector: DetectorSettings
     """The network that judges."""
+    noise_on: Literal["stored", "network_input"] = "stored"
+    """What noise is added to, denoised and compared. `stored`: images as they are. `network_input`: images fitted into
+    a grey square, as a detector has them; the printed PSNR and SSIM are of such images (`docs/protocol.md`). The
+    detector gets this square; if its own input has another size, the square is resized once more."""
+    letterbox_size: Side = 416
+    """With `network_input`: side of the square, in pixels."""
+    letterbox_resampling: LetterboxResampling = "pytorch_yolov3_2019"
+    """With `network_input`: who fits. `pytorch_yolov3_2019`: a public PyTorch code of the paper's time pads with grey
+    128 first, then resizes, bilinearly without antialiasing. `darknet`: Redmon's resizes first, the corners of both
+    grids on each other, then pads with 127.5."""
+
+    @property
+    def view(self) -> "View | None":
+        return None if self.noise_on == "stored" else Letterboxed(self.letterbox_size, self.letterbox_resampling)
 
     @property
     def given_file(self) -> str | None:

@@ -30,7 +30,12 @@ class Yolov3u:
 
     Attributes:
         classes: number of kinds of objects it knows.
+        has_objectness: False: each class has a score of its own, and nothing else.
+        input_size: of its longer side; the canvas around it is larger (:func:`letterbox`).
     """
+
+    has_objectness = False
+    input_size = (_SIDE, _SIDE)
 
     def __init__(self, network: nn.Module, classes: int, device: torch.device) -> None:
         """Put a network on ``device``.

@@ -12,6 +12,9 @@ MIOU = Convention("miou_dataset", "usaid.scores.whole_set:MIOU_DATASET", of_whol
 MIOU_PER_IMAGE = Convention("miou_per_image", "usaid.scores.whole_set:MIOU_PER_IMAGE", of_whole_set=True)
 MIOU_FOREGROUND_21 = Convention("miou_foreground_21", "usaid.scores.whole_set:MIOU_FOREGROUND_21", of_whole_set=True)
 AP50 = Convention("ap50_coco", "usaid.scores.whole_set:AP50_COCO", of_whole_set=True)
+AP50_2019 = Convention(
+    "ap50_pytorch_yolov3_2019", "usaid.scores.all_points:AP50_PYTORCH_YOLOV3_2019", of_whole_set=True
+)
 AP50_95 = Convention("ap50_95_coco", "usaid.scores.whole_set:AP50_95_COCO", of_whole_set=True)
 
 
@@ -74,6 +77,12 @@ CARDS = (
         printed_as="miou",
     ),
     Metric("map", "mAP (AP50)", "", "higher", 4, (AP50,), over_classes=True, by_network=True, tolerance=0.005),
+    Metric(
+        *("map_2019", "mAP (2019 code)", "", "higher", 4, (AP50_2019,)),
+        over_classes=True,
+        by_network=True,
+        printed_as="map",
+    ),
     Metric("ap", "AP50-95", "", "higher", 4, (AP50_95,), by_network=True, tolerance=0.005),
     *BY_PYIQA,
 )

@@ -66,7 +66,7 @@ class _Ladder(NamedTuple):
 
 
 def resampled_precision(
-    matches: Sequence[Any], objects: Sequence[Any], thresholds: slice = slice(None)
+    matches: Sequence[Any], objects: Sequence[Any], thresholds: slice = slice(None), all_points: bool = False
 ) -> Callable[[np.ndarray], np.ndarray]:
     """Average precision of resamples of the images, for which nothing is matched or sorted again.
 
@@ -78,6 +78,8 @@ def resampled_precision(
         matches: of N images, as :func:`usaid.scores.average_precision.average_precision` has them.
         objects: likewise.
         thresholds: the IoU thresholds, of all ten, that the score is the mean over.
+        all_points: the score is the area under all points of the curve (:mod:`usaid.scores.all_points`), in place of
+            COCO's mean of 101 recall levels.
 
     Returns:
         (B, N) whole numbers, how often an image is in each of B resamples -> float64 (B,) in [0, 1], the mean over
@@ -103,7 +105,9 @@ def resampled_precision(
         for start in range(0, len(weights), batch):
             drawn = np.ascontiguousarray(weights[start : start + batch].T, dtype=np.float64)
             of_copies = [drawn[copied] >= copy for copy in range(1, copies + 1)]
-            scores[start : start + batch] = _of_batch(np.concatenate([drawn, *of_copies]), counts @ drawn, ladders)
+            scores[start : start + batch] = _of_batch(
+                np.concatenate([drawn, *of_copies]), counts @ drawn, ladders, all_points
+            )
         return scores / len(ranking.right)
 
     return of_resamples
@@ -186,7 +190,7 @@ def _counts(rows: np.ndarray, columns: np.ndarray, shape: tuple[int, int]) -> "c
     return csr_array((np.ones(len(rows)), (rows, columns)), shape)
 
 
-def _of_batch(weights: np.ndarray, objects: np.ndarray, ladders: Sequence[_Ladder]) -> np.ndarray:
+def _of_batch(weights: np.ndarray, objects: np.ndarray, ladders: Sequence[_Ladder], all_points: bool) -> np.ndarray:
     """Average precision, summed over thresholds: weights (V, B) and numbers of objects (K, B) -> (B,)."""
     precision = np.zeros(weights.shape[1])
     for ladder in ladders:
@@ -195,7 +199,8 @@ def _of_batch(weights: np.ndarray, objects: np.ndarray, ladders: Sequence[_Ladde
             seen[rung] += seen[rung - 1]
         np.maximum(seen, 1, out=seen)  # 0 of 0 is a precision of 0
         of_thresholds = ladder.right @ weights
-        levels = _levels_of(np.maximum(objects[ladder.category], 1), of_thresholds.max())
+        counts = np.maximum(objects[ladder.category], 1)
+        levels = _points_of(counts) if all_points else _levels_of(counts, of_thresholds.max())
         for climb, right in zip(ladder.climbs, of_thresholds, strict=True):
             precision += _of_climb(climb, right, seen, weights, levels)
     n_categories = (objects > 0).sum(axis=0)
@@ -232,6 +237,11 @@ def _of_climb(
         best, better = better, best
         right -= weights[column]
     return total / len(_RECALLS)
+
+
+def _points_of(objects: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """As :func:`_levels_of` for infinitely many levels: the recall itself, in parts of as many as there are."""
+    return lambda right: right / objects * len(_RECALLS)
 
 
 def _levels_of(objects: np.ndarray, most: float) -> Callable[[np.ndarray], np.ndarray]:

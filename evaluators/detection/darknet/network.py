@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,13 +14,16 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from evaluators.detection.darknet.cfg import Section, read_cfg
 from evaluators.detection.darknet.layers import MOST_VALUES, Convolution, Head, Layer, Shape, Yolo, build_layer
-from evaluators.detection.detector import Detections
+from evaluators.detection.detector import Confident, Detections
 from usaid.checkpoints import check_state, load_state, require_finite, require_weights
 from usaid.errors import UsaidError
 from usaid.files import written_atomically
 
 CANDIDATES = 1000
 """So many of an image's best boxes enter suppression: trained networks give about 260, an untrained one a million."""
+
+LEAST_OBJECTNESS = 0.5
+"""Of a detection in a public PyTorch code of the paper's time (PROTOCOL section 5)."""
 
 
 class Darknet(nn.Module):
@@ -223,8 +226,12 @@ class DarknetDetector:
 
     Attributes:
         classes: number of classes.
+        has_objectness: True.
+        input_size: width and height of the network's input.
         device: where its input has to be.
     """
+
+    has_objectness = True
 
     def __init__(
         self,
@@ -244,6 +251,7 @@ class DarknetDetector:
             letterbox: keep the aspect ratio, as Redmon's Darknet does; else stretch, as AlexeyAB's does by default.
         """
         self.classes = network.classes
+        self.input_size = network.width, network.height
         self.device = torch.device(device)
         self.network = folded(network).to(self.device).to(memory_format=torch.channels_last)
         self.threshold, self.nms, self.letterbox = threshold, nms, letterbox
@@ -256,7 +264,7 @@ class DarknetDetector:
             images: float (B, 3, H, W), RGB, of any size; clamped to [0, 1].
 
         Returns:
-            One :class:`Detections` an image: its boxes end at the image's borders.
+            One :class:`Detections` an image: its boxes end at the image's borders, but those of ``confident`` do not.
         """
         size = self.network.height, self.network.width
         fitted, placement = place(images.clamp(0, 1), self.network.width, self.network.height, self.letterbox)
@@ -265,16 +273,41 @@ class DarknetDetector:
         all_scores = (objectness[..., None] * probabilities).flatten(1)
         best, where = all_scores.topk(min(CANDIDATES, all_scores.shape[1]), dim=1)
         image, rank = (best > self.threshold).nonzero(as_tuple=True)
-        scores, box, label = best[image, rank], where[image, rank] // self.classes, where[image, rank] % self.classes
-        corners = _corners(boxes[image, box])
-        kept = _suppress(corners, scores, image * self.classes + label, self.nms)
-        kept = kept[image[kept].argsort(stable=True)]
-        found, scores, label = _in_image(corners[kept], placement, images.shape[-2:]), scores[kept], label[kept]
-        per_image = image.new_zeros(len(images)).index_add_(0, image[kept], torch.ones_like(kept)).tolist()
+        box, label = where[image, rank] // self.classes, where[image, rank] % self.classes
+        found = self._apart(boxes[image, box], best[image, rank], label, image, len(images))
+
+        best, where = objectness.topk(min(CANDIDATES, objectness.shape[1]), dim=1)
+        image, rank = (best >= LEAST_OBJECTNESS).nonzero(as_tuple=True)
+        box = where[image, rank]
+        label = probabilities[image, box].argmax(dim=1)
+        confident = self._apart(boxes[image, box], best[image, rank], label, image, len(images))
+
+        extent = images.shape[-2:]
         return [
-            Detections(*parts)
-            for parts in zip(*(values.split(per_image) for values in (found, scores, label)), strict=True)
+            Detections(
+                *(_in_image(corners, placement, extent), scores, classes),
+                Confident(_in_image(others, placement, extent, cut=False), *rest),
+            )
+            for (corners, scores, classes), (others, *rest) in zip(found, confident, strict=True)
         ]
+
+    def _apart(
+        self, boxes: Tensor, scores: Tensor, classes: Tensor, image: Tensor, n_images: int
+    ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Corners, scores and classes of what stays of each image's boxes, best first.
+
+        Args:
+            boxes: (N, 4) in the network's input: centre, width, height.
+            scores: (N,).
+            classes: (N,).
+            image: (N,), ascending: which of the images.
+            n_images: how many there are.
+        """
+        corners = _corners(boxes)
+        kept = _suppress(corners, scores, image * self.classes + classes, self.nms)
+        kept = kept[image[kept].argsort(stable=True)]
+        per_image = image.new_zeros(n_images).index_add_(0, image[kept], torch.ones_like(kept)).tolist()
+        return zip(*(values[kept].split(per_image) for values in (corners, scores, classes)), strict=True)
 
 
 def _corners(boxes: Tensor) -> Tensor:
@@ -296,11 +329,12 @@ def _suppress(corners: Tensor, scores: Tensor, groups: Tensor, threshold: float)
     return ops.nms(apart, scores.double(), threshold)
 
 
-def _in_image(corners: Tensor, placement: Placement, size: Sequence[int]) -> Tensor:
-    """Corners in the network's input -> x, y, width and height in the image, clipped to its borders."""
+def _in_image(corners: Tensor, placement: Placement, size: Sequence[int], cut: bool = True) -> Tensor:
+    """Corners in the network's input -> x, y, width and height in the image; ``cut``: clipped to its borders."""
     extent = corners.new_tensor([size[1], size[0]])
     ends = corners.view(-1, 2, 2) - corners.new_tensor(placement[:2])
-    ends = (ends * (extent / corners.new_tensor(placement[2:]))).clamp(min=0).minimum(extent)
+    ends = ends * (extent / corners.new_tensor(placement[2:]))
+    ends = ends.clamp(min=0).minimum(extent) if cut else ends.clamp(-_FARTHEST, _FARTHEST)
     return torch.cat([ends[:, 0], ends[:, 1] - ends[:, 0]], dim=1)
 
 
@@ -320,6 +354,7 @@ def load_darknet(
     sha256: str | None = None,
     device: torch.device | str = "cpu",
     letterbox: bool = True,
+    input_size: int | None = None,
 ) -> DarknetDetector:
     """Read a trained detector.
 
@@ -329,12 +364,16 @@ def load_darknet(
         sha256: expected hash of ``weights``; None: not checked.
         device: where to compute.
         letterbox: as in :class:`DarknetDetector`.
+        input_size: width and height of the network's input, in pixels; None: those of ``cfg``.
 
     Raises:
         UsaidError: a file is missing, damaged or has another hash, or the two do not belong together.
     """
     require_weights(weights, sha256)
-    network = Darknet(read_cfg(cfg))
+    sections = read_cfg(cfg)
+    if input_size is not None:
+        sections[0].options.update(width=str(input_size), height=str(input_size))
+    network = Darknet(sections)
     if weights.suffix == ".safetensors":
         complaint = f"{weights}: not the weights of {network.cfg}, give the file that belongs to it"
         network.load_state_dict(check_state(load_state(weights), network.state_dict(), complaint))

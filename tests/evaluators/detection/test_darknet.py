@@ -477,7 +477,7 @@ def test_detectors_load_from_either_form(tmp_path):
         detector = load_darknet(str(cfg), path, sha256_of_file(path))
         assert (detector.classes, detector.device, detector.letterbox) == (2, torch.device("cpu"), True)
         (found,) = detector(images)
-        assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
+        assert all(torch.equal(one, other) for one, other in zip(found[:3], expected[:3], strict=True))
         assert "SHA-256 is" in refusal(load_darknet, cfg, path, "0" * 64)
         path.unlink()
         assert str(path) in refusal(load_darknet, cfg, path, "0" * 64)
@@ -631,7 +631,37 @@ def test_every_class_above_the_threshold_is_a_detection_of_its_own():
     assert found.classes.dtype == torch.int64
     assert DarknetDetector(network, threshold=0.3)(images)[0].classes.tolist() == [0, 2]
     (nothing,) = DarknetDetector(network, threshold=0.9)(images)
-    assert [tuple(values.shape) for values in nothing] == [(0, 4), (0,), (0,)]
+    assert [tuple(values.shape) for values in nothing[:3]] == [(0, 4), (0,), (0,)]
+
+
+def test_confident_detections_have_one_class_and_are_ranked_and_chosen_by_objectness():
+    """Two boxes of one place, the better one less certain of its class, and one of an objectness below 0.5."""
+    raw = torch.full((1, 3 * 7, 1, 1), -20.0)
+    for anchor, (objectness, first, second) in enumerate([(0.6, 0.9, 0.1), (0.8, 0.5, 0.4), (0.49, 0.9, 0.9)]):
+        values = torch.tensor([0.5, 0.5, 0, 0, objectness, first, second])
+        raw[0, 7 * anchor : 7 * anchor + 7, 0, 0] = torch.cat([torch.zeros(4), values[4:].logit()])
+    network = Fixed([raw], (Head(((10.0, 10.0), (10.0, 9.0), (90.0, 90.0)), 2, 1.0),))
+    (found,) = DarknetDetector(network)(torch.zeros(1, 3, 100, 100))
+    assert found.scores[0].item() == pytest.approx(0.54)  # the other box is the best by objectness * probability
+    assert found.confident.objectness.tolist() == pytest.approx([0.8])
+    assert found.confident.classes.tolist() == [0]
+    assert found.confident.boxes[0].tolist() == pytest.approx([45, 45.5, 10, 9])
+
+
+def test_confident_boxes_are_not_cut_at_the_image():
+    raw = torch.tensor([0.0, 0.0, math.log(2.4), math.log(0.4), 9.0, 9.0]).view(1, 6, 1, 1)
+    network = Fixed([raw], (Head(((100.0, 100.0),), 1, 1.0),))
+    (found,) = DarknetDetector(network)(torch.zeros(1, 3, 100, 200))
+    assert found.confident.boxes[0].tolist() == pytest.approx([-140, 10, 480, 80])
+
+
+def test_the_input_of_a_network_can_be_made_larger(tmp_path):
+    cfg, weights = tmp_path / "net.cfg", tmp_path / "net.weights"
+    cfg.write_text(TINY)
+    write_darknet_weights(network_of(TINY), weights)
+    detector = load_darknet(cfg, weights, input_size=96)
+    assert detector.input_size == (96, 96)
+    assert len(detector(torch.rand(1, 3, 96, 96))[0].scores) > len(load_darknet(cfg, weights)(torch.rand(1, 3, 96, 96)))
 
 
 def crowded(seed: int, batch: int = 3, classes: int = 4) -> Fixed:
@@ -702,6 +732,7 @@ def test_absurd_boxes_do_no_harm(logarithm):
     network = Fixed([raw], (Head(((10.0, 10.0),), 2, 1.0),))
     (found,) = DarknetDetector(network)(torch.zeros(1, 3, 100, 100))
     assert found.boxes.isfinite().all()
+    assert found.confident.boxes.isfinite().all()
     assert sorted(found.boxes[:, 2].tolist()) == [10, 10, 100, 100]
 
 

@@ -18,8 +18,9 @@ from evaluators.detection import judge as detection_judge
 from evaluators.detection import shown as detection_shown
 from evaluators.detection.darknet.cfg import read_cfg
 from evaluators.detection.darknet.network import Darknet, DarknetDetector
-from evaluators.detection.detector import Detections
+from evaluators.detection.detector import Confident, Detections
 from evaluators.detection.judge import (
+    NOISE_ON_STORED,
     DetectionJudge,
     coco_results,
     count_objects,
@@ -46,6 +47,7 @@ class Scripted:
     def __init__(self, findings: list[Detections], classes: int = len(CATEGORY_IDS)) -> None:
         self.findings = findings
         self.classes = classes
+        self.has_objectness = any(detections.confident is not None for detections in findings)
 
     def __call__(self, images: torch.Tensor) -> list[Detections]:
         assert len(images) == len(self.findings)
@@ -56,6 +58,7 @@ class BrightPatches:
     """A detector that finds the one bright patch of an image; it is of the first class if higher than wide."""
 
     classes = len(CATEGORY_IDS)
+    has_objectness = True
 
     def __call__(self, images: torch.Tensor) -> list[Detections]:
         return [self.look(image.clamp(0, 1).mean(dim=0)) for image in images]
@@ -65,7 +68,8 @@ class BrightPatches:
         rows, columns = bright.any(dim=1).nonzero()[:, 0], bright.any(dim=0).nonzero()[:, 0]
         (top, bottom), (left, right) = ((int(where[0]), int(where[-1]) + 1) for where in (rows, columns))
         width, height = right - left, bottom - top
-        return found((int(width >= height), left, top, width, height, float(image[bright].mean())))
+        patch = found((int(width >= height), left, top, width, height, float(image[bright].mean())))
+        return patch._replace(confident=Confident(*patch[:3]))
 
 
 class TestDetectionJudge(JudgeTests):
@@ -91,6 +95,7 @@ class TestDetectionJudge(JudgeTests):
         columns = self.scored(shifted)
         assert columns["detections"] == [[[3, 7.0, 3.0, 8.0, 4.0, 0.75]], [[1, 2.0, 4.0, 4.0, 10.0, 0.75]]]
         assert columns["matches"] == [[[3, 0.75, 0b111, 0]], [[1, 0.75, ALL, 0]]]
+        assert columns["matches_2019"] == [[[3, 0.75, 1, 0]], [[1, 0.75, 1, 0]]]
         assert columns["objects"] == [[[3, 1]], [[1, 1]]]
         wrong = 2 * 2 * 4 / (16 * 24)  # the share of pixels that are off by 0.55
         assert columns["psnr_rgb_float"][0] == pytest.approx(-10 * np.log10(wrong * 0.55**2), abs=1e-4)
@@ -350,7 +355,9 @@ classes=2
 """
 
 
-def made_judge(folder: Path, network: str, weights: str, **keys: Any) -> DetectionJudge:
+def made_judge(
+    folder: Path, network: str, weights: str, of_benchmark: dict[str, Any] | None = None, **keys: Any
+) -> DetectionJudge:
     """The judge of COCO for a detector of two classes; the file of weights says that it saw 100 training images."""
     (folder / "small.cfg").write_text(SMALL)
     write_weights(Darknet(read_cfg(folder / "small.cfg")), folder / weights, {"n_images": 100})
@@ -364,7 +371,7 @@ def made_judge(folder: Path, network: str, weights: str, **keys: Any) -> Detecti
             "experiment": "x",
             "data_root": str(folder),
             "denoisers": {"noisy": {"method": "noisy"}},
-            "benchmarks": {"coco_detection": {"sigmas": [25], "detector": detector}},
+            "benchmarks": {"coco_detection": {"sigmas": [25], "detector": detector} | (of_benchmark or {})},
         }
     )
     file = Path(experiment.benchmarks["coco_detection"].judge_file("coco_detection", experiment.places))
@@ -385,6 +392,7 @@ def test_the_record_names_the_detector_and_the_categories_in_order(tmp_path):
     assert judge.deviations == [
         "detector: small stands in for the paper's YOLOv3",
         "detector trained on 100 of the 118,287 images of coco/train",
+        NOISE_ON_STORED,
         "detector: images are stretched to its input, not letterboxed",
     ]
     assert isinstance(judge.detector, DarknetDetector)
@@ -393,15 +401,30 @@ def test_the_record_names_the_detector_and_the_categories_in_order(tmp_path):
 
 def test_the_papers_detector_deviates_in_nothing(tmp_path):
     (tmp_path / "yolov3.cfg").write_text(SMALL)
-    judge = made_judge(tmp_path, "darknet:yolov3.cfg,yolov3.safetensors", "yolov3.safetensors")
+    on_input = {"noise_on": "network_input", "letterbox_size": 64}
+    names = "darknet:yolov3.cfg,yolov3.safetensors", "yolov3.safetensors"
+    judge = made_judge(tmp_path, *names, on_input, input_size=64)
     assert judge.record["network"] == "yolov3"
     assert judge.deviations == ["detector trained on 100 of the 118,287 images of coco/train"]
     assert judge.detector.letterbox
+    assert judge.detector.input_size == (64, 64)
+
+
+def test_inputs_of_another_size_and_darknets_letterbox_are_deviations(tmp_path):
+    (tmp_path / "yolov3.cfg").write_text(SMALL)
+    keys = {"noise_on": "network_input", "letterbox_size": 96, "letterbox_resampling": "darknet"}
+    judge = made_judge(tmp_path, "darknet:yolov3.cfg,net.safetensors", "net.safetensors", keys, letterbox=False)
+    width, height = judge.detector.input_size
+    assert judge.deviations[1:] == [
+        "images are letterboxed as Darknet does it",
+        f"detector: letterboxed images of 96x96 pixels are fitted into its {width}x{height}",
+    ]
 
 
 def test_yolov3u_is_loaded_as_itself(tmp_path, monkeypatch):
     (tmp_path / "weights").mkdir()
     monkeypatch.setattr(detection_judge, "load_yolov3u", lambda *_: Scripted([], classes=2))
+    monkeypatch.setattr(Scripted, "input_size", (640, 640), raising=False)
     judge = made_judge(tmp_path, "yolov3u", "weights/yolov3u.pt")
     assert isinstance(judge.detector, Scripted)
     assert judge.deviations[0] == "detector: yolov3u stands in for the paper's YOLOv3"

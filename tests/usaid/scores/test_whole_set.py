@@ -34,6 +34,7 @@ def test_every_convention_of_a_whole_data_set_names_its_statistic():
         "miou_per_image": ("confusion",),
         "miou_foreground_21": ("confusion",),
         "ap50_coco": ("matches", "objects"),
+        "ap50_pytorch_yolov3_2019": ("matches_2019", "objects"),
         "ap50_95_coco": ("matches", "objects"),
     }
 
