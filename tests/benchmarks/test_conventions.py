@@ -254,6 +254,7 @@ def test_orders_intervals_and_print(script):
     assert shared.order(means, is_lower_better=False) == "C > U > S"
     assert shared.differences(np.array([1.0, 2.0, 4.0]), np.array([1.0, 1.0, 1.0])) == "+1.333 [-2.461, +5.128]"
     assert shared.differences(np.ones(3), np.ones(3)) == "+0.000"
+    assert shared.differences(np.array([math.nan, 2.0, 4.0]), np.ones(3)).endswith("] (n = 2)")
     assert shared.printed(6, 25.0, "niqe")["u_said"] == published(6, "25", "niqe", "u_said") == 2.6355
     assert shared.table(["a", "b"], [["x", "1"]]) == "| a | b |\n|---|---:|\n| x | 1 |\n"
 
