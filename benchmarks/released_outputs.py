@@ -100,8 +100,14 @@ class Journal:
 
 
 def differences(values: np.ndarray, others: np.ndarray, digits: int = 3) -> str:
-    """The mean of values minus others, image by image, with its 95 % interval over images: ``"+0.1 [0.0, +0.2]"``."""
-    return _shown(paired(np.subtract(values, others), "images"), f"+.{digits}f")
+    """The mean of values minus others, image by image, with its 95 % interval over images: ``"+0.1 [0.0, +0.2]"``.
+
+    Images of which one is NaN are left out; then it says of how many it is.
+    """
+    apart = np.subtract(values, others)
+    there = apart[~np.isnan(apart)]
+    n = f" (n = {len(there)})" if len(there) < len(apart) else ""
+    return _shown(paired(there, "images"), f"+.{digits}f") + n
 
 
 def interval(values: np.ndarray, digits: int) -> str:

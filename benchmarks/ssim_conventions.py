@@ -2,14 +2,15 @@
 
     python benchmarks/ssim_conventions.py --data-root data
 
-The three released checkpoints and the noisy image at sigma 25, noise draw 0: all 24 images of Kodak, and every eighth
-of the VOC images at hand. Each line changes one convention of ``ssim_skimage7`` and ``psnr_rgb_float``. The CSV file is
-written after each image, and a run goes on where the last one ended. ``--page`` makes the page from the file alone.
+The three released checkpoints and the noisy image, noise draw 0: all 24 images of Kodak at sigma 15, 25 and 35, and
+every eighth of the VOC images at hand at sigma 25. Each line changes one convention of ``ssim_skimage7`` and
+``psnr_rgb_float``. The CSV file is written after each image, and a run goes on where the last one ended. ``--page``
+makes the page from the file alone.
 """
 
 import csv
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,7 +39,9 @@ from usaid.datasets.kodak import Kodak
 from usaid.datasets.voc2012 import VOC2012
 from usaid.tensors import to_unit_range
 
-SIGMA, CROP, EVERY = 25.0, 500, 8
+SIGMAS, CROP, EVERY = (15.0, 25.0, 35.0), 500, 8
+SIGMA = 25.0
+"""Of the tables that show every number, and of VOC."""
 
 Pair = tuple[np.ndarray, np.ndarray]
 """Output and clean image, float64 (H, W, 3) or, of luma, (H, W)."""
@@ -113,11 +116,11 @@ CONVENTIONS = {
 PSNR_OF = (OURS, "not_clamped", "rounded", "luma", "grey", "middle")
 """The conventions that are conventions of PSNR too."""
 
-KEYS = ("dataset", "image", "denoiser")
+KEYS = ("dataset", "sigma", "image", "denoiser")
 COLUMNS = (*(f"ssim_{name}" for name in CONVENTIONS), *(f"psnr_{name}" for name in PSNR_OF))
 
-Scores = dict[tuple[str, str], dict[str, np.ndarray]]
-"""(data set, denoiser) -> column -> value of each image, in one order."""
+Scores = dict[tuple[str, float, str], dict[str, np.ndarray]]
+"""(data set, sigma, denoiser) -> column -> value of each image, in one order."""
 
 
 def main() -> None:
@@ -128,21 +131,26 @@ def main() -> None:
     if not options.page:
         torch.set_num_threads(options.threads)
         journal, outputs = Journal(options.csv, KEYS, COLUMNS), Outputs(options.data_root, options.cache)
+        kodak = Kodak(options.data_root, "all")
         voc = VOC2012(options.data_root, "val", "subsets/voc2012_val.txt")
-        for dataset, every in ((Kodak(options.data_root, "all"), 1), (voc, EVERY)):
-            measure(dataset, every, outputs, journal)
+        measure(kodak, kodak.ids, SIGMA, outputs, journal)
+        measure(voc, voc.ids[::EVERY], SIGMA, outputs, journal)
+        for sigma in sorted(SIGMAS, reverse=True):
+            measure(kodak, kodak.ids, sigma, outputs, journal)
     write_page(options.csv.with_suffix(".md"), page(read(options.csv), made_by))
 
 
-def measure(dataset: Dataset, every: int, outputs: Outputs, journal: Journal) -> None:
-    """Score every so-manieth image of a data set."""
-    for image_id in dataset.ids[::every]:
-        if journal.lacks(dataset.name, image_id, "noisy"):
+def measure(dataset: Dataset, ids: Sequence[str], sigma: float, outputs: Outputs, journal: Journal) -> None:
+    """Score images of a data set at one noise level."""
+    for image_id in ids:
+        if journal.lacks(dataset.name, f"{sigma:g}", image_id, "noisy"):
             clean = to_unit_range(dataset[image_id].image)
-            of_denoisers = outputs.of(clean, dataset.name, image_id, SIGMA)
-            scores = {(dataset.name, image_id, name): scored(output, clean) for name, output in of_denoisers.items()}
-            journal.add({key: [own[column] for column in COLUMNS] for key, own in scores.items()})
-            print(f"{dataset.name} {image_id}", file=sys.stderr, flush=True)
+            rows = {}
+            for name, output in outputs.of(clean, dataset.name, image_id, sigma).items():
+                scores = scored(output, clean)
+                rows[dataset.name, f"{sigma:g}", image_id, name] = [scores[column] for column in COLUMNS]
+            journal.add(rows)
+            print(f"{dataset.name} {image_id}, sigma {sigma:g}", file=sys.stderr, flush=True)
 
 
 def scored(output: Tensor, clean: Tensor) -> dict[str, float]:
@@ -171,10 +179,11 @@ def similarity(pair: Pair, options: Mapping[str, object]) -> float:
 
 def read(path: Path) -> Scores:
     """What the CSV file holds."""
-    scores: dict[tuple[str, str], dict[str, list[float]]] = {}
+    scores: dict[tuple[str, float, str], dict[str, list[float]]] = {}
     with open(path, newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
-            own = scores.setdefault((row["dataset"], row["denoiser"]), {name: [] for name in COLUMNS})
+            of = row["dataset"], float(row["sigma"]), row["denoiser"]
+            own = scores.setdefault(of, {name: [] for name in COLUMNS})
             for name in COLUMNS:
                 own[name].append(float(row[name]))
     return {of: {name: np.array(values) for name, values in own.items()} for of, own in scores.items()}
@@ -186,27 +195,29 @@ def read(path: Path) -> Scores:
 def page(scores: Scores, commit: str) -> str:
     """The page, from what was measured."""
     return HEAD.format(
-        n=len(scores["kodak", "noisy"]["ssim_ours"]),
-        n_voc=len(scores["voc2012", "noisy"]["ssim_ours"]),
+        n=len(scores["kodak", SIGMA, "noisy"]["ssim_ours"]),
+        n_voc=len(scores["voc2012", SIGMA, "noisy"]["ssim_ours"]),
         commit=commit,
         kodak_ssim=levels(scores, "kodak", "ssim"),
         kodak_psnr=levels(scores, "kodak", "psnr"),
         voc_ssim=levels(scores, "voc2012", "ssim"),
         voc_psnr=levels(scores, "voc2012", "psnr"),
         intervals=intervals(scores),
+        ssim_apart=apart_at(scores, "ssim"),
+        psnr_apart=apart_at(scores, "psnr"),
         costs=costs(scores),
         **summary(scores),
     )
 
 
-def print_of(dataset: str, metric: str) -> dict[str, float]:
-    """What Table I (VOC) or VI (Kodak) prints at sigma 25."""
-    return printed({"voc2012": 1, "kodak": 6}[dataset], SIGMA, metric)
+def print_of(dataset: str, metric: str, sigma: float = SIGMA) -> dict[str, float]:
+    """What Table I (VOC) or VI (Kodak) prints."""
+    return printed({"voc2012": 1, "kodak": 6}[dataset], sigma, metric)
 
 
-def means_of(scores: Scores, dataset: str, column: str) -> dict[str, float]:
+def means_of(scores: Scores, dataset: str, column: str, sigma: float = SIGMA) -> dict[str, float]:
     """The mean over images of each denoiser."""
-    return {name: float(scores[dataset, name][column].mean()) for name in RELEASED}
+    return {name: float(scores[dataset, sigma, name][column].mean()) for name in RELEASED}
 
 
 def names_of(metric: str) -> tuple[str, ...]:
@@ -224,16 +235,29 @@ def levels(scores: Scores, dataset: str, metric: str) -> str:
         means = means_of(scores, dataset, f"{metric}_{name}")
         apart = {denoiser: means[denoiser] - paper[denoiser] for denoiser in RELEASED}
         cells = [f"{means[denoiser]:.{digits}f} ({apart[denoiser]:+.{digits}f})" for denoiser in RELEASED]
-        noisy = scores[dataset, "noisy"][f"{metric}_{name}"].mean()
+        noisy = scores[dataset, SIGMA, "noisy"][f"{metric}_{name}"].mean()
         largest = max(map(abs, apart.values()))
         row = [CONVENTIONS[name].title, *cells, f"{largest:.{digits}f}", order(means, False), f"{noisy:.{digits}f}"]
         rows.append(row)
     return table(header, rows)
 
 
+def apart_at(scores: Scores, metric: str) -> str:
+    """By convention and noise level: the three distances to Table VI."""
+    digits = 4 if metric == "ssim" else 3
+    rows = []
+    for name in names_of(metric):
+        row = [CONVENTIONS[name].title]
+        for sigma in SIGMAS:
+            means, paper = means_of(scores, "kodak", f"{metric}_{name}", sigma), print_of("kodak", metric, sigma)
+            row += [", ".join(f"{means[denoiser] - paper[denoiser]:+.{digits}f}" for denoiser in RELEASED)]
+        rows.append(row)
+    return table([f"{metric.upper()} - print", *(f"sigma {sigma:g}" for sigma in SIGMAS)], rows)
+
+
 def costs(scores: Scores) -> str:
     """The convention minus ours on Kodak, U-SAID: SSIM and PSNR."""
-    own = scores["kodak", "u_said"]
+    own = scores["kodak", SIGMA, "u_said"]
     rows = []
     for name, convention in CONVENTIONS.items():
         if name != OURS:
@@ -249,7 +273,7 @@ def intervals(scores: Scores) -> str:
     for metric, digits in (("ssim", 4), ("psnr", 2)):
         paper = print_of("voc2012", metric)
         for name in RELEASED:
-            text = interval(scores["voc2012", name][f"{metric}_ours"], digits)
+            text = interval(scores["voc2012", SIGMA, name][f"{metric}_ours"], digits)
             rows.append([metric.upper(), TITLES[name], text, f"{paper[name]:.{digits}f}"])
     return table(["metric", "denoiser", "ours, mean and 95 % interval", "print (1,449 images)"], rows, words=2)
 
@@ -272,8 +296,8 @@ def summary(scores: Scores) -> dict[str, str]:
 
 HEAD = """# SSIM and PSNR under other conventions
 
-The three released checkpoints and the noisy image at sigma 25, noise draw 0, float32: all {n} Kodak images (Table
-VI), and {n_voc} of the 321 VOC validation images at hand, every eighth (Table I is of 1,449). Each line changes one
+The three released checkpoints and the noisy image, noise draw 0, float32: all {n} Kodak images (Table VI), and at
+sigma 25 {n_voc} of the 321 VOC validation images at hand, every eighth (Table I is of 1,449). Each line changes one
 convention of `ssim_skimage7` and `psnr_rgb_float`. Made by commit {commit} with
 
     python benchmarks/ssim_conventions.py --data-root /folder/with/the/data
@@ -281,26 +305,33 @@ convention of `ssim_skimage7` and `psnr_rgb_float`. Made by commit {commit} with
 Per image: [ssim_conventions.csv](ssim_conventions.csv). In brackets: minus print. C: CDnCNN-B, S: S-SAID, U: U-SAID,
 the best mean first.
 
-## Kodak, SSIM
+## Kodak, SSIM, sigma 25
 
 {kodak_ssim}
 Ours is within {ours} of all three printed numbers. Within 0.0015 are besides: {near}. The next is {far}.
 
-## Kodak, PSNR (dB)
+## Kodak, PSNR (dB), sigma 25
 
 {kodak_psnr}
+## Kodak, at each sigma
+
+The distances to Table VI of CDnCNN-B, S-SAID and U-SAID, in this order. A convention that print was made with has to
+fit at each noise level.
+
+{ssim_apart}
+{psnr_apart}
 ## What each costs
 
-U-SAID on Kodak: mean over images and its 95 % interval over images (Student's t, paired).
+U-SAID on Kodak at sigma 25: mean over images and its 95 % interval over images (Student's t, paired).
 
 {costs}
-## VOC, SSIM
+## VOC, SSIM, sigma 25
 
 The levels are of other images than print's: {n_voc} of 1,449 that were not drawn at random. The differences between
 conventions are of the same size as on Kodak.
 
 {voc_ssim}
-## VOC, PSNR (dB)
+## VOC, PSNR (dB), sigma 25
 
 {voc_psnr}
 What the choice of {n_voc} images alone leaves open:
