@@ -135,7 +135,8 @@ def score_missing(experiment: Experiment, path: Path, sigma: float, image_ids: S
 def write(rows: pd.DataFrame, path: Path) -> None:
     """The CSV file, by denoiser, step, sigma and image."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    ordered = rows.sort_values(["denoiser", "step", "sigma", "image_id"], kind="stable")
+    typed = rows.astype({"step": int, "sigma": float, METRIC: float})  # empty tables have no types
+    ordered = typed.sort_values(["denoiser", "step", "sigma", "image_id"], kind="stable")
     with written_atomically(path) as temporary:
         ordered.to_csv(temporary, index=False, float_format="%.9g", lineterminator="\n")
 

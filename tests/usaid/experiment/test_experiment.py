@@ -1054,6 +1054,8 @@ def test_what_used_to_be_taken(path, value, message):
         ({"segmenter_std": [0.1, 0, 0.1]}, "segmenter_std.1 = 0: must be > 0"),
         ({"milestones": [40, 10]}, "milestones = [40, 10]: must be in ascending order, without repeated values"),
         ({"milestones": [10, 10]}, "milestones = [10, 10]: must be in ascending order, without repeated values"),
+        ({"snapshots": [20, 10]}, "snapshots = [20, 10]: must be in ascending order, without repeated values"),
+        ({"snapshots": [0, 10]}, "snapshots.0 = 0: must be >= 1"),
         ({"learning_rate": float("inf")}, "learning_rate = inf: must be a finite number"),
         ({"seed": 2**64}, "seed: the number is too large; write a smaller one"),
     ],
