@@ -43,13 +43,14 @@ RUNS = {
 
 
 def committed(run: str) -> Experiment:
-    """The experiment of a committed run, without the benchmarks that have no committed scores.
+    """The experiment of a committed run, without the benchmarks and further draws that have no committed scores.
 
     The run of the released checkpoints was asked for DeepGlobe too, of which three images were at hand: no sample.
     """
     experiment = read_experiment(*(ROOT / path for path in RUNS[run]))
     scored = {n: own for n, own in experiment.benchmarks.items() if (ROOT / experiment.results / "scores" / n).is_dir()}
-    return experiment.model_copy(update={"benchmarks": scored})
+    draws = experiment.draws if any((ROOT / experiment.results).glob("scores/*/draws")) else None
+    return experiment.model_copy(update={"benchmarks": scored, "draws": draws})
 
 
 def rebuild(run: str, folder: Path) -> None:
