@@ -359,12 +359,12 @@ class TestTables:
             name: [*Dag(read_experiment(CONFIG / f"{name}.yaml")).tables] for name in ("paper", "released", "subset")
         }
         assert tables == {
-            "paper": [*"123456789", "10", "10_print"],
-            "released": [*"13456789", "10", "10_print"],
+            "paper": [*"123456789", "10", "10_print", "9_stored"],
+            "released": [*"13456789", "10", "10_print", "9_stored"],
             "subset": [*"1346", "10_print"],
         }
         committed = read_experiment(CONFIG / "released.yaml", CONFIG / "reference_released.yaml")
-        assert [*Dag(committed).tables] == [*"13456789", "10_print"]
+        assert [*Dag(committed).tables] == [*"13456789", "10_print", "9_stored"]
 
     def test_table_vi_leaves_out_methods_that_table_iv_shows(self):
         jobs = Dag(read_experiment(CONFIG / "paper.yaml"))
