@@ -239,7 +239,9 @@ _KINDS = {"group": "groups", "denoiser": "denoisers", "metric": "metrics"}
 
 
 def _column(spec: TableSpec, group: str, metric: str) -> Column | None:
-    """The column of a group and metric; None: it has none."""
+    """The column of a group and metric; None: it has none, as further conventions of printed metrics."""
+    if metric in METRICS and METRICS[metric].printed_as is not None:
+        return None
     benchmarks = {name: benchmark for benchmark, name in spec.benchmarks.items() if name is not None}
     if group in benchmarks and spec.sigma is not None:
         return Column(benchmarks[group], metric, sigma_name(spec.sigma))
