@@ -135,7 +135,7 @@ def main() -> None:
         voc = VOC2012(options.data_root, "val", "subsets/voc2012_val.txt")
         measure(kodak, kodak.ids, SIGMA, outputs, journal)
         measure(voc, voc.ids[::EVERY], SIGMA, outputs, journal)
-        for sigma in sorted(SIGMAS, reverse=True):
+        for sigma in SIGMAS:
             measure(kodak, kodak.ids, sigma, outputs, journal)
     write_page(options.csv.with_suffix(".md"), page(read(options.csv), made_by))
 
