@@ -221,14 +221,18 @@ def detection(network: str, **detector: object) -> dict[str, Any]:
             "segmenter: give either 'checkpoint', or 'network'",
         ),
         ("benchmarks/voc_segmentation", segmentation(checkpoint="f", train={}), "give either 'checkpoint', or"),
-        ("benchmarks/voc_segmentation", segmentation(network="unet", train={}), "must be one of fpn, pspnet"),
+        (
+            "benchmarks/voc_segmentation",
+            segmentation(network="unet", train={}),
+            "must be one of fpn, fpn_plain, pspnet",
+        ),
         ("benchmarks/isic_segmentation", segmentation(network="pspnet", train={"crop": 33}), "a multiple of 32"),
         (
             "benchmarks/isic_segmentation",
             segmentation(network="pspnet", train={"crop": 0}),
             "train.crop = 0: must be >= 32",
         ),
-        ("benchmarks/isic_segmentation", segmentation(network="pspnet", train={"batch": 1}), "batch = 1: must be >= 2"),
+        ("benchmarks/isic_segmentation", segmentation(network="pspnet", train={"batch": 0}), "batch = 0: must be >= 1"),
         (
             "benchmarks/isic_segmentation",
             segmentation(network="pspnet", train={"momentum": 2}),

@@ -82,7 +82,7 @@ def test_scores_are_printed_as_the_cards_of_their_metrics_say(released):
     metrics = contents(viewer_section([released]))["metrics"]
     assert metrics["psnr_rgb_float"]["title"] == "PSNR"
     assert (metrics["psnr_rgb_float"]["unit"], metrics["psnr_rgb_float"]["digits"]) == ("dB", 2)
-    assert metrics["miou_per_image"]["title"] == "mIoU"
+    assert metrics["miou_per_image"]["title"] == "mIoU per image"
     assert "7x7" in metrics["ssim_skimage7"]["explained"]
 
 
