@@ -334,8 +334,7 @@ U-SAID on Kodak at sigma 25: mean over images and its 95 % interval over images 
 {costs}
 ## VOC, SSIM, sigma 25
 
-The levels are of other images than print's: {n_voc} of 1,449 that were not drawn at random. The differences between
-conventions are of the same size as on Kodak.
+The levels are of other images than print's: {n_voc} of 1,449 that were not drawn at random.
 
 {voc_ssim}
 ## VOC, PSNR (dB), sigma 25
