@@ -234,11 +234,12 @@ Per image: [niqe_conventions.csv](niqe_conventions.csv).
 ## Offsets
 
 The convention minus ours: mean over the {n} images and its 95 % interval over images (Student's t, paired).
-Without an interval: no image differs, or all differ by the same. "n = ...": the others have too few blocks that are so
-sharp. Clean images have no noise; they stand beside
-each level. As they are in MATLAB already, in ours: half size by bicubic `imresize` with antialiasing, 7x7
-Gaussian window with replicate padding, all blocks, means that leave out NaN and a covariance of whole blocks,
-pinv of the mean of both covariances. Below "all as MATLAB" stand things that neither does, for their size.
+Without an interval: no image differs, or all differ by the same. "n = ...": the other images have too few blocks that
+are so sharp. Clean images have no noise; they stand beside each level.
+
+What ours has from MATLAB already: half size by bicubic `imresize` with antialiasing, 7x7 Gaussian window with replicate
+padding, all blocks, means that leave out NaN and a covariance of whole blocks, pinv of the mean of both covariances.
+Below "all as MATLAB" stand things that neither does, for their size.
 """
 ORDER = """## Order
 

@@ -296,3 +296,28 @@ def test_ours_is_what_the_committed_run_has(script):
         assert np.abs(niqe_scores["25", denoiser]["ours"] - own["niqe_live"]).max() < 5e-3
         assert np.abs(ssim_scores["kodak", 25, denoiser]["ssim_ours"] - own["ssim_skimage7"]).max() < 2e-6
         assert np.abs(ssim_scores["kodak", 25, denoiser]["psnr_ours"] - own["psnr_rgb_float"]).max() < 2e-4
+
+
+def test_what_the_page_on_conventions_says_is_in_the_csv_files(script):
+    text = " ".join((ROOT / "docs/conventions.md").read_text(encoding="utf-8").split())
+    ssim, of_niqe = script("ssim_conventions"), script("niqe_conventions")
+    scores = ssim.read(RESULTS / "ssim_conventions.csv")
+
+    def farthest(name):
+        return max(
+            abs(ssim.means_of(scores, "kodak", f"ssim_{name}", sigma)[denoiser] - value)
+            for sigma in ssim.SIGMAS
+            for denoiser, value in ssim.print_of("kodak", "ssim", sigma).items()
+        )
+
+    assert f"within {farthest('ours'):.4f} of all nine SSIM of Table VI" in text
+    assert f"8 bits is nearer ({farthest('rounded'):.4f})" in text
+    voc, paper = ssim.means_of(scores, "voc2012", "ssim_ours"), ssim.print_of("voc2012", "ssim")
+    assert f"print is {np.mean([voc[name] - paper[name] for name in paper]):.3f} lower than ours" in text
+    niqe_scores = of_niqe.read(RESULTS / "niqe_conventions.csv")
+    low, high = (number.lstrip("+") for number in of_niqe.summary(niqe_scores)["change"].split(" to "))
+    assert f"{float(low):.2f} to {float(high):.2f} higher, so further from Table VI" in text
+    lines = of_niqe.orders(niqe_scores).splitlines()
+    of_matlab = lines[3 : 3 + 11]
+    assert "the same, image rounded" in of_matlab[-1]
+    assert all(line.count("U < S < C") == 3 for line in of_matlab)
