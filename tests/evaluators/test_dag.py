@@ -13,11 +13,12 @@ import pytest
 from evaluators.dag.code import any_of, code_of_training, list_of_ids
 from evaluators.dag.dag import Dag
 from usaid import code_hash
+from usaid.cards import Convention
 from usaid.errors import UsaidError
 from usaid.experiment.reading import checked_experiment, read_experiment
 from usaid.failures import Failure, Ledger, write_marker
 from usaid.paper.layouts import TABLES
-from usaid.registries import METRICS
+from usaid.registries import BENCHMARKS, METRICS
 
 CONFIG = Path(__file__).parents[2] / "config"
 
@@ -471,6 +472,81 @@ class TestTables:
         files = shipped.index().files
         assert files["tables"] == [f"{shipped.results}/tables/table_{name}.csv" for name in shipped.tables]
         assert len(set(files["scores"])) == len(files["scores"])
+
+
+class TestVariants:
+    """A benchmark a second time under other settings: jobs of its own, and no part of the paper's tables."""
+
+    STORED = "coco_detection_stored"
+    GIVEN: ClassVar[dict[str, Any]] = {"sigmas": [25], "detector": {"network": "darknet:yolov3.cfg,yolov3.weights"}}
+
+    @pytest.fixture
+    def jobs(self) -> Dag:
+        trained = {"network": "darknet:miniature", "train": {"batch": 8}}
+        return dag(benchmarks={"coco_detection": self.GIVEN, self.STORED: {"sigmas": [25], "detector": trained}})
+
+    def test_has_a_table_a_page_and_targets_of_its_own(self, jobs):
+        assert [*jobs.tables] == ["3", "9", "10_print", "9_stored"]
+        assert jobs.tables["9_stored"] == [self.STORED]
+        scores = [f"results/small/scores/{self.STORED}/{name}.parquet" for name in ("noisy", "mlp")]
+        assert jobs.scores_of_table("9_stored") == scores
+        assert not {*scores} & {*jobs.scores_of_table("9")}
+        index = jobs.index().files
+        assert "results/small/tables/table_9_stored.csv" in index["tables"]
+        assert {*scores} <= {*index["scores"]}
+        assert f"results/small/statistics/{self.STORED}.csv" in jobs.statistics
+        assert jobs.statistics_page(self.STORED).files["scores"] == scores
+        assert {*jobs.statistics_page("coco_detection").files["scores"]} == {*jobs.scores_of_table("9")}
+
+    def test_no_sentence_is_judged_by_it(self, jobs):
+        assert not any(self.STORED in path for path in jobs.claims().files["scores"])
+
+    def test_its_judge_is_trained_by_its_own_settings(self, jobs):
+        assert jobs.experiment.benchmarks[self.STORED].is_trained
+        assert not jobs.experiment.benchmarks["coco_detection"].is_trained
+        read = jobs.score(self.STORED, "noisy").files["judge"]
+        assert read == [f"results/small/weights/{self.STORED}.safetensors"]
+
+    def test_it_sees_the_images_that_the_benchmark_sees(self, jobs):
+        assert jobs.siblings("score", self.STORED, "noisy") == ["coco_detection"]
+
+    def test_one_that_the_experiment_lacks_is_no_table(self):
+        jobs = dag(benchmarks={"coco_detection": self.GIVEN})
+        assert "9_stored" not in jobs.specs
+
+    def test_alone_it_makes_its_table_and_not_the_papers(self):
+        jobs = dag(benchmarks={self.STORED: self.GIVEN})
+        assert [*jobs.tables] == ["3", "10_print", "9_stored"]
+        assert jobs.claims().files["scores"] == []
+
+
+class TestOtherConventions:
+    """A further convention of a printed metric: its tables depend on it, its score files do not."""
+
+    @staticmethod
+    def codes(monkeypatch, **changes: Any) -> list[str]:
+        again = replace(METRICS["miou"], name="miou_again", printed_as="miou", **changes)
+        card = replace(BENCHMARKS["voc_segmentation"], metrics=("miou", again.name))
+        monkeypatch.setitem(METRICS.all, again.name, again)
+        monkeypatch.setitem(BENCHMARKS.all, card.name, card)
+        return TestOtherConventions.codes_of()
+
+    @staticmethod
+    def codes_of() -> list[str]:
+        jobs = dag(benchmarks={"voc_segmentation": {"sigmas": [25], "segmenter": {"network": "fpn", "train": {}}}})
+        page = jobs.statistics_page("voc_segmentation")
+        return [job.code for job in (jobs.score("voc_segmentation", "noisy"), jobs.table("5"), page)]
+
+    def test_of_a_whole_data_set_changes_tables_and_statistics_and_no_score(self, monkeypatch):
+        before = self.codes_of()
+        one, other = (self.codes(monkeypatch, title=title) for title in ("mIoU again", "mIoU otherwise"))
+        assert before[0] == one[0] == other[0]
+        assert all(len({*codes}) == 3 for codes in zip(before[1:], one[1:], other[1:], strict=True))
+
+    def test_of_images_is_scored(self, monkeypatch):
+        before = self.codes(monkeypatch)
+        convention = Convention("miou_of_images", "added:miou")
+        assert self.codes(monkeypatch, conventions=(convention,))[0] != before[0]
 
 
 class TestSharedWork:

@@ -27,6 +27,15 @@ def test_sigmas_and_draws_are_no_other_evaluator_and_a_further_metric_is(monkeyp
     assert code_of_judge(card, settings.model_copy(update={"metrics": ("further",)})) != code
 
 
+def test_a_further_convention_of_a_whole_data_set_is_no_other_evaluator(monkeypatch):
+    card, settings = BENCHMARKS["voc_segmentation"], SETTINGS["voc_segmentation"]
+    again = replace(METRICS["miou"], name="miou_again", printed_as="miou")
+    monkeypatch.setitem(METRICS.all, "miou_again", again)
+    assert code_of_judge(replace(card, metrics=("miou", "miou_again")), settings) == code_of_judge(card, settings)
+    monkeypatch.setitem(METRICS.all, "miou_again", replace(again, conventions=METRICS["psnr"].conventions))
+    assert code_of_judge(replace(card, metrics=("miou", "miou_again")), settings) != code_of_judge(card, settings)
+
+
 def test_what_only_a_whole_data_set_has_is_computed_by_no_judge():
     of_images = conventions_of_images(BENCHMARKS["voc_segmentation"], SETTINGS["voc_segmentation"])
     assert of_images == {"miou": []}

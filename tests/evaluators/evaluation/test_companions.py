@@ -1,5 +1,6 @@
 """The paper's denoisers beside one's own: only scores of the same images, noise and judge, or what is printed."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,11 @@ from score_files import made_scores
 from evaluators.evaluation.companions import companions_of, result_folders
 from evaluators.evaluation.frames import Evaluation
 from evaluators.evaluation.numbers import numbers_of
+from usaid.cards import Convention
 from usaid.errors import UsaidError
 from usaid.experiment.earlier_scores import EarlierScores
 from usaid.paper.published import published
+from usaid.registries import BENCHMARKS, METRICS
 from usaid.report.statistics.compare import compare
 from usaid.scores.files import Scores, write_scores
 
@@ -187,3 +190,32 @@ def test_a_results_folder_is_named_without_a_machines_path(folder, tmp_path_fact
     assert {number.source for number in numbers_of(evaluation.scores, evaluation.companions)} == {
         *("this run", f".../{folder.name}/results/other", f"this run; .../{folder.name}/results/other")
     }
+
+
+class TestVariantsAndConventions:
+    """What an evaluation shows beside a variant, and of further conventions of a printed metric."""
+
+    @pytest.fixture(autouse=True)
+    def cards(self, monkeypatch):
+        convention = Convention("psnr_of_halves")
+        half = replace(METRICS["psnr"], name="psnr_half", conventions=(convention,), printed_as="psnr")
+        small = replace(BENCHMARKS["kodak_quality"], name="kodak_quality_small", variant_of="kodak_quality")
+        monkeypatch.setitem(METRICS.all, half.name, half)
+        monkeypatch.setitem(BENCHMARKS.all, small.name, replace(small, metrics=(*small.metrics, half.name)))
+
+    def values(self, **columns) -> dict[tuple[str, str], float]:
+        columns = {"psnr_rgb_float": PSNR[0][:1], "ssim_skimage7": SSIM[0][:1], "niqe_live": NIQE[0][:1]} | columns
+        scores = made_scores("mine", columns, benchmark="kodak_quality_small", title="mine")
+        rows = scores.rows.assign(told_sigma=float("nan"))
+        return {(n.denoiser, n.metric): n.value for n in numbers_of(Scores(rows, scores.provenance), {})}
+
+    def test_print_stands_beside_a_variant_and_a_convention_that_was_scored(self):
+        values = self.values(psnr_of_halves=[[20.0] * 6])
+        assert values["mine", "psnr_half"] == pytest.approx(20)
+        for metric in ("psnr", "psnr_half"):
+            assert values["U-SAID (printed)", metric] == published(6, "25", "psnr", "u_said")
+
+    def test_a_convention_that_was_not_scored_has_no_column(self):
+        values = self.values()
+        assert {metric for _, metric in values} == {"psnr", "ssim", "niqe"}
+        assert values["U-SAID (printed)", "psnr"] == published(6, "25", "psnr", "u_said")

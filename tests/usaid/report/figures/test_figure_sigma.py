@@ -1,6 +1,7 @@
 """Tests of usaid.report.figures.sigma_curves and figure_sigma: the numbers, what is drawn, and odd input."""
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from matplotlib.figure import Figure
 
 from usaid.errors import UsaidError
 from usaid.failures import Failure, write_marker
+from usaid.registries import METRICS
 from usaid.report.figures.drawing import COLOURS, MARKERS, PAGE, drawing
 from usaid.report.figures.figure_sigma import draw_figure_sigma, write_figure_sigma
 from usaid.report.figures.sigma_curves import MOST_OWN, read_curves
@@ -122,6 +124,12 @@ def test_tables_of_one_sigma_or_of_none_are_not_drawn(tmp_path):
 
 
 @pytest.mark.filterwarnings("error")
+def test_further_conventions_of_a_printed_metric_are_not_drawn(tmp_path, monkeypatch):
+    monkeypatch.setitem(METRICS.all, "psnr_half", replace(METRICS["psnr"], name="psnr_half", printed_as="psnr"))
+    rows = [cell("25", "u_said", "32.19", "32.17", metric=metric) for metric in ("psnr", "psnr_half")]
+    assert [panel.metric.name for panel in read_curves([table_file(tmp_path, 6, *rows)]).panels] == ["psnr"]
+
+
 def test_no_data_and_failed_tables_are_said_in_words(tmp_path):
     failed = tmp_path / "table_6.csv"
     write_marker(failed, Failure("table 6", "no $\\frac 去噪"))

@@ -240,6 +240,21 @@ def test_a_table_that_failed_says_why(results):
     assert "Table VI Not here: table_6.json failed: kodak_quality failed: no such <image>." in table
 
 
+def test_a_variant_stands_behind_its_table_and_counts_nowhere(results, tmp_path):
+    before = text_of(by_id(parsed(page_of(results)), "verdict"))
+    content = json.loads((results / "tables/table_6.json").read_text(encoding="utf-8"))
+    content |= {"name": "6_small", "title": "Table VI, small", "is_made_again": False}
+    write_json(results / "tables/table_6_small.json", content)
+    for name in ("10_print", "9"):
+        write_json(results / f"tables/table_{name}.json", content | {"name": name})
+    (experiment,) = experiments_of([results], tmp_path / "index.html")
+    assert experiment.table_names == ["4", "6", "6_small", "9", "10_print"]
+    page = parsed(page_of(results))
+    assert "Table VI, small" in text_of(by_id(page, "table_6_small-title"))
+    assert by_id(page, "table_6_small-25-u_said-psnr") is not None
+    assert text_of(by_id(page, "verdict")) == before
+
+
 def test_a_figure_that_failed_says_why(results):
     write_marker(results / "figures/figure_2.png", Failure("figure_2", "no encoder"))
     assert "the figure failed: no encoder" in text_of(by_id(parsed(page_of(results)), "figures"))
