@@ -65,7 +65,12 @@ def make_judge(benchmark: str, experiment: "Experiment", judge_file: Path, devic
     deviations += _of_input(of_benchmark, detector)
     categories = cast("COCOReader", load_for(experiment, card.dataset, card.split)).categories
     names = {str(category_id): categories[category_id] for category_id in sorted(categories)}
-    record = {"network": settings.name, "weights_sha256": sha256_of_file(judge_file), "category_names": names}
+    record: dict[str, Any] = {
+        "network": settings.name,
+        "weights_sha256": sha256_of_file(judge_file),
+        "category_names": names,
+    }
+    record["input_size"] = [*detector.input_size]
     return DetectionJudge(detector, sorted(categories), record, deviations)
 
 
