@@ -69,8 +69,8 @@ def make_judge(benchmark: str, experiment: "Experiment", judge_file: Path, devic
         "network": settings.name,
         "weights_sha256": sha256_of_file(judge_file),
         "category_names": names,
+        "input_size": [*detector.input_size],
     }
-    record["input_size"] = [*detector.input_size]
     return DetectionJudge(detector, sorted(categories), record, deviations)
 
 
