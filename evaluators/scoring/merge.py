@@ -115,13 +115,13 @@ def _provenance(shards: Sequence[ReadShard]) -> dict[str, Any]:
     known = [shard.provenance for shard in shards]
     stages = dict.fromkeys(stage for one in known for stage in one["seconds"])
     seconds = {stage: round(sum(one["seconds"].get(stage, 0.0) for one in known), 3) for stage in stages}
-    rates = [(rate, one["seconds"]["denoiser"]) for one in known if (rate := one["pixels_per_second"]) is not None]
-    spent = sum(seconds_of_one for _, seconds_of_one in rates)
+    rates = [(one["pixels"], rate) for one in known if (rate := one["pixels_per_second"])]
+    spent = sum(pixels / rate for pixels, rate in rates)
     machines = [{name: one[name] for name in OF_MACHINE if name in one} for one in known]
     differ = any(machine != machines[0] for machine in machines)
     return known[0] | {
         "seconds": seconds,
         "pixels": sum(one["pixels"] for one in known),
-        "pixels_per_second": round(sum(rate * own for rate, own in rates) / spent) if spent else None,
+        "pixels_per_second": round(sum(pixels for pixels, _ in rates) / spent) if spent else None,
         "shards": {"n": len(shards)} | ({"machines": machines} if differ else {}),
     }

@@ -141,7 +141,7 @@ def test_script_writes_the_page_with_the_psnr_of_the_scores(training_curve, expe
         write_weights(network, keep(experiment, name), {})
     train = "{recipe: paper, steps: 40, milestones: [60, 90], snapshots: [10, 20]}"
     config = experiment_file(f"{{cdncnn_b: {{method: cdncnn_b, train: {train}}}}}")
-    monkeypatch.setattr(sys, "argv", ["training_curve.py", str(config), "--images", "1"])
+    monkeypatch.setattr(sys, "argv", ["training_curve.py", str(config), "--images", "1", "--threads", "1"])
     training_curve.main()
     folder = Path(experiment.results, "curve")
     assert {path.name for path in folder.iterdir()} == {"psnr.csv", "psnr.md", "psnr.png"}
@@ -154,6 +154,6 @@ def test_script_writes_the_page_with_the_psnr_of_the_scores(training_curve, expe
 
 def test_nothing_to_score_says_what_to_do(training_curve, experiment, monkeypatch):
     config = experiment_file("{noisy: {method: noisy}}")
-    monkeypatch.setattr(sys, "argv", ["training_curve.py", str(config)])
+    monkeypatch.setattr(sys, "argv", ["training_curve.py", str(config), "--threads", "1"])
     with pytest.raises(SystemExit, match=r"results/curve/weights: no snapshots; train denoisers"):
         training_curve.main()

@@ -12,13 +12,13 @@ def empty_folder(tmp_path, monkeypatch):
 
 def test_an_experiment_is_planned_by_its_name(capsys):
     usaid_cli.main(["plan", "smoke", "--device", "2cores"])
-    assert capsys.readouterr().out.startswith("smoke: 62 jobs, ")
+    assert capsys.readouterr().out.startswith("smoke: 65 jobs, ")
 
 
 def test_a_name_and_a_file_of_ones_own_are_one_experiment(tmp_path, capsys):
     (tmp_path / "own.yaml").write_text("experiment: own\nbenchmarks: {coco_detection: null}\n")
     usaid_cli.main(["config", "check", "released", "own.yaml"])
-    assert capsys.readouterr().out == "own: valid; 8 denoisers, 6 benchmarks; results go to results/own/\n"
+    assert capsys.readouterr().out == "own: valid; 8 denoisers, 8 benchmarks; results go to results/own/\n"
 
 
 def test_what_an_experiment_lacks_is_fetched_by_the_name_that_was_typed(capsys):

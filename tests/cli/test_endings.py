@@ -130,5 +130,5 @@ def test_config_check_says_what_is_read_by_nothing(tmp_path, capsys):
     usaid_cli.main(["config", "check", str(smoke), str(tmp_path / "more.yaml")])
     assert capsys.readouterr().out.splitlines() == [
         "subsets.isic2018/val: nothing reads this split, so the list changes nothing",
-        "smoke: valid; 10 denoisers, 6 benchmarks; results go to results/smoke/",
+        "smoke: valid; 10 denoisers, 7 benchmarks; results go to results/smoke/",
     ]

@@ -359,12 +359,12 @@ class TestTables:
             name: [*Dag(read_experiment(CONFIG / f"{name}.yaml")).tables] for name in ("paper", "released", "subset")
         }
         assert tables == {
-            "paper": [*"123456789", "10", "10_print", "9_stored"],
-            "released": [*"13456789", "10", "10_print", "9_stored"],
+            "paper": [*"123456789", "10", "10_print", "5_released_code", "9_stored"],
+            "released": [*"13456789", "10", "10_print", "5_released_code", "9_stored"],
             "subset": [*"1346", "10_print"],
         }
         committed = read_experiment(CONFIG / "released.yaml", CONFIG / "reference_released.yaml")
-        assert [*Dag(committed).tables] == [*"13456789", "10_print", "9_stored"]
+        assert [*Dag(committed).tables] == [*"13456789", "10", "10_print", "5_released_code", "9_stored"]
 
     def test_table_vi_leaves_out_methods_that_table_iv_shows(self):
         jobs = Dag(read_experiment(CONFIG / "paper.yaml"))
@@ -570,7 +570,8 @@ class TestSharedWork:
     def test_a_batch_is_all_of_a_data_sets_split(self):
         jobs = Dag(read_experiment(CONFIG / "smoke.yaml"))
         batch = jobs.batches["score_voc2012_val"]
-        assert {benchmark for _, benchmark, _ in batch.files} == {"voc_quality", "voc_segmentation"}
+        scored = {"voc_quality", "voc_segmentation", "voc_segmentation_released_code"}
+        assert {benchmark for _, benchmark, _ in batch.files} == scored
         assert ("score", "voc_quality", "u_said_k10") in batch.files
         assert ("score_draws", "voc_segmentation", "u_said") in batch.files
         assert batch.denoisers == len({denoiser for *_, denoiser in batch.files}) == 10
