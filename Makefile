@@ -7,8 +7,9 @@ CORES ?= all
 RUN := .venv/installed-run
 EXTRAS := .venv/installed-extras
 DEVELOPMENT := .venv/installed-development
+REFERENCE := config/released.yaml config/reference_released.yaml
 
-.PHONY: demo demo-all test check docs bench lock reference subset clean
+.PHONY: demo demo-all test check docs bench lock reference reference-continue subset clean
 
 # Free code only: neither AGPL nor non-commercial packages.
 demo: $(RUN)
@@ -41,10 +42,16 @@ bench: $(DEVELOPMENT)
 lock:
 	envs/lock.sh
 
-# The reference run on real images: make reference DATA=/folder/with/the/data. Its committed results would count as done,
-# hence --forceall; a killed run still goes on where it was, since scored images are kept in journals. It has CBM3D, hence all extras.
+# The reference run on real images, from the beginning: make reference DATA=/folder/with/the/data. What is committed of it would count as
+# done, so it goes first. A run that was stopped goes on by `make reference-continue DATA=...`. It has CBM3D, hence all extras. In the end
+# plan.md has what was planned beside what it took, by rule.
 reference: $(EXTRAS)
-	$(BIN)/snakemake --cores $(CORES) all --forceall --configfile config/released.yaml config/reference_released.yaml --config data_root=$(DATA)
+	rm -rf results/reference/released
+	$(MAKE) reference-continue
+
+reference-continue: $(EXTRAS)
+	$(BIN)/snakemake --cores $(CORES) all --configfile $(REFERENCE) --config data_root=$(DATA)
+	$(BIN)/python benchmarks/plan.py $(REFERENCE) --data-root $(DATA) > results/reference/released/plan.md
 
 # The reference training on real images: both recipes, three seeds each; over an hour on two cores.
 subset: $(RUN)
