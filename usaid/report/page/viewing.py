@@ -18,10 +18,15 @@ def images_section(experiments: Sequence[Experiment], room: int) -> str:
 
     Args:
         experiments: the first is the main one.
-        room: bytes that the embedded images may take.
+        room: bytes that the section may take; what stands around the images takes some of it, too.
     """
     sources = [ViewerSource(one.name, one.label, archives_of(one), one.key) for one in experiments]
-    return viewer_section(sources, max(0, min(room, BUDGET)))
+    budget = max(0, min(room, BUDGET))
+    section = viewer_section(sources, budget)
+    while budget and (beyond := len(section.encode(errors="replace")) - room) > 0:
+        budget = max(0, budget - max(beyond, BUDGET // 50))  # images go by scenes
+        section = viewer_section(sources, budget)
+    return section
 
 
 def archives_of(experiment: Experiment) -> list[Path]:

@@ -128,7 +128,7 @@ def test_where_some_files_have_it_the_others_have_a_dash():
 
 def test_of_a_whole_data_set_it_comes_from_what_every_file_has():
     table = build_table(5, {"u_said": segmented("u_said")})
-    assert [*table.metrics] == ["miou", "miou_again"]
+    assert [*table.metrics] == ["miou", "miou_per_image", "miou_foreground_21", "miou_again"]
     own, other = (cells_of(table, name)["25", "u_said"] for name in ("miou", "miou_again"))
     assert own.ours == other.ours == pytest.approx(0.475)
     assert (other.paper, other.convention, other.verdict) == (0.4047, "miou_again", "")
