@@ -30,9 +30,12 @@ def cost(settings: SegmentationSettings, n_images: int) -> Cost:
         training = {"segmenter": 3 * flop * pixels, "step of a judge": float(recipe.steps)}
         training["image read"] = float(n_images)
         memory = ACTIVATIONS[segmenter.encoder] * recipe.accumulate * recipe.batch * recipe.crop**2
+    pixel, image = {"segmenter": flop}, {"call of a segmenter": 1.0}
+    if (size := settings.segmenter_size) is not None:
+        pixel, image = {}, {**image, "segmenter": flop * size[0] * size[1]}
     return Cost(
-        pixel={"segmenter": flop},
-        image={"call of a segmenter": 1},
+        pixel=pixel,
+        image=image,
         training=training,
         weights=WEIGHTS[segmenter.encoder],
         memory=2000,

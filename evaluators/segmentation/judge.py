@@ -44,7 +44,7 @@ def make_judge(benchmark: str, experiment: "Experiment", judge_file: Path, devic
     """
     settings = cast("SegmentationSettings", experiment.benchmarks[benchmark])
     card = BENCHMARKS[benchmark]
-    segmenter = load_segmenter(judge_file, settings.segmenter.sha256, device)
+    segmenter = load_segmenter(judge_file, settings.segmenter.sha256, device, settings.segmenter_size)
     training = stored_record(judge_file)
     network = {key: training[key] for key in ("architecture", "encoder")}
     part = trained_on_a_part(judge_file, f"{card.dataset}/train")
@@ -55,10 +55,13 @@ def make_judge(benchmark: str, experiment: "Experiment", judge_file: Path, devic
         deviations += [f"segmenter: {network[key]} in place of {papers[key]}" for key in replaced]
     if (side := settings.longest_side) is not None:
         deviations.append(f"images with a side longer than {side} pixels were made smaller before noise was added")
-    if settings.input_size is not None:
+    if settings.input_size is not None and settings.segmenter_size is None:
         deviations.append("images resized to {}x{} pixels before noise was added".format(*settings.input_size))
     dataset = DATASETS[card.dataset]
     record = {**network, "weights_sha256": sha256_of_file(judge_file)}
+    if (size := settings.segmenter_size) is not None:
+        record["input_size"] = [*size]
+        deviations.append("segmenter sees denoised images resized to {}x{} pixels".format(*size))
     if settings.void == "background":
         record["void"] = settings.void
         deviations.append("pixels without a class count as background")
@@ -88,7 +91,8 @@ class SegmentationJudge(Judge):
             segmenter: knows as many classes as there are names.
             class_names: of the classes, in the order of their numbers.
             left_out: those that the mean leaves out; their pixels still count against the classes they were taken for.
-            record: of the network, for score files; ``void``: what pixels without a class count as.
+            record: of the network, for score files; ``void``: what pixels without a class count as; ``input_size``:
+                width and height that it resizes denoised images to.
             deviations: how it differs from the paper's.
 
         Raises:

@@ -181,13 +181,17 @@ class SegmentationSettings(BenchmarkSettings):
 
     model_config = never(longest_side={"type": "integer"}, input_size={"type": "array"})
 
-    of_scoring: ClassVar[frozenset[str]] = frozenset({"input_size", "void"})
+    of_scoring: ClassVar[frozenset[str]] = frozenset({"input_size", "noise_on", "void"})
 
     segmenter: SegmenterSettings
     """The network that judges."""
     input_size: tuple[Side, Side] | None = None
-    """Width and height in pixels that scored images are resized to whatever their shape, before noise is added; null:
+    """Width and height in pixels that scored images are resized to whatever their shape, where `noise_on` says; null:
     as stored. Training has sizes of its own."""
+    noise_on: Literal["stored", "network_input"] = "network_input"
+    """With `input_size`: what noise is added to and denoised. `network_input`: the resized image; its label map is
+    resized with it, by nearest neighbour. `stored`: the image as it is; what is denoised is clamped and then resized,
+    bilinearly with antialiasing, and the class map comes back to the label map's size by nearest neighbour."""
     void: Literal["left_out", "background"] = "left_out"
     """Pixels of the true label maps without a class: `left_out` of the score, or counted as class 0, the `background`,
     as the released code does."""
@@ -196,11 +200,20 @@ class SegmentationSettings(BenchmarkSettings):
     def _one_size(self) -> "SegmentationSettings":
         if self.input_size is not None and self.longest_side is not None:
             raise refuse("give 'longest_side' or 'input_size', not both")
+        if self.noise_on == "stored" and self.input_size is None:
+            raise refuse("'noise_on: stored' needs 'input_size'; give it, or drop 'noise_on'")
         return self
 
     @property
     def view(self) -> "View | None":
-        return super().view if self.input_size is None else load_object(RESIZED)(*self.input_size)
+        if self.input_size is None or self.noise_on == "stored":
+            return super().view
+        return load_object(RESIZED)(*self.input_size)
+
+    @property
+    def segmenter_size(self) -> tuple[int, int] | None:
+        """Width and height in pixels that the segmenter resizes denoised images to; None: it takes them as they are."""
+        return self.input_size if self.noise_on == "stored" else None
 
     @property
     def given_file(self) -> str | None:

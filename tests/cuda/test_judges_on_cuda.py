@@ -69,11 +69,12 @@ def test_images_are_classified_on_the_gpu(cuda):
     assert {values.device.type for values in columns.values()} == {"cuda"}
 
 
+@pytest.mark.parametrize("input_size", [None, (96, 64)])
 @pytest.mark.parametrize(
     ("architecture", "encoder"), [("fpn", "resnet101"), ("pspnet", "resnet101"), ("fpn", "efficientnet_lite0")]
 )
-def test_images_are_segmented_on_the_gpu(cuda, architecture, encoder):
-    segmenter = Segmenter(_network(architecture, encoder, 3), 3, GREY, SPREAD, cuda)
+def test_images_are_segmented_on_the_gpu(cuda, architecture, encoder, input_size):
+    segmenter = Segmenter(_network(architecture, encoder, 3), 3, GREY, SPREAD, cuda, input_size)
     judge = SegmentationJudge(segmenter, ("sky", "sea", "sand"), (), {}, [])
     images = batch(cuda)
     seen = judge.look(images)

@@ -5,8 +5,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from evaluators.segmentation.networks import Segmenter, build_segmenter, imagenet_part, load_segmenter
@@ -160,6 +162,48 @@ def test_what_a_batch_holds_besides_does_not_matter():
     found = segmenter("pspnet")
     apart = torch.cat([found(image[None]) for image in images])
     assert (found(images) != apart).float().mean() < 0.01  # statistics of the batch would change much more
+
+
+class Bright(nn.Module):
+    """Says whether a pixel is brighter than the middle, and keeps what it saw."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = nn.Identity()
+        self.encoder.output_stride = 1
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.seen = images
+        return torch.stack([0.5 - images[:, 0], images[:, 0] - 0.5], dim=1)
+
+
+@pytest.mark.parametrize("size", [(49, 31), (25, 61), (151, 41)])
+def test_images_are_clamped_and_then_resized_as_by_pillow(size):
+    images = torch.randint(-100, 356, (2, 3, 50, 75), generator=torch.Generator().manual_seed(0))
+    network = Bright()
+    found = Segmenter(network, 2, (0.0,) * 3, (1.0,) * 3, CPU, size)(images / 255)
+    pixels = images.clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).numpy()
+    by_pillow = [np.array(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR)) for image in pixels]
+    expected = torch.from_numpy(np.stack(by_pillow)).permute(0, 3, 1, 2) / 255
+    torch.testing.assert_close(network.seen.contiguous(), expected, rtol=0, atol=1.1 / 255)  # it rounds to 8 bits twice
+    classes = (network.seen[:, 0] > 0.5).to(torch.uint8).numpy()
+    back = [np.array(Image.fromarray(each).resize((75, 50), Image.Resampling.NEAREST)) for each in classes]
+    assert (found.dtype, found.shape) == (torch.int64, (2, 50, 75))
+    assert np.array_equal(found.numpy(), np.stack(back))
+
+
+def test_class_maps_come_back_pixel_by_pixel_also_between_two_of_them():
+    image = torch.tensor([0.0, 0.0, 1.0, 1.0, 0.0, 0.0]).expand(1, 3, 8, 6)
+    found = Segmenter(Bright(), 2, (0.0,) * 3, (1.0,) * 3, CPU, (12, 8))(image)
+    assert found[0].tolist() == [[0, 0, 1, 1, 0, 0]] * 8
+
+
+def test_images_of_the_input_size_are_taken_as_they_are():
+    images = torch.rand(1, 3, 20, 30, generator=torch.Generator().manual_seed(0))
+    network = Bright()
+    found = Segmenter(network, 2, (0.0,) * 3, (1.0,) * 3, CPU, (30, 20))(images)
+    assert torch.equal(network.seen, images)
+    assert torch.equal(found, (images[:, 0] > 0.5).long())
 
 
 def test_files_say_what_network_they_are_of(tmp_path):

@@ -16,13 +16,11 @@ from torch import nn
 from evaluators.segmentation import judge as segmentation_judge
 from evaluators.segmentation.judge import SegmentationJudge, confusion_counts, make_judge
 from evaluators.segmentation.networks import Segmenter
-from evaluators.segmentation.settings import SegmentationSettings
 from usaid.cards import DataSet
 from usaid.checkpoints import write_weights
-from usaid.datasets.views import Resized, Shrunk
 from usaid.errors import UsaidError
 from usaid.experiment.experiment import benchmarks_model
-from usaid.experiment.reading import checked_experiment, checked_settings
+from usaid.experiment.reading import checked_experiment
 from usaid.registries import BENCHMARKS, DATASETS, load_object
 
 CPU = torch.device("cpu")
@@ -49,13 +47,13 @@ class Brightness(nn.Module):
         return torch.stack([-bright, bright], dim=1)
 
 
-def segmenter(classes: int = 2) -> Segmenter:
-    return Segmenter(Brightness(), classes, (0.0,) * 3, (1.0,) * 3, CPU)
+def segmenter(classes: int = 2, input_size: tuple[int, int] | None = None) -> Segmenter:
+    return Segmenter(Brightness(), classes, (0.0,) * 3, (1.0,) * 3, CPU, input_size)
 
 
 def judge(**changed: Any) -> SegmentationJudge:
     keys = {"class_names": ("dark", "bright"), "left_out": (), "record": {"encoder": "none"}, "deviations": ["d"]}
-    return SegmentationJudge(segmenter(), **(keys | changed))
+    return SegmentationJudge(**({"segmenter": segmenter()} | keys | changed))
 
 
 class TestSegmentationJudge(JudgeTests):
@@ -140,7 +138,7 @@ def made_judge(folder: Path, monkeypatch: pytest.MonkeyPatch, benchmark: str, cl
     """The judge of a benchmark whose segmenter (which is not run) says that it saw all or some training images."""
     training = {"architecture": "pspnet", "encoder": "resnet101", "n_images": 454} | keys.pop("training", {})
     write_weights(nn.Linear(1, 1), folder / "net.safetensors", training)
-    monkeypatch.setattr(segmentation_judge, "load_segmenter", lambda *_: segmenter(classes))
+    monkeypatch.setattr(segmentation_judge, "load_segmenter", lambda *given: segmenter(classes, given[3]))
     experiment = checked_experiment(
         {
             "experiment": "x",
@@ -183,6 +181,8 @@ def test_the_released_codes_fpn_is_the_papers_and_its_training_tells_how_it_diff
         "pixels without a class count as background",
     ]
     assert made.record["void"] == "background"
+    assert "input_size" not in made.record
+    assert made.segmenter.input_size is None
 
 
 def test_void_counts_as_the_first_class_where_the_settings_say_so():
@@ -194,16 +194,20 @@ def test_void_counts_as_the_first_class_where_the_settings_say_so():
     assert targets[0].tolist() == [[0, 1, 255]]
 
 
-def test_an_input_size_is_a_view_of_scored_images_alone():
-    keys = {"sigmas": [25], "segmenter": {"checkpoint": "net.safetensors"}}
-    own = checked_settings(SegmentationSettings, {**keys, "input_size": [500, 400]}, "settings")
-    assert own.view == Resized(500, 400)
-    assert own.training_view is None
-    assert checked_settings(SegmentationSettings, {**keys, "longest_side": 64}, "settings").view == Shrunk(64)
-    assert checked_settings(SegmentationSettings, keys, "settings").view is None
-    with pytest.raises(UsaidError, match=r"^settings: give 'longest_side' or 'input_size', not both$"):
-        checked_settings(SegmentationSettings, {**keys, "input_size": [500, 400], "longest_side": 64}, "settings")
-    assert {"input_size", "void"} == SegmentationSettings.of_scoring <= SegmentationSettings.model_fields.keys()
+def test_noise_on_stored_images_is_told_and_recorded(tmp_path, monkeypatch):
+    keys = {"noise_on": "stored", "input_size": [500, 400], "training": {"architecture": "fpn", "n_images": 1464}}
+    made = made_judge(tmp_path, monkeypatch, "voc_segmentation", 21, **keys)
+    assert made.deviations == ["segmenter sees denoised images resized to 500x400 pixels"]
+    assert made.record["input_size"] == [500, 400]
+    assert made.segmenter.input_size == (500, 400)
+
+
+def test_label_maps_stay_as_stored_where_the_segmenter_sees_resized_images():
+    denoised = torch.tensor([0.1, 0.9]).repeat_interleave(4).expand(1, 3, 6, 8)
+    labels = (denoised[0, 0] > 0.5).to(torch.uint8).numpy()
+    labels[0] = 255
+    own = judge(segmenter=segmenter(input_size=(32, 48)))
+    assert own.judged(denoised, denoised, [labels])["confusion"].tolist() == [[20, 0, 0, 20]]
 
 
 def test_the_papers_network_is_the_one_on_the_card(tmp_path, monkeypatch):
