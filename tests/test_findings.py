@@ -161,24 +161,61 @@ def test_table_6_is_the_committed_one(sigma):
         assert f"| {metric.upper()} | {shown} |" in TEXT
 
 
-COPIED = {
-    "Which SSIM and PSNR are these?": ("ssim_conventions", 4),
-    "What does NIQE's order hang on?": ("niqe_conventions", 14),
-    "Which mIoU is Table V's?": ("table_5_conventions", 14),
-    "Which images are Table IX's?": ("table_9_settings", 4),
-}
-"""Section -> the page whose tables it shows in part, and how many of their rows."""
+def cells_of(line: str) -> list[str]:
+    """The cells of a row of Markdown."""
+    return [cell.strip() for cell in line.strip().strip("|").split("|")]
 
 
-@pytest.mark.parametrize("title", COPIED)
-def test_rows_are_those_of_the_committed_page(title):
-    name, count = COPIED[title]
-    page = {*(CONVENTIONS / f"{name}.md").read_text(encoding="utf-8").splitlines()}
+def rows_of(name: str) -> list[list[str]]:
+    """The rows of all tables of a committed page on conventions."""
+    lines = (CONVENTIONS / f"{name}.md").read_text(encoding="utf-8").splitlines()
+    return [cells_of(line) for line in lines if line.startswith("|")]
+
+
+def shown_rows(title: str, first: str) -> list[list[str]]:
+    """The rows of a section's table, which begins with ``first``, below its header."""
     section = LINES.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
-    tables = [paragraph.splitlines() for paragraph in section.split("\n\n") if paragraph.startswith("|")]
-    rows = [row for header, _, *rows in tables if header in page for row in rows]
-    assert len(rows) == count
-    assert [row for row in rows if row not in page] == []
+    tables = [paragraph.splitlines() for paragraph in section.split("\n\n") if paragraph.startswith(first)]
+    assert len(tables) == 1
+    return [cells_of(line) for line in tables[0][2:]]
+
+
+@pytest.mark.parametrize(
+    ("title", "first", "name", "count"),
+    [
+        ("Which SSIM and PSNR are these?", "| SSIM - print |", "ssim_conventions", 4),
+        ("What does NIQE's order hang on?", "| sigma | denoiser |", "niqe_conventions", 9),
+        ("Which images are Table IX's?", "| noise added to |", "table_9_settings", 4),
+    ],
+)
+def test_rows_are_those_of_the_committed_page(title, first, name, count):
+    shown, page = shown_rows(title, first), rows_of(name)
+    assert len(shown) == count
+    assert [row for row in shown if row not in page] == []
+
+
+def test_orders_by_niqe_are_those_of_the_committed_page():
+    page = {row[0]: row[1:] for row in rows_of("niqe_conventions") if len(row) == 7 and " < " in row[1]}
+    shown = shown_rows("What does NIQE's order hang on?", "| | sigma 15 |")
+    assert len(shown) == 5
+    for name, *own in shown:
+        assert own == [
+            f"{order}, {difference}" for order, difference in zip(page[name][::2], page[name][1::2], strict=True)
+        ]
+
+
+def test_table_5_by_convention_is_that_of_the_committed_page():
+    page = [row for row in rows_of("table_5_conventions") if row[0] == "25" and len(row) > 4]
+    names = [row[1] if row[1] == "print" else f"{row[1]}, {row[2].removeprefix('miou_')}" for row in page]
+    levels, differences = [], []
+    for name, row in zip(names, page, strict=True):
+        if len(row) == 11:
+            levels.append([name, *row[3:8], re.sub("CDnCNN-B|S-SAID|U-SAID", lambda own: own[0][0], row[9]), row[10]])
+        else:
+            differences.append([name, *row[3:]])
+    title = "Which mIoU is Table V's?"
+    assert shown_rows(title, "| segmenter, convention | noisy |") == levels
+    assert shown_rows(title, "| segmenter, convention | S-SAID - CDnCNN-B |") == differences
 
 
 def test_the_rows_of_table_1_are_of_its_sample():
