@@ -238,6 +238,9 @@ def test_what_is_said_of_miou_by_convention():
     assert said + f"in print by {gain['printed'].max():.4f} at most" in TEXT
     between = differences[differences["minus"] != "noisy"]
     without_zero = between[between["low"] * between["high"] > 0]
+    page = {tuple(row[:3]): row for row in rows_of("table_5_conventions") if len(row) == 11}
+    assert page["35", "c7f00197", "miou_per_image"][-2].startswith("**S-SAID > U-SAID > CDnCNN-B")
+    assert f"It does so in {page['35', 'c7f00197', 'miou_per_image'][-1]} of resamples." in TEXT
     assert without_zero[["sigma", "minus"]].to_numpy().tolist() == [[25, "cdncnn_b"]]
 
 
