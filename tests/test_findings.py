@@ -220,7 +220,8 @@ def test_table_5_by_convention_is_that_of_the_committed_page():
 
 def test_the_rows_of_table_1_are_of_its_sample():
     rows = pd.read_csv(CONVENTIONS / "table_1_sample.csv", keep_default_na=False)
-    for row in rows[(rows["other"] == "") & rows["metric"].isin(["psnr", "ssim"])].itertuples():
+    shown_here = (rows["sigma"] == 25) & (rows["other"] == "") & rows["metric"].isin(["psnr", "ssim"])
+    for row in rows[shown_here].itertuples():
         digits = {"psnr": 3, "ssim": 4}[row.metric]
         paper = published(1, "25", row.metric, row.denoiser)
         shown = f"{paper:.{digits}f} | {paper - row.mean:+.{digits}f} | {float(row.rest):.{digits}f} |"
