@@ -416,8 +416,8 @@ TRAININGS = {"paper": 3 + 1 + 6, "released_code": 3 + 1, "released": 1, "smoke":
 
 
 JUDGES = {"paper": 5, "released_code": 4, "released": 5, "smoke": 6}
-"""Trainings of the networks that judge: three segmenters, CIFAR-100's classifier, in the demo a detector, and but for one
-the segmenter of Table V's variant."""
+"""Trainings of the networks that judge: three segmenters, CIFAR-100's classifier, in the demo a detector, and
+but for one the segmenter of Table V's variant."""
 
 VARIANTS = {"paper": 2, "released_code": 0, "released": 2, "smoke": 1}
 """Tables of benchmarks that are there a second time."""
