@@ -155,7 +155,10 @@ ON_KODAK = ("statistics_page kodak_quality", "claims", "index")
 PICTURES = ("choose_images", "keep_images *")
 """What follows from scores of U-SAID or CDnCNN-B on a benchmark whose images are kept: others may be chosen."""
 
-WITH_U_SAID = ("table [12456789]", "table 10", "classes", "statistics_page *", "claims", "index", *PICTURES)
+WITH_U_SAID = (
+    *("table [12456789]", "table 5_released_code", "table 10"),
+    *("classes", "statistics_page *", "claims", "index", *PICTURES),
+)
 """What follows from scores of U-SAID: it is in all tables that are made from scores."""
 
 OF_THE_THREE = ("cdncnn_b", "cdncnn_b_1", "s_said", "u_said", "u_said_k10", "u_said_k40")
@@ -221,7 +224,7 @@ EDITS = [
         (
             *("train_denoiser *", "train_judge *", "train_convergence *", "figure_2_files"),
             *(f"score*/{name}" for name in (*OF_THE_THREE, "mlp")),
-            *("score* *_segmentation/*", "score* cifar100_classification/*", "score coco_detection/*", *WITH_U_SAID),
+            *("score* *_segmentation*/*", "score* cifar100_classification/*", "score coco_detection/*", *WITH_U_SAID),
         ),
     ),
     # ------------------------------------------------------------------------------------ scores
@@ -264,7 +267,7 @@ EDITS = [
         "a judge",
         {"repository/evaluators/segmentation/judge.py": with_more},
         (
-            *("score* *_segmentation/*", "table 5", "table 7", "classes", "statistics_page *_segmentation"),
+            *("score* *_segmentation*/*", "table 5*", "table 7", "classes", "statistics_page *_segmentation*"),
             *(*TABLE_X, *PICTURES),
         ),
     ),
