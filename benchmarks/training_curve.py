@@ -250,6 +250,8 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--released", type=Path, default=Path("results/reference/released"), help="scored checkpoints")
     options = parser.parse_args()
+    if options.images < 1:
+        parser.error(f"--images {options.images}: must be 1 or more")
     torch.set_num_threads(options.threads)
     keep_freed_memory()
     config = as_config(read_experiment(*options.experiment)) | {"data_root": str(options.data_root)}
@@ -279,4 +281,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    from one_line import one_line_errors
+
+    with one_line_errors():
+        main()
