@@ -23,6 +23,7 @@ from released_outputs import (
     TITLES,
     Journal,
     Outputs,
+    check_whole,
     commit_of,
     differences,
     order,
@@ -86,7 +87,10 @@ def main() -> None:
     if not options.page:
         torch.set_num_threads(options.threads)
         measure(options.data_root, options.cache, Journal(options.csv, KEYS, COLUMNS))
-    write_page(options.csv.with_suffix(".md"), page(read(options.csv), made_by))
+    scores = read(options.csv)
+    wanted = [("0", "clean"), *product([f"{sigma:g}" for sigma in SIGMAS], (*RELEASED, "noisy"))]
+    check_whole(options.csv, {of: len(own[OURS]) for of, own in scores.items()}, wanted)
+    write_page(options.csv.with_suffix(".md"), page(scores, made_by))
 
 
 def measure(data_root: Path, cache: Path, journal: Journal) -> None:
@@ -261,4 +265,7 @@ ones. They stand for no one's: they show how far parameters alone move the level
 
 
 if __name__ == "__main__":
-    main()
+    from one_line import one_line_errors
+
+    with one_line_errors():
+        main()

@@ -9,7 +9,7 @@ import csv
 import re
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ from torch import Tensor
 from usaid.denoisers.base import Denoiser
 from usaid.denoisers.build import build_denoiser
 from usaid.denoisers.contract import denoised
+from usaid.errors import UsaidError
 from usaid.files import sha256_of_file, written_atomically
 from usaid.memory import keep_freed_memory
 from usaid.noise import gaussian_noise
@@ -83,7 +84,7 @@ class Journal:
         self.rows: dict[tuple[str, ...], list[str]] = {}
         if path.is_file():
             with open(path, newline="", encoding="utf-8") as file:
-                header, *rows = csv.reader(file)
+                header, *rows = [*csv.reader(file)] or [[]]
             if header == self.columns:
                 self.rows = {tuple(row[: self.keys]): row[self.keys :] for row in rows}
 
@@ -97,6 +98,22 @@ class Journal:
         with written_atomically(self.path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerows([self.columns, *([*key, *self.rows[key]] for key in sorted(self.rows))])
+
+
+def check_whole(path: Path, images: Mapping[Hashable, int], wanted: Iterable[Hashable]) -> None:
+    """See that a journal has all rows of a page: the same number of images, more than none, for all that is wanted.
+
+    Args:
+        path: of the journal.
+        images: what was measured -> of how many images.
+        wanted: what the page shows of one data set.
+
+    Raises:
+        UsaidError: a run was stopped before its end.
+    """
+    counts = [images.get(key, 0) for key in wanted]
+    if min(counts) < max(max(counts), 1):
+        raise UsaidError(f"{path}: holds a part of the rows of its page; run without --page, which goes on there")
 
 
 def differences(values: np.ndarray, others: np.ndarray, digits: int = 3) -> str:
@@ -142,6 +159,8 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], words: int = 1) 
 def commit_of(options: argparse.Namespace) -> str:
     """The commit that measures; where the page alone is made, the one that the page names."""
     path = options.csv.with_suffix(".md")
+    if options.page and (missing := [str(file) for file in (options.csv, path) if not file.is_file()]):
+        raise UsaidError(f"{missing[0]}: missing, of which --page makes the page; run without --page")
     if options.page and (named := re.search(r"Made by commit (\S+)", path.read_text(encoding="utf-8"))):
         return named[1]
     command = ["git", "-C", str(RESULTS.parents[2]), "describe", "--always", "--dirty", "--exclude=*"]

@@ -11,6 +11,7 @@ makes the page from the file alone.
 import csv
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +22,7 @@ from released_outputs import (
     TITLES,
     Journal,
     Outputs,
+    check_whole,
     commit_of,
     differences,
     interval,
@@ -140,7 +142,11 @@ def main() -> None:
         measure(voc, voc.ids[::EVERY], SIGMA, outputs, journal)
         for sigma in SIGMAS:
             measure(kodak, kodak.ids, sigma, outputs, journal)
-    write_page(options.csv.with_suffix(".md"), page(read(options.csv), made_by))
+    scores = read(options.csv)
+    images = {of: len(own["ssim_ours"]) for of, own in scores.items()}
+    check_whole(options.csv, images, product(["kodak"], SIGMAS, (*RELEASED, "noisy")))
+    check_whole(options.csv, images, product(["voc2012"], [SIGMA], (*RELEASED, "noisy")))
+    write_page(options.csv.with_suffix(".md"), page(scores, made_by))
 
 
 def measure(dataset: Dataset, ids: Sequence[str], sigma: float, outputs: Outputs, journal: Journal) -> None:
@@ -346,4 +352,7 @@ What the choice of {n_voc} images alone leaves open:
 
 
 if __name__ == "__main__":
-    main()
+    from one_line import one_line_errors
+
+    with one_line_errors():
+        main()

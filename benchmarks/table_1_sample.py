@@ -261,4 +261,7 @@ What the images that are not at hand must have, for print to be the mean of all 
 
 
 if __name__ == "__main__":
-    main()
+    from one_line import one_line_errors
+
+    with one_line_errors():
+        main()

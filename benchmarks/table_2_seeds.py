@@ -154,4 +154,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    from one_line import one_line_errors
+
+    with one_line_errors():
+        main()

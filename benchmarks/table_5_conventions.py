@@ -24,6 +24,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from usaid.errors import UsaidError
 from usaid.files import written_atomically
 from usaid.paper.figures import printed_rows
 from usaid.paper.published import published
@@ -48,6 +49,9 @@ CONVENTIONS: dict[str, Statistic] = {
     "miou_per_image": MIOU_PER_IMAGE,
 }
 
+
+DETAILED = 25
+"""The noise level of which the page shows what counts in the mean of an image."""
 
 READING = """A segmenter is named by the hash of its weights. In bold: the three denoisers stand in the printed
 order; the last column says in how many of 10,000 resamples of the images they do. `best - noisy`: how far noisy images
@@ -97,14 +101,25 @@ Run = tuple[str, dict[str, tuple[pd.DataFrame, dict[str, object]]]]
 
 
 def read_run(folder: Path) -> Run:
-    """The score files of one segmenter, which is named by the hash of its weights."""
+    """The score files of one segmenter, which is named by the hash of its weights.
+
+    Raises:
+        UsaidError: one is missing or failed, they are of several segmenters, or not at sigma 25.
+    """
     files = {name: read_scores(folder / f"{name}.parquet") for name in TITLES}
-    judges = {str(scores.provenance["judge"]["weights_sha256"])[:8] for scores in files.values()}
-    (segmenter,) = judges  # all by one
+    for name, scores in files.items():
+        if (reason := scores.provenance["failure"]) is not None:
+            raise UsaidError(f"{folder / name}.parquet: failed ({reason}); score it again")
+    judges = {str(scores.provenance["judge"].get("weights_sha256"))[:8] for scores in files.values()}
+    if len(judges) > 1:
+        raise UsaidError(f"{folder}: judged by several segmenters, {', '.join(sorted(judges))}; score all by one")
+    (segmenter,) = judges
     first = {
         name: (own.rows[own.rows["draw"] == own.rows["draw"].min()], own.provenance["judge"])
         for name, own in files.items()
     }
+    if any(own[own["sigma"] == DETAILED].empty for own, _ in first.values()):
+        raise UsaidError(f"{folder}: has not all rows at sigma {DETAILED}, of which the page tells more; score them")
     return segmenter, first
 
 
@@ -112,13 +127,14 @@ def at(run: Mapping[str, tuple[pd.DataFrame, dict[str, object]]], sigma: float) 
     """Denoiser -> its rows of a noise level, the same images in the same order."""
     rows = {name: own[own["sigma"] == sigma].sort_values("image_id") for name, (own, _) in run.items()}
     images = {tuple(own["image_id"]) for own in rows.values()}
-    assert len(images) == 1, "score files of different images"
+    if len(images) > 1:
+        raise UsaidError(f"score files of different images at sigma {sigma:g}; score all denoisers on the same")
     return rows
 
 
 def rows_of_run(segmenter: str, run: Mapping[str, tuple[pd.DataFrame, dict[str, object]]]) -> Iterator[Row]:
-    """All noise levels by all conventions."""
-    for sigma in sorted(run["noisy"][0]["sigma"].unique()):
+    """All noise levels that Table V has, by all conventions."""
+    for sigma in filter(in_print, sorted(run["noisy"][0]["sigma"].unique())):
         rows = at(run, sigma)
         for convention, statistic in CONVENTIONS.items():
             assert statistic.resampled is not None
@@ -209,9 +225,9 @@ def table_of_differences(rows: Sequence[Row], sigmas: Sequence[float]) -> Iterat
 def table_of_details(runs: Sequence[Run]) -> Iterator[str]:
     """The mean of images by what could be meant."""
     yield from heading(["segmenter", "classes of an image", "background", *TITLES.values(), "order"])
-    printed = in_print(25)
+    printed = in_print(DETAILED)
     for segmenter, run in runs:
-        rows = at(run, 25)
+        rows = at(run, DETAILED)
         for of_truth in (False, True):
             for background in (True, False):
                 scores = {name: mean_of_images(own, of_truth, background) for name, own in rows.items()}
@@ -289,4 +305,7 @@ def write(path: Path, text: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    from one_line import one_line_errors
+
+    with one_line_errors():
+        main()

@@ -30,6 +30,7 @@ from usaid.datasets.views import GREY, letterboxed, padded_to_square
 from usaid.denoisers.base import Denoiser
 from usaid.denoisers.build import build_denoiser
 from usaid.denoisers.contract import denoised
+from usaid.errors import UsaidError
 from usaid.files import written_atomically
 from usaid.memory import keep_freed_memory
 from usaid.noise import gaussian_noise
@@ -104,7 +105,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--settings", nargs="+", choices=[*SETTINGS], default=[*SETTINGS][:4], help="without _float")
     parser.add_argument("--output", type=Path, default=Path("results/reference/conventions"), help="folder")
     parser.add_argument("--summary", action="store_true", help="measure nothing, sum up the rows that are there")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.images < 1:
+        parser.error(f"--images {options.images}: must be 1 or more")
+    return options
 
 
 # ------------------------------------------------------------------------------------------------ measuring
@@ -173,14 +177,24 @@ def of_unclamped(noisy: Tensor, clean: Tensor) -> tuple[float, float]:
 
 
 def read_rows(journal: Path) -> pd.DataFrame:
-    """The whole rows of the journal; none where there is no file."""
+    """The whole rows of the journal; none where there is no file.
+
+    Raises:
+        UsaidError: a file of something else.
+    """
     rows = []
     if journal.is_file():
         with open(journal, encoding="utf-8", newline="") as file:
             lines = [line for line in file if line.endswith("\n")]  # the last one may have been cut off
         rows = [row for row in csv.DictReader(lines) if None not in row.values()]
     frame = pd.DataFrame(rows, columns=COLUMNS)
-    return frame.astype({"sigma": int, "psnr": float, "ssim": float})
+    try:
+        typed = frame.astype({"sigma": int, "psnr": float, "ssim": float})
+    except ValueError:
+        raise UsaidError(f"{journal}: not a journal of this script; delete it, or name another --output") from None
+    if unknown := sorted({*typed["setting"]} - {*SETTINGS}):
+        raise UsaidError(f"{journal}: holds setting {unknown[0]!r}, which is none; delete its rows")
+    return typed
 
 
 def write_rows(journal: Path, rows: pd.DataFrame) -> None:
@@ -283,4 +297,7 @@ def _orders(cells: pd.DataFrame) -> tuple[int, int]:
 
 
 if __name__ == "__main__":
-    main()
+    from one_line import one_line_errors
+
+    with one_line_errors():
+        main()

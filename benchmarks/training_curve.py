@@ -28,6 +28,7 @@ from usaid.denoisers.build import build_denoiser
 from usaid.denoisers.contract import denoised
 from usaid.denoisers.facts import title_of
 from usaid.devices import pick_device
+from usaid.errors import UsaidError
 from usaid.experiment.experiment import Experiment
 from usaid.experiment.reading import as_config, checked_experiment, read_experiment
 from usaid.files import sha256_of_file, written_atomically
@@ -99,8 +100,18 @@ def rows_of(
 
 
 def scored(path: Path) -> pd.DataFrame:
-    """The rows of an earlier call; none: an empty table."""
-    return pd.read_csv(path, dtype={"sigma": float}) if path.is_file() else pd.DataFrame(columns=COLUMNS)
+    """The rows of an earlier call; none: an empty table.
+
+    Raises:
+        UsaidError: a file of something else.
+    """
+    if not path.is_file():
+        return pd.DataFrame(columns=COLUMNS)
+    try:
+        rows = pd.read_csv(path)
+        return rows[COLUMNS].astype({"step": int, "sigma": float, METRIC: float})
+    except (KeyError, ValueError):  # columns or values that are none of ours
+        raise UsaidError(f"{path}: not written by this script; delete it to score all again") from None
 
 
 def score_missing(experiment: Experiment, path: Path, sigma: float, image_ids: Sequence[str]) -> pd.DataFrame:
@@ -250,6 +261,8 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--released", type=Path, default=Path("results/reference/released"), help="scored checkpoints")
     options = parser.parse_args()
+    if options.images < 1:
+        parser.error(f"--images {options.images}: must be 1 or more")
     torch.set_num_threads(options.threads)
     keep_freed_memory()
     config = as_config(read_experiment(*options.experiment)) | {"data_root": str(options.data_root)}
@@ -279,4 +292,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    from one_line import one_line_errors
+
+    with one_line_errors():
+        main()

@@ -12,7 +12,8 @@ from usaid_cli.arguments import Commands
 def add_table(commands: Commands) -> None:
     """``table``."""
     parser = commands.add_parser("table", help="make a table from score files")
-    parser.add_argument("table", help="the paper's number, 10_print, or a benchmark that the paper does not have")
+    named = "the paper's number, 10_print, that of a variant (9_stored), or a benchmark that the paper does not have"
+    parser.add_argument("table", help=named)
     parser.add_argument("scores", type=Path, nargs="*", help="score files, one for each denoiser and benchmark")
     parser.add_argument(
         "--output", type=Path, required=True, metavar="DIR", help="folder for the .csv, .tex, .md, .json and .html"

@@ -323,9 +323,10 @@ def _of_earlier_scores(dag: Dag) -> Iterator[Need]:
     """Scores that are taken from an earlier run."""
     for name in dag.borrowed:
         earlier = dag.earlier_scores_of(name)
-        files = [earlier.file(b, name) for b in dag.experiment.benchmarks if name in dag.experiment.denoisers_of(b)]
-        there = sum(path.is_file() for path in files)
-        yield _own(f"{earlier.name}/scores/*/{name}.parquet", f"scores of {name}", there == len(files))
+        asked = [b for b in dag.experiment.benchmarks if name in dag.experiment.denoisers_of(b)]
+        lacking = [b for b in asked if not earlier.file(b, name).is_file()]
+        place = "*" if not lacking else lacking[0] if len(lacking) == 1 else f"{{{','.join(lacking)}}}"
+        yield _own(f"{earlier.name}/scores/{place}/{name}.parquet", f"scores of {name}", not lacking)
 
 
 def _some(names: Iterable[str], shown: int = 3) -> str:

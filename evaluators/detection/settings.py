@@ -133,6 +133,13 @@ class DetectionSettings(BenchmarkSettings):
     128 first, then resizes, bilinearly without antialiasing. `darknet`: Redmon's resizes first, the corners of both
     grids on each other, then pads with 127.5."""
 
+    @model_validator(mode="after")
+    def _letterboxed(self) -> "DetectionSettings":
+        for key in ("letterbox_size", "letterbox_resampling"):
+            if self.noise_on == "stored" and getattr(self, key) != type(self).model_fields[key].default:
+                raise refuse(f"'{key}' needs 'noise_on: network_input'; give it, or drop '{key}'")
+        return self
+
     @property
     def view(self) -> "View | None":
         return None if self.noise_on == "stored" else Letterboxed(self.letterbox_size, self.letterbox_resampling)

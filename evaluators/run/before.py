@@ -8,6 +8,7 @@ from pathlib import Path
 from evaluators.dag.code import list_of_ids
 from evaluators.dag.dag import Dag
 from evaluators.run.jobs import RunJob
+from usaid.datasets.base import read_id_list
 from usaid.datasets.loading import load_for
 from usaid.datasets.sources import is_fetchable
 from usaid.datasets.status import cure_for
@@ -78,7 +79,8 @@ def _of_niqe(dag: Dag) -> Iterator[str]:
 
 def _of_draws(dag: Dag, benchmark: str, denoiser: str) -> Iterator[str]:
     card = BENCHMARKS[benchmark]
-    yield _list_of_ids(dag, f"{card.dataset}/{card.split}", benchmark, of_draws=True)
+    problem = _list_of_ids(dag, f"{card.dataset}/{card.split}", benchmark, of_draws=True)
+    yield problem or _beyond_the_scored(dag, benchmark)
     yield from _of_score(dag, benchmark, denoiser)
 
 
@@ -124,6 +126,27 @@ def _missing(dag: Dag, file: str, what: str) -> str:
 def _encoder(dag: Dag, settings: object) -> str:
     file = getattr(settings, "encoder_weights", None)
     return "" if file is None else _missing(dag, dag.below_data(file), "encoder's file")
+
+
+def _beyond_the_scored(dag: Dag, benchmark: str) -> str:
+    """An image of the list of further draws on which the benchmark itself is not scored; nothing where none is known.
+
+    Lists that cannot be read are told of by others.
+    """
+    card = BENCHMARKS[benchmark]
+    subsets = [dag.experiment.subset_of(card.dataset, card.split, benchmark, of_draws) for of_draws in (True, False)]
+    if subsets[1] in (None, subsets[0]):
+        return ""
+    try:
+        drawn, scored = (
+            [image_id for path in list_of_ids(dag.data_root, subset) for image_id in read_id_list(path)]
+            for subset in subsets
+        )
+    except UsaidError:
+        return ""
+    beyond = [image_id for image_id in drawn if image_id not in {*scored}]
+    where = f"is not in {subsets[1]}, on which {benchmark} is scored"
+    return f"{subsets[0]}: image {beyond[0]!r} {where}; take it out of 'draws.subsets.{benchmark}'" if beyond else ""
 
 
 def _list_of_ids(dag: Dag, images: str, benchmark: str | None = None, of_draws: bool = False) -> str:

@@ -15,6 +15,7 @@ from skimage.metrics import structural_similarity
 
 from evaluators.metrics import niqe
 from evaluators.metrics.psnr_ssim import psnr_rgb_float, ssim_skimage7
+from usaid.errors import UsaidError
 from usaid.paper.published import published
 from usaid.scores.files import read_scores
 
@@ -321,3 +322,31 @@ def test_what_the_page_on_conventions_says_is_in_the_csv_files(script):
     of_matlab = lines[3 : 3 + 11]
     assert "the same, image rounded" in of_matlab[-1]
     assert all(line.count("U < S < C") == 3 for line in of_matlab)
+
+
+# ------------------------------------------------------------------------------------------------ bad input
+
+
+@pytest.mark.parametrize("name", ["niqe_conventions", "ssim_conventions"])
+def test_a_page_of_a_run_that_was_stopped_is_refused(script, monkeypatch, tmp_path, name):
+    conventions, path = script(name), tmp_path / "own.csv"
+    monkeypatch.setattr("sys.argv", [f"{name}.py", "--page", "--csv", str(path)])
+    with pytest.raises(UsaidError, match=r"own\.csv: missing, of which --page makes the page; run without --page"):
+        conventions.main()
+    whole = RESULTS / f"{name}.csv"
+    header, *rows = whole.read_text().splitlines(keepends=True)
+    path.write_text("".join([header, *rows[4:]]))
+    path.with_suffix(".md").write_text("Made by commit 0123\n")
+    with pytest.raises(UsaidError, match=r"own\.csv: holds a part of the rows of its page"):
+        conventions.main()
+
+
+def test_an_empty_file_is_a_journal_without_rows(script, tmp_path):
+    (tmp_path / "own.csv").touch()
+    journal = script("released_outputs").Journal(tmp_path / "own.csv", ["image"], ["ours"])
+    assert journal.lacks("kodim01")
+
+
+def test_bad_input_ends_a_script_with_one_line(script):
+    with pytest.raises(SystemExit, match=r"^error: data: missing$"), script("one_line").one_line_errors():
+        raise UsaidError("data: missing")

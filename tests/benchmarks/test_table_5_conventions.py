@@ -4,7 +4,11 @@ import csv
 from pathlib import Path
 from types import ModuleType
 
+import pandas as pd
 import pytest
+
+from usaid.errors import UsaidError
+from usaid.scores.files import Scores
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "results/reference/conventions/table_5_conventions"
@@ -57,3 +61,29 @@ def test_details_of_the_mean_of_an_image_by_hand(script):
     expected |= {(True, True): (2 / 3 + 1 / 2) / 2, (True, False): 1 / 2}
     for (of_truth, background), mean in expected.items():
         assert script.mean_of_images(rows, of_truth, background) == pytest.approx(mean)
+
+
+def with_judges(monkeypatch: pytest.MonkeyPatch, script: ModuleType, names: str, sigma: float = 25) -> None:
+    """Score files of two classes and one image, by segmenters of one letter each."""
+    judges = dict(zip(script.TITLES, names, strict=True))
+    rows = pd.DataFrame({"image_id": "a", "sigma": sigma, "draw": 0, "confusion": [[2, 1, 0, 1]]})
+
+    def read_scores(path: Path) -> Scores:
+        return Scores(rows, {"failure": None, "judge": {"weights_sha256": judges[path.stem]}})
+
+    monkeypatch.setattr(script, "read_scores", read_scores)
+
+
+def test_scores_that_cannot_be_compared_are_one_line(script, monkeypatch):
+    with_judges(monkeypatch, script, "ssrss")
+    with pytest.raises(UsaidError, match=r"^one: judged by several segmenters, r, s; score all by one$"):
+        script.read_run(Path("one"))
+    with_judges(monkeypatch, script, "sssss", sigma=50)
+    with pytest.raises(UsaidError, match=r"^one: has not all rows at sigma 25"):
+        script.read_run(Path("one"))
+    with_judges(monkeypatch, script, "sssss")
+    _, run = script.read_run(Path("one"))
+    rows, record = run["noisy"]
+    run["noisy"] = rows.assign(image_id="b"), record
+    with pytest.raises(UsaidError, match=r"^score files of different images at sigma 25"):
+        script.at(run, 25)

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from benchmarks import table_9_settings as benchmark
+from usaid.errors import UsaidError
 
 PRINTED = {"noisy": (20.17, 0.3233), "cdncnn_b": (32.70, 0.9137), "s_said": (32.48, 0.9095), "u_said": (32.60, 0.9108)}
 """PSNR and SSIM at sigma 25."""
@@ -45,3 +46,24 @@ def test_the_page_says_how_far_each_setting_is_from_print_and_what_rounding_cost
     assert "| letterboxed to 416, code of 2019 | 1 | 0.25 | 0.0000 | 0.0000 | 2 of 2 |" in lines
     assert any("to 8 bits: -0.250 dB, +0.0000 in SSIM (1 images, cdncnn_b, s_said, u_said" in line for line in lines)
     assert "| letterboxed to 416, code of 2019 | PSNR | 25 | u_said | 32.85 | 32.60 | +0.25 |" in lines
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a,b\n1,2\n", f"{','.join(benchmark.COLUMNS)}\nstored,139,noisy,25,x,0.3\n"],
+)
+def test_a_file_of_something_else_is_no_journal(tmp_path: Path, text: str) -> None:
+    journal = tmp_path / "rows.csv"
+    journal.write_text(text)
+    with pytest.raises(UsaidError, match=r"rows\.csv: not a journal of this script; delete it"):
+        benchmark.read_rows(journal)
+
+
+def test_an_unknown_setting_and_no_images_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = tmp_path / "rows.csv"
+    journal.write_text(f"{','.join(benchmark.COLUMNS)}\nshrunk,139,noisy,25,20.1,0.3\n")
+    with pytest.raises(UsaidError, match="holds setting 'shrunk', which is none"):
+        benchmark.read_rows(journal)
+    monkeypatch.setattr("sys.argv", ["table_9_settings.py", "--images", "0", "--output", str(tmp_path)])
+    with pytest.raises(SystemExit, match="2"):
+        benchmark.main()

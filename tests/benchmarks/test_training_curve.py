@@ -11,6 +11,7 @@ from PIL import Image
 from usaid.checkpoints import write_weights
 from usaid.denoisers.dncnn.recipe import Recipe
 from usaid.denoisers.dncnn.training import initialised_dncnn
+from usaid.errors import UsaidError
 from usaid.experiment.experiment import Experiment
 from usaid.experiment.reading import checked_experiment
 
@@ -157,3 +158,12 @@ def test_nothing_to_score_says_what_to_do(training_curve, experiment, monkeypatc
     monkeypatch.setattr(sys, "argv", ["training_curve.py", str(config), "--threads", "1"])
     with pytest.raises(SystemExit, match=r"results/curve/weights: no snapshots; train denoisers"):
         training_curve.main()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "denoiser,step\nc", "denoiser,step,weights_sha256,sigma,image_id,psnr_rgb_float\na,b"]
+)
+def test_a_file_of_something_else_is_one_line(training_curve, tmp_path, text):
+    (tmp_path / "psnr.csv").write_text(text)
+    with pytest.raises(UsaidError, match=r"psnr\.csv: not written by this script; delete it"):
+        training_curve.scored(tmp_path / "psnr.csv")

@@ -80,7 +80,7 @@ class TestWhatItReads:
         scores = folder / "earlier/scores/kodak_quality"
         scores.mkdir(parents=True)
         entry = {"method": "noisy", "scores_from": "earlier"}
-        assert needs(denoisers={"noisy": entry})["earlier/scores/*/noisy.parquet"].state == "missing"
+        assert needs(denoisers={"noisy": entry})["earlier/scores/kodak_quality/noisy.parquet"].state == "missing"
         scores.joinpath("noisy.parquet").touch()
         assert needs(denoisers={"noisy": entry})["earlier/scores/*/noisy.parquet"].state == "there"
 

@@ -78,6 +78,7 @@ def with_further_draws(main: Scores, further: Scores) -> Scores:
         cause = next((f" ({one})" for one in causes if one is not None), "")
         return _failed(main, f"{file}: has no rows at sigma {levels}, told the truth{cause}")
     if is_a_part:
+        _refuse_others(rows[0], rows[1], main)
         rows[0] = rows[0][rows[0]["image_id"].isin(rows[1]["image_id"].unique())]
     _refuse(_difference_of_rows(*rows), *both)
     deviations = [text for scores in both for text in scores.provenance["deviations"]]
@@ -92,6 +93,14 @@ def _refuse(difference: str | None, main: Scores, further: Scores) -> None:
     if difference is not None:
         files = " and ".join(score_file_name(scores.provenance) for scores in (main, further))
         raise UsaidError(f"{files}: {difference}; score both again, on the same terms")
+
+
+def _refuse_others(rows: "pd.DataFrame", further: "pd.DataFrame", main: Scores) -> None:
+    """Refuse further draws, by a list of their own, of an image that the main file lacks: no scoring mends that."""
+    if alone := sorted({*further["image_id"].unique()} - {*rows["image_id"].unique()}):
+        key = f"draws.subsets.{main.provenance['benchmark']}"
+        reason = f"image {alone[0]!r} of '{key}' is not among those of {score_file_name(main.provenance)}"
+        raise UsaidError(f"{reason}; take it out of that list")
 
 
 def _failed(scores: Scores, reason: str) -> Scores:

@@ -64,3 +64,10 @@ def test_a_smaller_input_costs_less() -> None:
     whole, small = (cost(settings({**GIVEN, "input_size": size}), 0).image["detector"] for size in (608, 304 + 16))
     assert whole == cost(settings(), 0).image["detector"]
     assert small == pytest.approx(whole * (320 / 608) ** 2)
+
+
+@pytest.mark.parametrize("key", [{"letterbox_size": 608}, {"letterbox_resampling": "darknet"}])
+def test_how_images_are_letterboxed_is_no_key_of_stored_ones(key: dict[str, Any]) -> None:
+    (name,) = key
+    with pytest.raises(ValidationError, match=f"'{name}' needs 'noise_on: network_input'; give it, or drop '{name}'"):
+        settings(**key)

@@ -122,6 +122,20 @@ class TestProblems:
             (folder / "data" / name).touch()
         assert problems(jobs, asked) == []
 
+    def test_a_list_of_further_draws_has_no_images_that_are_not_scored(self, folder):
+        (folder / "some.txt").write_text("kodim01\nkodim02\n")
+        (folder / "few.txt").write_text("kodim02\nkodim03\n")
+        further = {"draws": 3, "denoisers": ["own"], "subsets": {"kodak_quality": "few.txt"}}
+        entries = {"own": {"method": "mine.py:own"}}
+        jobs = dag(draws=further, denoisers=entries, subsets={"kodak/all": "some.txt"})
+        asked = [of("score_draws", benchmark="kodak_quality", denoiser="own")]
+        where = "is not in some.txt, on which kodak_quality is scored"
+        assert f"few.txt: image 'kodim03' {where}; take it out of 'draws.subsets.kodak_quality'" in problems(
+            jobs, asked
+        )
+        (folder / "few.txt").write_text("kodim02\n")
+        assert not [line for line in problems(jobs, asked) if "few.txt" in line]
+
     def test_a_list_of_ids_that_is_missing_or_names_what_the_split_lacks(self, folder):
         jobs = dag(subsets={"kodak/all": "some.txt"})
         (missing,) = problems(jobs, [SCORE, SCORE])

@@ -3,12 +3,13 @@
 import re
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
 import pytest
 
-from evaluators.scoring.borrow import borrow_to_file, write_failure
+from evaluators.scoring.borrow import _same_metrics, borrow_to_file, write_failure
 from evaluators.scoring.job import score_to_file
 from evaluators.scoring.score_job import ScoreJob
 from usaid.errors import UsaidError
@@ -130,6 +131,15 @@ def test_of_another_niqe_only_that_column_is_left_out(earlier):
     text = render_markdown(make_table(6, [borrowing.output, own.output]))
     assert "not taken from earlier scores: their judge's niqe_model_sha256 is" in text
     assert "| NIQE" in text
+
+
+def test_a_metric_without_a_column_is_left_out():
+    """Detections lie in files of their own, though the score file names them among its metrics."""
+    metrics = ("psnr_rgb_float", "detections")
+    judge = SimpleNamespace(metrics=metrics, record={}, deviations=[])
+    record = {"metrics": [*metrics], "judge": {}, "deviations": []}
+    taken, lacking = _same_metrics(judge, Scores(pd.DataFrame({"psnr_rgb_float": [30.0]}), record))
+    assert (taken, lacking) == (["psnr_rgb_float"], {"detections": "no detections in the earlier scores"})
 
 
 def test_another_version_of_the_evaluator_is_a_footnote_in_a_table_with_our_own(earlier):

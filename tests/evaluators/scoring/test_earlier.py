@@ -1,10 +1,12 @@
 """Whether earlier scores are of the same view of the images; files of earlier versions know the longest side alone."""
 
+import inspect
 from typing import Any
 
 import pytest
 
-from evaluators.scoring.earlier import NotTheSame, check_same_noise
+from evaluators.detection import judge
+from evaluators.scoring.earlier import STRETCHED, NotTheSame, check_same_noise, judged_otherwise
 from usaid import noise
 from usaid.datasets.views import Letterboxed, Shrunk
 
@@ -41,3 +43,35 @@ def test_the_same_view_is_known_again(theirs: dict[str, Any], ours: dict[str, An
 def test_another_view_is_not(theirs: dict[str, Any], ours: dict[str, Any], said: str) -> None:
     with pytest.raises(NotTheSame, match=said):
         check(theirs, ours)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "differs"),
+    [
+        ({}, {}, None),
+        ({"void": "background"}, {}, 'their judge\'s void is null, not "background"'),
+        ({}, {"void": "background"}, 'their judge\'s void is "background", not null'),
+        ({"input_size": [64, 64]}, {}, "their judge's input_size is null, not [64, 64]"),
+        ({}, {"input_size": [64, 64]}, "their judge's input_size is [64, 64], not null"),
+        ({"input_size": [64, 64]}, {"input_size": [64, 64]}, None),
+    ],
+)
+def test_confusions_of_another_size_or_another_void_are_not_taken(
+    ours: dict[str, Any], theirs: dict[str, Any], differs: str | None
+) -> None:
+    network = {"weights_sha256": "0"}
+    found = judged_otherwise(network | ours, network | theirs, ["confusion"])
+    assert found == ({} if differs is None else {"confusion": differs})
+
+
+def test_matches_of_detectors_with_another_input_are_not_taken_but_psnr_is() -> None:
+    ours, columns = {"weights_sha256": "0", "input_size": [416, 416]}, ["matches", "psnr_rgb_float"]
+    unknown = judged_otherwise(ours, {"weights_sha256": "0"}, columns)
+    assert unknown == {"matches": "their judge's input_size is null, not [416, 416]"}
+    stretched = judged_otherwise(ours, ours, columns, ([], ["a note", STRETCHED]))
+    assert stretched == {"matches": "one detector has images stretched to its input, the other letterboxed"}
+    assert judged_otherwise(ours, ours, columns, ([STRETCHED], ["a note", STRETCHED])) == {}
+
+
+def test_the_detection_judge_says_that_images_are_stretched() -> None:
+    assert STRETCHED in inspect.getsource(judge)

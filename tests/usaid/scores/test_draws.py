@@ -90,7 +90,7 @@ def test_further_draws_of_a_list_of_its_images_are_joined_with_these_alone():
 
 def test_a_list_has_to_be_of_its_images():
     part = further(pixels={"c": "0c"}, dataset={"name": "kodak", "n": 1, "subset": "few.txt"})
-    with pytest.raises(UsaidError, match=rf"{BOTH}: image 'c' is only in the second"):
+    with pytest.raises(UsaidError, match=r"image 'c' of 'draws\.subsets\.kodak_quality' is not among"):
         with_further_draws(scores([0]), part)
 
 
@@ -177,3 +177,10 @@ def test_scores_of_other_evaluators_are_in_no_table_together():
     )
     both_of_an_earlier_version = {name: scores([0], denoiser=name, judge={}) for name in ("u_said", "s_said")}
     check_comparable("kodak_quality", both_of_an_earlier_version)
+
+
+def test_an_image_of_the_further_list_that_was_not_scored_is_refused_with_its_key():
+    own = further(pixels={"a": "0a", "c": "0c"}, dataset={"name": "kodak", "n": 2, "subset": "few.txt"})
+    reason = "image 'c' of 'draws.subsets.kodak_quality' is not among those of kodak_quality/u_said.parquet"
+    with pytest.raises(UsaidError, match=f"^{reason}; take it out of that list$"):
+        with_further_draws(scores([0]), own)

@@ -20,11 +20,12 @@ def spec_of(table: int | str) -> TableSpec:
         return TABLES[number]
     if table in TABLES_OF_PRINT:
         return TABLES_OF_PRINT[str(table)]
-    own = (table_of(card) for card in BENCHMARKS.values())
-    found = next((spec for spec in own if spec is not None and spec.name == table), None)
-    if found is None:
-        raise UsaidError(f"table {table}: the paper has tables 1 to 10; others are those of benchmarks that it lacks")
-    return found
+    own = {spec.name: spec for card in BENCHMARKS.values() if (spec := table_of(card)) is not None}
+    if table in own:
+        return own[str(table)]
+    shown = [spec.name for spec in tables_with(str(table))] if table in BENCHMARKS else []
+    cure = f"{table} is in {', '.join(shown)}" if shown else f"others: {', '.join([*TABLES_OF_PRINT, *own])}"
+    raise UsaidError(f"table {table}: the paper has tables 1 to 10; {cure}")
 
 
 def spec_of_file(table: str) -> TableSpec:

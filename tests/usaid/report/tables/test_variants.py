@@ -175,3 +175,16 @@ class TestPages:
         content = json.loads((results / "tables/table_9_stored.json").read_text(encoding="utf-8"))
         assert (content["name"], content["title"]) == ("9_stored", "Table IX, stored")
         assert content["is_made_again"] is False
+
+
+@pytest.mark.parametrize(
+    ("name", "cure"),
+    [
+        ("coco_detection_stored", "coco_detection_stored is in 9_stored"),
+        ("voc_segmentation", "voc_segmentation is in 5, 10"),
+        ("9_Stored", "others: 10_print, 5_released_code, 9_stored"),
+    ],
+)
+def test_a_wrong_name_of_a_table_is_told_the_right_one(name: str, cure: str) -> None:
+    with pytest.raises(UsaidError, match=f"^table {name}: the paper has tables 1 to 10; {cure}$"):
+        spec_of(name)
