@@ -267,7 +267,7 @@ def test_the_lead_in_niqe_holds_in_most_further_metrics_but_not_in_nlpd(group, u
     assert {*leads[~leads].index} == {"psnr", "ssim", "nlpd"}
 
 
-# What README and the findings say of them
+# What README and the pages say of them; test_findings.py traces those of the findings, section by section
 
 INTERVAL = re.compile(r"([-+]?[0-9.]+) \[([-+]?[0-9.]+), ([-+]?[0-9.]+)\]")
 
@@ -275,10 +275,9 @@ INTERVAL = re.compile(r"([-+]?[0-9.]+) \[([-+]?[0-9.]+), ([-+]?[0-9.]+)\]")
 def test_every_interval_on_the_pages_is_a_line_of_a_committed_statistics_file():
     lines = [pd.read_csv(path) for path in sorted(ROOT.glob("results/reference/*/statistics/*.csv"))]
     written = pd.concat(lines)[["value", "low", "high"]].dropna().to_numpy()
-    quoted = [
-        (page, numbers) for page in pages() for numbers in INTERVAL.findall(prose_of(page))
-    ]  # commands' are apart
-    assert len(quoted) > 20
+    others = [page for page in pages() if str(page) != "docs/findings.md"]
+    quoted = [(page, numbers) for page in others for numbers in INTERVAL.findall(prose_of(page))]  # commands' are apart
+    assert quoted
     for page, numbers in quoted:
         half_units = [0.501 * 10.0 ** -len(number.partition(".")[2]) for number in numbers]
         fits = (abs(written - [float(number) for number in numbers]) <= half_units).all(axis=1)
