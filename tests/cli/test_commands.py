@@ -143,7 +143,7 @@ def test_data_status(folder, capsys):
         (["train-judge", "tiny.yaml", "--benchmark", "kodak_quality"], "^error: benchmarks.kodak_quality: has no"),
         (["train-judge", "absent.yaml", "--benchmark", "kodak_quality"], "^error: absent.yaml: neither a file"),
         (["data", "fetch", "imagenet"], "^error: imagenet: nothing of this name can be fetched"),
-        (["table", "11", "--output", "tables"], "^error: table 11: the paper has tables 1 to 10; others are"),
+        (["table", "11", "--output", "tables"], "^error: table 11: the paper has tables 1 to 10; others: "),
         (["denoise", "in.png", "out.png", "--method", "bm3d"], "^error: 'bm3d': is no method .noisy, clean, "),
     ],
 )  # fmt: skip
