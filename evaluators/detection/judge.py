@@ -70,6 +70,7 @@ def make_judge(benchmark: str, experiment: "Experiment", judge_file: Path, devic
         "weights_sha256": sha256_of_file(judge_file),
         "category_names": names,
         "input_size": [*detector.input_size],
+        "letterbox": settings.letterbox,
     }
     return DetectionJudge(detector, sorted(categories), record, deviations)
 

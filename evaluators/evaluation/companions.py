@@ -95,7 +95,7 @@ def _cut(theirs: Scores, mine: Scores, source: str) -> Companion:
     rows = rows_of_images(theirs.rows, dict(zip(mine.rows["image_id"], mine.rows["image_sha256"], strict=True)))
     rows = _of_whole_levels(rows[rows["sigma"].isin(mine.rows["sigma"])], mine.rows["image_id"].nunique())
     there = [name for name in own["metrics"] if name in rows]
-    lacking = judged_otherwise(own["judge"], other["judge"], there, (own["deviations"], other["deviations"]))
+    lacking = judged_otherwise(own["judge"], other["judge"], there)
     left_out = tuple(metric.name for metric in METRICS.values() if _columns(metric) & lacking.keys())
     kept = [*ABOUT, *(name for name in there if name not in lacking)]
     provenance = {**other, "dataset": own["dataset"], "judge": own["judge"]}

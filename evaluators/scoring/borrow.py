@@ -90,12 +90,7 @@ def _same_metrics(judge: Judge, scores: Scores) -> tuple[list[str], dict[str, st
     """The metrics that both have in the same way, and why the others of ours are lacking."""
     held = {*scores.provenance["metrics"]} & {*scores.rows}  # findings, as detections, may lie in files of their own
     lacking = {name: f"no {name} in the earlier scores" for name in judge.metrics if name not in held}
-    lacking |= judged_otherwise(
-        judge.record,
-        scores.provenance["judge"],
-        judge.metrics,
-        (judge.deviations, scores.provenance["deviations"]),
-    )
+    lacking |= judged_otherwise(judge.record, scores.provenance["judge"], judge.metrics)
     metrics = [name for name in judge.metrics if name not in lacking]
     if not metrics:
         raise NotTheSame(next(iter(lacking.values())))

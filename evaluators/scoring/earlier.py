@@ -19,12 +19,9 @@ _OF_THE_IMAGES = ("name", "split")
 _OF_SOME_METRICS = ("packages", "files", "unavailable")
 """What of a judge's record is about the metrics that it names."""
 
-_IF_SET = {"confusion": ("void", "input_size"), "matches": ("input_size",)}
+_IF_SET = {"confusion": ("void", "input_size"), "matches": ("input_size", "letterbox")}
 """Column -> keys that count though one of two records lacks them: a segmenter's are there only where an experiment sets
 them, and of a detector's input earlier files do not tell."""
-
-STRETCHED = "detector: images are stretched to its input, not letterboxed"
-"""The deviation that alone tells how a detector fits stored images into its input."""
 
 
 class NotTheSame(UsaidError):
@@ -85,12 +82,7 @@ def rows_of_images(rows: "pd.DataFrame", pixels: Mapping[str, str]) -> "pd.DataF
     return kept.assign(told_sigma=kept["told_sigma"].astype(float) if "told_sigma" in kept else float("nan"))
 
 
-def judged_otherwise(
-    own: Mapping[str, Any],
-    theirs: Mapping[str, Any],
-    columns: Iterable[str],
-    deviations: tuple[Iterable[str], Iterable[str]] = ((), ()),
-) -> dict[str, str]:
+def judged_otherwise(own: Mapping[str, Any], theirs: Mapping[str, Any], columns: Iterable[str]) -> dict[str, str]:
     """The columns that another network, model, package or file made there, and in what that differs.
 
     What is a function of the images alone, as PSNR is, depends on none of these. The version of the judge's code is
@@ -100,15 +92,12 @@ def judged_otherwise(
         own: what our judge says of itself.
         theirs: what theirs said.
         columns: of scores, that ours has.
-        deviations: of ours and of theirs, sentences.
     """
     own, theirs = json.loads(json.dumps(dict(own))), dict(theirs)
     columns = [*columns]
     both = [key for key in theirs if key in own and key not in ("code", *_OF_SOME_METRICS)]
     if_set = (key for column in columns for key in _IF_SET.get(column, ()))
     of_all = _difference({key: (own.get(key), theirs.get(key)) for key in dict.fromkeys([*both, *if_set])})
-    if of_all is None and "matches" in columns and len({STRETCHED in sentences for sentences in deviations}) > 1:
-        of_all = "one detector has images stretched to its input, the other letterboxed"
     made_by = {column: one for metric in METRICS.values() for one in metric.conventions for column in columns_of(one)}
     reasons = {column: _reason(made_by.get(column), of_all, own, theirs) for column in columns}
     return {column: reason for column, reason in reasons.items() if reason is not None}

@@ -388,6 +388,7 @@ def test_the_record_names_the_detector_and_the_categories_in_order(tmp_path):
         "weights_sha256": sha256_of_file(tmp_path / "net.safetensors"),
         "category_names": {"3": "car", "90": "toothbrush"},
         "input_size": [*judge.detector.input_size],
+        "letterbox": False,
     }
     assert judge.category_ids == [3, 90]
     assert judge.deviations == [

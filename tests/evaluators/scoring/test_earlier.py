@@ -1,12 +1,10 @@
 """Whether earlier scores are of the same view of the images; files of earlier versions know the longest side alone."""
 
-import inspect
 from typing import Any
 
 import pytest
 
-from evaluators.detection import judge
-from evaluators.scoring.earlier import STRETCHED, NotTheSame, check_same_noise, judged_otherwise
+from evaluators.scoring.earlier import NotTheSame, check_same_noise, judged_otherwise
 from usaid import noise
 from usaid.datasets.views import Letterboxed, Shrunk
 
@@ -65,13 +63,9 @@ def test_confusions_of_another_size_or_another_void_are_not_taken(
 
 
 def test_matches_of_detectors_with_another_input_are_not_taken_but_psnr_is() -> None:
-    ours, columns = {"weights_sha256": "0", "input_size": [416, 416]}, ["matches", "psnr_rgb_float"]
+    ours, columns = {"weights_sha256": "0", "input_size": [416, 416], "letterbox": True}, ["matches", "psnr_rgb_float"]
     unknown = judged_otherwise(ours, {"weights_sha256": "0"}, columns)
     assert unknown == {"matches": "their judge's input_size is null, not [416, 416]"}
-    stretched = judged_otherwise(ours, ours, columns, ([], ["a note", STRETCHED]))
-    assert stretched == {"matches": "one detector has images stretched to its input, the other letterboxed"}
-    assert judged_otherwise(ours, ours, columns, ([STRETCHED], ["a note", STRETCHED])) == {}
-
-
-def test_the_detection_judge_says_that_images_are_stretched() -> None:
-    assert STRETCHED in inspect.getsource(judge)
+    stretched = judged_otherwise(ours, ours | {"letterbox": False}, columns)
+    assert stretched == {"matches": "their judge's letterbox is false, not true"}
+    assert judged_otherwise(ours, dict(ours), columns) == {}
