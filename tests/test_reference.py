@@ -38,6 +38,7 @@ RUNS = {
     "subset": ("config/subset.yaml",),
     "table_4": ("config/reference_table_4.yaml",),
     "metrics": ("config/reference_metrics.yaml",),
+    "training": ("config/reference_training.yaml",),
 }
 """The committed runs, and what each was asked for."""
 
