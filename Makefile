@@ -45,13 +45,17 @@ lock:
 # The reference run on real images, from the beginning: make reference DATA=/folder/with/the/data. What is committed of it would count as
 # done, so it goes first. A run that was stopped goes on by `make reference-continue DATA=...`. It has CBM3D, hence all extras. In the end
 # plan.md has what was planned beside what it took, by rule.
+define GO_ON
+$(BIN)/snakemake --cores $(CORES) all --configfile $(REFERENCE) --config data_root=$(DATA)
+$(BIN)/python benchmarks/plan.py $(REFERENCE) --data-root $(DATA) > results/reference/released/plan.md
+endef
+
 reference: $(EXTRAS)
 	rm -rf results/reference/released
-	$(MAKE) reference-continue
+	$(GO_ON)
 
 reference-continue: $(EXTRAS)
-	$(BIN)/snakemake --cores $(CORES) all --configfile $(REFERENCE) --config data_root=$(DATA)
-	$(BIN)/python benchmarks/plan.py $(REFERENCE) --data-root $(DATA) > results/reference/released/plan.md
+	$(GO_ON)
 
 # The reference training on real images: both recipes, three seeds each; over an hour on two cores.
 subset: $(RUN)

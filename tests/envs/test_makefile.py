@@ -37,7 +37,8 @@ def installed(lines: list[str]) -> list[str]:
 @pytest.mark.parametrize(
     ("target", "lock"),
     [
-        ("demo", "run"), ("subset", "run"), ("demo-all", "extras"), ("reference", "extras"),
+        ("demo", "run"), ("subset", "run"), ("demo-all", "extras"),
+        ("reference", "extras"), ("reference-continue", "extras"),
         ("test", "development"), ("check", "development"), ("docs", "development"), ("bench", "development"),
     ],
 )  # fmt: skip
