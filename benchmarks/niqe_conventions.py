@@ -8,7 +8,6 @@ our conventions with two other sets of parameters, fitted to VOC's training imag
 image, and a run goes on where the last one ended. ``--page`` makes the page from the file, and measures nothing.
 """
 
-import csv
 import sys
 from dataclasses import replace
 from itertools import product
@@ -29,14 +28,15 @@ from released_outputs import (
     order,
     parser_of,
     printed,
+    read_columns,
     table,
-    write_page,
 )
 
 from evaluators.metrics.niqe import PristineModel, load_pristine_model, save_pristine_model
 from evaluators.metrics.niqe import _mean_and_covariance as mean_and_covariance
 from usaid.datasets.kodak import Kodak
 from usaid.datasets.voc2012 import VOC2012
+from usaid.report.text_files import write_texts
 from usaid.tensors import to_unit_range
 
 SIGMAS = (15.0, 25.0, 35.0)
@@ -90,7 +90,7 @@ def main() -> None:
     scores = read(options.csv)
     wanted = [("0", "clean"), *product([f"{sigma:g}" for sigma in SIGMAS], (*RELEASED, "noisy"))]
     check_whole(options.csv, {of: len(own[OURS]) for of, own in scores.items()}, wanted)
-    write_page(options.csv.with_suffix(".md"), page(scores, made_by))
+    write_texts({options.csv.with_suffix(".md"): page(scores, made_by)})
 
 
 def measure(data_root: Path, cache: Path, journal: Journal) -> None:
@@ -135,13 +135,8 @@ def fit(blocks: list[tuple[torch.Tensor, torch.Tensor]], threshold: float) -> Pr
 
 def read(path: Path) -> Scores:
     """What the CSV file holds."""
-    scores: dict[tuple[str, str], dict[str, list[float]]] = {}
-    with open(path, newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            own = scores.setdefault((row["sigma"], row["denoiser"]), {name: [] for name in COLUMNS})
-            for name in COLUMNS:
-                own[name].append(float(row[name]))
-    return {of: {name: np.array(values) for name, values in own.items()} for of, own in scores.items()}
+    held = read_columns(path, ("sigma", "denoiser"), COLUMNS)
+    return {(sigma, denoiser): own for (sigma, denoiser), own in held.items()}
 
 
 # ------------------------------------------------------------------------------------------------ the page

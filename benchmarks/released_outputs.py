@@ -100,6 +100,17 @@ class Journal:
             writer.writerows([self.columns, *([*key, *self.rows[key]] for key in sorted(self.rows))])
 
 
+def read_columns(path: Path, of: Sequence[str], columns: Sequence[str]) -> dict[tuple[str, ...], dict[str, np.ndarray]]:
+    """What a journal holds: values of its columns ``of`` -> column -> its value of each image, in one order."""
+    held: dict[tuple[str, ...], dict[str, list[float]]] = {}
+    with open(path, newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            own = held.setdefault(tuple(row[key] for key in of), {name: [] for name in columns})
+            for name in columns:
+                own[name].append(float(row[name]))
+    return {key: {name: np.array(values) for name, values in own.items()} for key, own in held.items()}
+
+
 def check_whole(path: Path, images: Mapping[Hashable, int], wanted: Iterable[Hashable]) -> None:
     """See that a journal has all rows of a page: the same number of images, more than none, for all that is wanted.
 
@@ -165,9 +176,3 @@ def commit_of(options: argparse.Namespace) -> str:
         return named[1]
     command = ["git", "-C", str(RESULTS.parents[2]), "describe", "--always", "--dirty", "--exclude=*"]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-
-
-def write_page(path: Path, text: str) -> None:
-    """Write a page beside its CSV file."""
-    with written_atomically(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")

@@ -8,7 +8,6 @@ every eighth of the VOC images at hand at sigma 25. Each line changes one conven
 makes the page from the file alone.
 """
 
-import csv
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import product
@@ -29,8 +28,8 @@ from released_outputs import (
     order,
     parser_of,
     printed,
+    read_columns,
     table,
-    write_page,
 )
 from skimage.metrics import structural_similarity
 from torch import Tensor
@@ -39,6 +38,7 @@ from evaluators.metrics.psnr_ssim import psnr_rgb_float, ssim_skimage7
 from usaid.datasets.base import Dataset
 from usaid.datasets.kodak import Kodak
 from usaid.datasets.voc2012 import VOC2012
+from usaid.report.text_files import write_texts
 from usaid.tensors import to_unit_range
 
 SIGMAS, CROP, EVERY = (15.0, 25.0, 35.0), 500, 8
@@ -146,7 +146,7 @@ def main() -> None:
     images = {of: len(own["ssim_ours"]) for of, own in scores.items()}
     check_whole(options.csv, images, product(["kodak"], SIGMAS, (*RELEASED, "noisy")))
     check_whole(options.csv, images, product(["voc2012"], [SIGMA], (*RELEASED, "noisy")))
-    write_page(options.csv.with_suffix(".md"), page(scores, made_by))
+    write_texts({options.csv.with_suffix(".md"): page(scores, made_by)})
 
 
 def measure(dataset: Dataset, ids: Sequence[str], sigma: float, outputs: Outputs, journal: Journal) -> None:
@@ -190,14 +190,8 @@ def similarity(pair: Pair, options: Mapping[str, object]) -> float:
 
 def read(path: Path) -> Scores:
     """What the CSV file holds."""
-    scores: dict[tuple[str, float, str], dict[str, list[float]]] = {}
-    with open(path, newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            of = row["dataset"], float(row["sigma"]), row["denoiser"]
-            own = scores.setdefault(of, {name: [] for name in COLUMNS})
-            for name in COLUMNS:
-                own[name].append(float(row[name]))
-    return {of: {name: np.array(values) for name, values in own.items()} for of, own in scores.items()}
+    held = read_columns(path, ("dataset", "sigma", "denoiser"), COLUMNS)
+    return {(dataset, float(sigma), denoiser): own for (dataset, sigma, denoiser), own in held.items()}
 
 
 # ------------------------------------------------------------------------------------------------ the page

@@ -17,12 +17,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from released_outputs import RELEASED, RESULTS, TITLES, table, write_page
+from released_outputs import RELEASED, RESULTS, TITLES, table
 
 from usaid.datasets.voc2012 import CARD
 from usaid.files import written_atomically
 from usaid.paper.published import published_number
 from usaid.report.statistics.distributions import t_quantile
+from usaid.report.text_files import write_texts
 from usaid.scores.files import read_scores
 
 RELEASED_RUN = Path("results/reference/released")
@@ -53,7 +54,7 @@ def main() -> None:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-    write_page(options.csv.with_suffix(".md"), page(rows, str(options.run)))
+    write_texts({options.csv.with_suffix(".md"): page(rows, str(options.run))})
 
 
 def values_of(run: Path) -> dict[tuple[float, str, str], np.ndarray]:

@@ -18,10 +18,10 @@ from typing import NamedTuple
 
 from scipy import stats
 
-from usaid.files import written_atomically
 from usaid.paper.layouts import TABLES
 from usaid.paper.published import all_published
 from usaid.registries import METRICS
+from usaid.report.text_files import write_texts
 from usaid.scores.files import read_scores
 
 (SPEC,) = (spec for spec in TABLES.values() if spec.ablated)
@@ -148,8 +148,7 @@ def main() -> None:
             f"{options.table}: K = {sorted(ours)}, and {len(seeds)} seeds; Table II needs {sorted(printed())}, and two"
         )
     text = PAGE.format(n=len(image_ids), table="\n".join(lines_of(ours, seeds)), seeds=options.seeds.name)
-    with written_atomically(options.table / "seeds.md") as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_texts({options.table / "seeds.md": text})
     print(f"{options.table / 'seeds.md'} written")
 
 

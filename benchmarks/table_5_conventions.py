@@ -25,11 +25,11 @@ import numpy as np
 import pandas as pd
 
 from usaid.errors import UsaidError
-from usaid.files import written_atomically
 from usaid.paper.figures import printed_rows
 from usaid.paper.published import published
 from usaid.report.statistics.inference import from_bootstrap
 from usaid.report.statistics.resampling import bootstrap_values
+from usaid.report.text_files import write_texts
 from usaid.scores.confusion import image_iou
 from usaid.scores.files import read_scores
 from usaid.scores.whole_set import MIOU_DATASET, MIOU_FOREGROUND_21, MIOU_PER_IMAGE, Statistic
@@ -91,8 +91,8 @@ def main() -> None:
     runs = [read_run(folder) for folder in options.scores]
     rows = [row for name, rows_of in runs for row in rows_of_run(name, rows_of)]
     text = "\n".join(page(rows, runs)).rstrip() + "\n"
-    write(options.output / "table_5_conventions.md", text)
-    write(options.output / "table_5_conventions.csv", as_csv(rows))
+    stem = options.output / "table_5_conventions"
+    write_texts({stem.with_suffix(".md"): text, stem.with_suffix(".csv"): as_csv(rows)})
     print(text, end="")
 
 
@@ -295,13 +295,6 @@ def heading(cells: Sequence[str]) -> Iterator[str]:
 def line(cells: Sequence[str]) -> str:
     """A row of a table."""
     return f"| {' | '.join(cells)} |"
-
-
-def write(path: Path, text: str) -> None:
-    """Write a file, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with written_atomically(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -35,6 +35,7 @@ from usaid.files import written_atomically
 from usaid.memory import keep_freed_memory
 from usaid.noise import gaussian_noise
 from usaid.paper.published import published
+from usaid.report.text_files import write_texts
 
 SIGMAS = (15, 25, 35)
 RELEASED = {"cdncnn_b": "DnCNN.pth", "s_said": "SSAID.pth", "u_said": "USAID.pth"}
@@ -91,9 +92,9 @@ def main() -> None:
     cells = summed_up(rows)
     with written_atomically(options.output / "table_9_settings.csv") as temporary:
         cells.to_csv(temporary, index=False, float_format="%.5f")
-    with written_atomically(options.output / "table_9_settings.md") as temporary:
-        temporary.write_text(page(cells, rows), encoding="utf-8")
-    print(page(cells, rows))
+    text = page(cells, rows)
+    write_texts({options.output / "table_9_settings.md": text})
+    print(text)
 
 
 def _options() -> argparse.Namespace:

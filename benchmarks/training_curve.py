@@ -36,6 +36,7 @@ from usaid.memory import keep_freed_memory
 from usaid.noise import gaussian_noise
 from usaid.report.figures.drawing import PAGE as PAGE_WIDTH
 from usaid.report.figures.drawing import drawing, looks
+from usaid.report.text_files import write_texts
 from usaid.tensors import to_unit_range
 from usaid.training.loop import decayed
 
@@ -286,8 +287,7 @@ def main() -> None:
         command=f"{command} --images {options.images} --sigma {options.sigma:g}",
         table="\n".join(table(rows, experiment, released)),
     )
-    with written_atomically(stem.with_suffix(".md")) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_texts({stem.with_suffix(".md"): text})
     print(f"{stem}.csv, .md and .png written")
 
 

@@ -103,7 +103,7 @@ def _as_it_was() -> Iterator[None]:
 
 def _shared_by(job: ScoreJob) -> tuple[Any, ...]:
     """What jobs have to have in common to share their work."""
-    images = job.card.dataset, job.card.split, job.subset, job.settings.view
+    images = job.experiment.images_of(job.benchmark, of_draws=job.draws is not None)
     return job.denoiser, job.weights, job.shard, images
 
 
